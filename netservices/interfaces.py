@@ -1,0 +1,481 @@
+"""Every seam of netservices: who may ask what of whom.
+
+Methods return Deferreds; a Deferred that ``IStore.apply`` or a method built on it
+returns fires only when the change is on stable storage.  Cancelling one drops interest,
+not the write.  Results are immutable and nothing returns an open cursor: long listings
+come in pages, ``after`` being the last key of the page before.  A store fails with the
+errors named here only, never with those of its engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from netservices.units import Unit
+from netservices.values import (
+    Account,
+    Alias,
+    BlobRef,
+    Credential,
+    Digests,
+    Domain,
+    Lease,
+    Manifest,
+    Node,
+    Notice,
+    Origin,
+    Path,
+    Report,
+    RRset,
+    Usage,
+    WriteMode,
+    Zone,
+    ZoneInfo,
+)
+
+# --- errors -------------------------------------------------------------------------
+
+
+class StoreError(Exception):
+    """Base of what a store may fail with."""
+
+
+class NotFound(StoreError):
+    """There is no such thing."""
+
+
+class Exists(StoreError):
+    """The name is taken."""
+
+
+class Conflict(StoreError):
+    """An assertion, revision or precondition of the unit did not hold; nothing was
+    done."""
+
+
+class QuotaExceeded(StoreError):
+    """The account may not hold that much."""
+
+
+class LeaseLost(StoreError):
+    """Somebody else holds the lease now."""
+
+
+class StoreReadOnly(StoreError):
+    """The disk is nearly full: deletions are still taken."""
+
+
+class StoreUnavailable(StoreError):
+    """Nothing was applied; the caller may try again later."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Too many units wait already."""
+
+
+class OutcomeUnknown(StoreError):
+    """The commit may or may not have happened; retry with the same token."""
+
+
+class FileProblem(Exception):
+    """Base of what a file tree refuses, beside the errors of the store."""
+
+
+class NotAllowed(FileProblem):
+    """Permissions or the symlink policy say no."""
+
+
+class NotADirectory(FileProblem):
+    """A directory is wanted."""
+
+
+class IsADirectory(FileProblem):
+    """A file is wanted."""
+
+
+class NotEmpty(FileProblem):
+    """The directory holds something."""
+
+
+class BadName(FileProblem):
+    """A segment is empty, ``.``, ``..``, too long, reserved, or holds control
+    characters."""
+
+
+class DiskFull(FileProblem):
+    """No space left on the device."""
+
+
+class LoginRefused(Exception):
+    """The login failed; ``str()`` is for the log, never for the peer.
+
+    ``retry_after`` is the number of seconds for which this origin or account is locked
+    out, 0 where it is not; ``is_temporary`` is true where the server, not the peer, is
+    at fault.
+    """
+
+    def __init__(
+        self, reason: str, retry_after: float = 0.0, is_temporary: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+        self.is_temporary = is_temporary
+
+
+# --- the store ----------------------------------------------------------------------
+
+
+class IStore(Interface):
+    """One store, shared by every protocol of the process."""
+
+    state: str = Attribute("opening, ready, readonly, failed or closed")
+    records: IAccountRecords = Attribute("domains, accounts, credentials, aliases")
+    blobs: IBlobs = Attribute("immutable content")
+    file_records: IFileRecords = Attribute("what file systems cannot hold")
+    zones: IZones = Attribute("DNS zones")
+    values: IKeyValue = Attribute("small values of protocols and plugins")
+    changes: IChangeFeed = Attribute("what changed, for caches")
+    leases: ILeases = Attribute("rights held by one process at a time")
+    admin: IStoreAdmin = Attribute("check, backup, restore, statistics")
+
+    def open() -> Deferred[None]:
+        """Recover and migrate; fires when ready.  StartupError names what is wrong."""
+
+    def close() -> Deferred[None]:
+        """Refuse new work, finish what waits, checkpoint."""
+
+    def apply(unit: Unit) -> Deferred[tuple[Any, ...]]:
+        """Do all operations of the unit or none; one result each, in order.
+
+        Fires only when the unit is on stable storage.
+        """
+
+
+class IBlobs(Interface):
+    """Immutable content, stored once for all that refer to it."""
+
+    def create(size_hint: int | None = None) -> IBlobSink:
+        """A sink for new content."""
+
+    def read(
+        ref: BlobRef, offset: int = 0, length: int | None = None
+    ) -> Deferred[bytes]:
+        """At most 1 MiB of the content.  NotFound."""
+
+    def verify(ref: BlobRef) -> Deferred[bool]:
+        """Whether the octets still have their hash."""
+
+    def collect(older_than: float) -> Deferred[int]:
+        """Delete content without references since before that time; how many went."""
+
+
+class IBlobSink(Interface):
+    """Content on its way in: memory up to the inline limit, then a file."""
+
+    def write(data: bytes) -> Deferred[None] | None:
+        """Take ``data``; a Deferred asks the caller to pause until it fires."""
+
+    def finish() -> Deferred[BlobRef]:
+        """Durable, and collectable after the grace hour unless a unit refers to it."""
+
+    def abort() -> Deferred[None]:
+        """Forget it."""
+
+
+class IAccountRecords(Interface):
+    """Domains, accounts and credentials as they are stored; ``IAccounts`` is the
+    policy."""
+
+    def domains() -> Deferred[tuple[Domain, ...]]:
+        """All domains, the default one (the oldest) first."""
+
+    def account(name: str, domain: str) -> Deferred[Account | None]:
+        """The account of that name, both folded to lower case."""
+
+    def account_by_id(id: int) -> Deferred[Account | None]:  # noqa: A002
+        """The account of that id."""
+
+    def accounts(after: str = "", limit: int = 200) -> Deferred[tuple[Account, ...]]:
+        """A page of accounts ordered by login."""
+
+    def credentials(account: int) -> Deferred[tuple[Credential, ...]]:
+        """Everything with which the account may prove itself."""
+
+    def alias(address: str) -> Deferred[Alias | None]:
+        """The alias of exactly that address."""
+
+    def aliases(after: str = "", limit: int = 200) -> Deferred[tuple[Alias, ...]]:
+        """A page of aliases ordered by address."""
+
+
+class IFileRecords(Interface):
+    """Digests, usage sums and partial uploads of file trees."""
+
+    def digests(tree: str, path: Path, stat_key: str) -> Deferred[Digests | None]:
+        """What is known of that version of the file."""
+
+    def usage(tree: str) -> Deferred[tuple[int, int]]:
+        """Sums of octets and files."""
+
+    def partial(
+        tree: str, path: Path, account: int
+    ) -> Deferred[tuple[str, int] | None]:
+        """File name in the upload area, and octets, of a partial upload."""
+
+    def expired_partials(now: float, limit: int = 200) -> Deferred[tuple[Any, ...]]:
+        """``(tree, path, account, file)`` of partial uploads past their time."""
+
+    def trees() -> Deferred[tuple[str, ...]]:
+        """Every tree that has a record, partial upload or usage sum."""
+
+
+class IZones(Interface):
+    """DNS zones: the truth and the journal.  Servers answer from memory, not from
+    here."""
+
+    def zones() -> Deferred[tuple[ZoneInfo, ...]]:
+        """All zones, ordered by name."""
+
+    def load(name: bytes) -> Deferred[Zone | None]:
+        """A zone with all its RRsets."""
+
+    def differences(
+        name: bytes, revision: int
+    ) -> Deferred[
+        tuple[tuple[int, int, tuple[RRset, ...], tuple[RRset, ...]], ...] | None
+    ]:
+        """``(from serial, to serial, removed, added)`` since that revision; None: too
+        old."""
+
+
+class IKeyValue(Interface):
+    """Small values by namespace and key; a plugin's namespace is its name."""
+
+    def get(namespace: str, key: bytes) -> Deferred[bytes | None]:
+        """The value, unless it is absent or has expired."""
+
+    def put(
+        namespace: str, key: bytes, value: bytes, expires: float | None = None
+    ) -> Deferred[None]:
+        """Put one value durably; units do it conditionally and with other writes."""
+
+    def delete(namespace: str, key: bytes) -> Deferred[bool]:
+        """Whether there was one."""
+
+    def scan(
+        namespace: str,
+        prefix: bytes = b"",
+        after: bytes | None = None,
+        limit: int = 500,
+    ) -> Deferred[tuple[tuple[bytes, bytes], ...]]:
+        """A page of pairs ordered by key."""
+
+
+class IChangeFeed(Interface):
+    """Hints that something changed, in this process or another one."""
+
+    def subscribe(callback: Callable[[tuple[Notice, ...]], None]) -> Callable[[], None]:
+        """Call back in the reactor thread after each commit, at least once a change;
+        the result unsubscribes.  A callback that raises is logged and stays
+        subscribed."""
+
+    def since(seq: int, limit: int = 1000) -> Deferred[tuple[Notice, ...]]:
+        """Notices after ``seq``, oldest first."""
+
+    def cursor() -> Deferred[int]:
+        """The newest sequence number."""
+
+    def poll() -> Deferred[int]:
+        """Look now for what other processes committed; how many notices that gave."""
+
+
+class ILeases(Interface):
+    """Rights that at most one process holds at a time, with a fence against stale
+    holders."""
+
+    def acquire(name: str, owner: str, seconds: float) -> Deferred[Lease | None]:
+        """None while somebody else holds it."""
+
+    def renew(lease: Lease, seconds: float) -> Deferred[Lease]:
+        """LeaseLost."""
+
+    def release(lease: Lease) -> Deferred[None]:
+        """Give it back."""
+
+
+class IStoreAdmin(Interface):
+    """Care of the store; every method works while it is in use."""
+
+    def check(
+        level: str = "quick",
+        repair: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Deferred[Report]:
+        """``quick`` (engine), ``full`` (references, sums, orphans) or ``deep``
+        (re-hash)."""
+
+    def backup(
+        target: str, progress: Callable[[int, int], None] | None = None
+    ) -> Deferred[Manifest]:
+        """A consistent copy of database and blobs in the empty or older backup
+        ``target``."""
+
+    def statistics() -> Deferred[Mapping[str, int]]:
+        """Counts and sizes, for ``status``."""
+
+
+# --- the services that protocols use ------------------------------------------------
+
+
+class IAccounts(Interface):
+    """Who may log in, and as whom."""
+
+    def login(login: str, password: bytes, origin: Origin) -> Deferred[Account]:
+        """The account, after as long for an unknown login as for a wrong password.
+        LoginRefused."""
+
+    def exchange(mechanism: str, origin: Origin) -> Any:
+        """A SASL exchange (``accounts.sasl.Exchange``); LookupError where not
+        offered."""
+
+    def mechanisms(origin: Origin) -> tuple[str, ...]:
+        """The SASL mechanisms on offer there, strongest first."""
+
+    def may_use_plaintext(origin: Origin) -> bool:
+        """Whether a password may travel there without TLS
+        (``accounts.allow_plaintext``)."""
+
+    def find(login: str) -> Deferred[Account | None]:
+        """The account that a login or address names: ``name`` is in the default
+        domain."""
+
+    def unlock(login_or_address: str) -> bool:
+        """Lift a lock-out; whether there was one."""
+
+
+class IFiles(Interface):
+    """The file trees of the server."""
+
+    def home(account: Account) -> IFileTree:
+        """The account's own tree, made when first written to."""
+
+    def public() -> IFileTree:
+        """``pub/``: what anonymous users read."""
+
+    def sweep(now: float) -> Deferred[int]:
+        """Remove partial uploads past their time and temporary files of dead
+        processes."""
+
+    def check(repair: bool = False) -> Deferred[Report]:
+        """Compare usage sums, records and upload areas with the disk."""
+
+
+class IFileTree(Interface):
+    """One tree of files, below one root that nothing leaves."""
+
+    name: str = Attribute("the tree's name in file records")
+    capabilities: frozenset[str] = Attribute(
+        "of: write, append, rename, digest, mtime, mode, links, descriptor"
+    )
+
+    def stat(path: Path, follow: bool = True) -> Deferred[Node]:
+        """NotFound, NotAllowed."""
+
+    def list(
+        path: Path, after: str | None = None, limit: int = 1000
+    ) -> Deferred[tuple[Node, ...]]:
+        """A page of a directory ordered by name.  NotFound, NotADirectory."""
+
+    def open(path: Path) -> Deferred[IOpenFile]:
+        """A snapshot: replacing or deleting the file does not disturb it."""
+
+    def begin_write(
+        path: Path,
+        mode: WriteMode = WriteMode.REPLACE,
+        offset: int = 0,
+        expected_size: int | None = None,
+    ) -> Deferred[IUpload]:
+        """Nothing of an upload is visible before its commit.  QuotaExceeded where
+        ``expected_size`` (octets to come) cannot fit; Exists, IsADirectory, BadName."""
+
+    def make_directory(path: Path) -> Deferred[Node]:
+        """Exists, NotFound (parent), BadName."""
+
+    def remove(path: Path, directory: bool = False) -> Deferred[None]:
+        """A file, or an empty directory.  NotFound, NotEmpty, IsADirectory."""
+
+    def rename(source: Path, target: Path, replace: bool = True) -> Deferred[None]:
+        """Atomic.  IsADirectory where the target is a directory; Exists."""
+
+    def set_attributes(
+        path: Path, mtime_ns: int | None = None, mode: int | None = None
+    ) -> Deferred[Node]:
+        """Change modification time or permissions."""
+
+    def digests(path: Path) -> Deferred[Digests]:
+        """Stored digests, or those found by reading the file in a thread."""
+
+    def usage() -> Deferred[Usage]:
+        """What the tree holds, and may hold."""
+
+
+class IOpenFile(Interface):
+    """A file opened for reading; its size was fixed at that moment."""
+
+    node: Node = Attribute("as it was when opened")
+
+    def fileno() -> int:
+        """A descriptor for sendfile, or -1."""
+
+    def read(offset: int, size: int) -> Deferred[bytes]:
+        """At most ``size`` octets; empty at the end.  Never blocks the reactor."""
+
+    def close() -> None:
+        """Give the descriptor back; safe to call twice."""
+
+
+class IUpload(Interface):
+    """Octets on their way into a file."""
+
+    offset: int = Attribute("where the first octet goes in the finished file")
+    received_octets: int = Attribute("octets taken so far")
+
+    def write(data: bytes) -> Deferred[None] | None:
+        """Take ``data``; a Deferred asks the caller to pause until it fires.  Fails
+        with QuotaExceeded or DiskFull, after which only ``abort`` is allowed."""
+
+    def commit() -> Deferred[Node]:
+        """Sync, rename, sync the directory, record; then the file has its name."""
+
+    def abort(keep_partial: bool = False) -> Deferred[None]:
+        """Leave the target as it was; a kept partial can be resumed by the same
+        account."""
+
+
+class IEvents(Interface):
+    """What happened, for machines: fixed fields, one session id through a
+    connection."""
+
+    def emit(event: str, /, **fields: object) -> None:
+        """Record an event of the schema in ``events.py``; unknown names are a bug."""
+
+    def subscribe(sink: Callable[[Mapping[str, object]], None]) -> Callable[[], None]:
+        """Add a sink; the result removes it."""
+
+
+class ICertificates(Interface):
+    """TLS identities by name, reread when their files change."""
+
+    def server_context(alpn: tuple[str, ...] = ()) -> Any:
+        """An ``ssl.SSLContext`` for servers that answers each SNI with the right
+        chain."""
+
+    def names() -> tuple[str, ...]:
+        """The host names for which a certificate is at hand."""
+
+    def reload() -> None:
+        """Look at the files now."""

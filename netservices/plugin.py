@@ -1,0 +1,151 @@
+"""All that a protocol author imports: describe the plugin, return a ``Server``.
+
+A plugin is one value in a file of a package's ``twisted/plugins/`` directory::
+
+    from netservices.plugin import ProtocolPlugin
+
+    shout = ProtocolPlugin(
+        name="shout",
+        target="netservices_shout.make_server",
+        summary="Upper-case echo over UDP.",
+        listen=("udp:12000",),
+    )
+
+and a function that makes its server, called once with its settings and the services
+that all protocols share::
+
+    def make_server(settings, services):
+        return Server(datagram=lambda data, address, local: data.upper())
+
+The flags ``--shout`` and ``--shout-listen``, the settings in TOML and ``--set``, TLS
+and systemd sockets, drain, limits, events, help and documentation come from the
+framework.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, TypeAlias
+
+import attrs
+from attrs import define, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from twisted.plugin import IPlugin
+from zope.interface import Attribute, Interface, implementer
+
+from netservices.core.settings import (
+    Duration,
+    PortRange,
+    Setting,
+    Size,
+    setting,
+    settings,
+)
+from netservices.interfaces import IAccounts, ICertificates, IEvents, IFiles, IStore
+
+__all__ = [
+    "DatagramAnswer",
+    "Duration",
+    "IProtocolPlugin",
+    "PortRange",
+    "ProtocolPlugin",
+    "Server",
+    "Services",
+    "Setting",
+    "Size",
+    "setting",
+    "settings",
+]
+
+DatagramAnswer: TypeAlias = Callable[[bytes, Any, Any], bytes | None]
+"""``(data, address, local) -> reply or None``; ``address`` and ``local`` are what the
+port's ``send(data, address, local)`` takes for an answer that comes later."""
+
+
+class IProtocolPlugin(Interface):
+    """A protocol that ``twistd netservices`` can serve."""
+
+    name: str = Attribute("lower-case letters and digits: the flag and the TOML table")
+    target: str = Attribute("dotted name of make_server(settings, services) -> Server")
+    summary: str = Attribute("one line of help")
+    listen: tuple[str, ...] = Attribute("default endpoints, at the standard ports")
+    settings: str = Attribute("dotted name of the settings class, or empty")
+    after: tuple[str, ...] = Attribute("names of plugins that start before this one")
+
+
+def _check_name(_instance: object, _attribute: object, value: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9]*", value):
+        raise ValueError(f"plugin name {value!r} is not lower-case letters and digits")
+
+
+@implementer(IPlugin, IProtocolPlugin)
+@frozen
+class ProtocolPlugin:
+    """The description of a protocol, cheap to import: its code is loaded when it is
+    used."""
+
+    name: str = attrs.field(validator=_check_name)
+    target: str
+    summary: str
+    listen: tuple[str, ...] = attrs.field(converter=tuple)
+    settings: str = ""
+    after: tuple[str, ...] = ()
+
+    def load_target(self) -> Callable[[Any, Services], Server]:
+        """The function that makes the server.  ImportError, AttributeError."""
+        loaded: Callable[[Any, Services], Server] = _load(self.target)
+        return loaded
+
+    def load_settings(self) -> type | None:
+        """The settings class.  ImportError, AttributeError."""
+        return _load(self.settings) if self.settings else None
+
+
+def _load(dotted_name: str) -> Any:
+    module_name, _, name = dotted_name.rpartition(".")
+    return getattr(import_module(module_name), name)
+
+
+@frozen
+class Services:
+    """What all protocols share; handed to each plugin's target."""
+
+    store: IStore
+    accounts: IAccounts
+    files: IFiles
+    certificates: ICertificates
+    events: IEvents
+    limits: Any
+    """``core.limits.Limits``: counts by account, address and network."""
+    clock: IReactorTime
+    hostname: str
+    settings: Any
+    """The whole configuration: ``settings.server``, ``settings.accounts``, ``.ftp``,
+    ..."""
+
+
+@define
+class Server:
+    """What answers on a protocol's listeners, and what happens at start, reload and
+    stop.
+
+    ``stream`` serves ``tcp``, ``tls``, ``unix`` and stream ``systemd`` listeners; one
+    that says ``role=NAME`` is served by ``roles[NAME]`` instead.  A ``tls`` listener
+    hands over connections on which TLS is already running.  ``datagram`` answers
+    ``udp`` listeners. At a stop, listeners close first; then every connection whose
+    protocol has a ``drain()`` method is told so, and ``drain`` here is waited for until
+    the deadline; then ``stop``.
+    """
+
+    stream: IProtocolFactory | None = None
+    roles: Mapping[str, IProtocolFactory] = attrs.field(factory=dict)
+    datagram: DatagramAnswer | None = None
+    start: Callable[[], Deferred[None] | None] | None = None
+    reload: Callable[[], Deferred[None] | None] | None = None
+    drain: Callable[[], Deferred[None] | None] | None = None
+    stop: Callable[[], Deferred[None] | None] | None = None
+    status: Callable[[], Mapping[str, Any]] | None = None
+    """Numbers and sessions that ``netservices status`` shows."""

@@ -1,0 +1,262 @@
+"""The values that cross the seams of ``interfaces.py``: frozen, and free of I/O.
+
+Paths are tuples of ``str`` segments, decoded as UTF-8 with ``surrogateescape`` so that
+any octets survive; the empty tuple is the root.  Times are seconds since 1970
+(``float``) or, where the name ends in ``_ns``, nanoseconds.  Domain names of DNS are
+wire-format ``bytes``, uncompressed, the root label included, in the letter case in
+which they were given.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+Path: TypeAlias = tuple[str, ...]
+
+
+# --- accounts -----------------------------------------------------------------------
+
+
+@frozen
+class Domain:
+    """A domain that this server is responsible for."""
+
+    id: int
+    name: str
+    created: float
+
+
+@frozen
+class Account:
+    """A person or program that may log in; one password serves every protocol."""
+
+    id: int
+    name: str
+    domain: str
+    is_admin: bool = False
+    is_enabled: bool = True
+    quota_octets: int | None = None
+    groups: tuple[str, ...] = ()
+    revision: int = 1
+    created: float = 0.0
+
+    @property
+    def login(self) -> str:
+        """The full login, ``name@domain``."""
+        return f"{self.name}@{self.domain}"
+
+
+class CredentialKind(Enum):
+    """What a stored secret is."""
+
+    PASSWORD = "password"  # an argon2id hash in PHC form
+    SCRAM_SHA_256 = "scram-sha-256"  # iterations, salt, StoredKey, ServerKey (RFC 5802)
+    APP_PASSWORD = "app-password"  # an argon2id hash in PHC form, limited by protocol
+
+
+@frozen
+class Credential:
+    """One stored secret of an account; never a password itself."""
+
+    id: int
+    account: int
+    kind: CredentialKind
+    secret: bytes = field(repr=False)
+    label: str = ""
+    protocols: tuple[str, ...] = ()
+    """The protocols in which it counts; empty means all."""
+    created: float = 0.0
+    expires: float | None = None
+
+
+@frozen
+class Alias:
+    """An address that stands for others; targets are addresses, ``|`` and ``/``
+    excluded."""
+
+    address: str
+    targets: tuple[str, ...]
+
+
+@frozen
+class Origin:
+    """Where a request comes from: counted in limits, named in events."""
+
+    protocol: str
+    address: str
+    """The peer's IP address as text; the path's name for a UNIX socket."""
+    is_secure: bool
+    session: str = ""
+
+
+# --- blobs --------------------------------------------------------------------------
+
+
+@frozen
+class BlobRef:
+    """Immutable content, named by the SHA-256 of its octets."""
+
+    hash: bytes
+    size: int
+
+
+# --- files --------------------------------------------------------------------------
+
+
+class NodeKind(Enum):
+    """What a name in a file tree stands for."""
+
+    FILE = "file"
+    DIRECTORY = "dir"
+    SYMLINK = "link"
+    OTHER = "other"
+
+
+@frozen
+class Node:
+    """A file or directory of a tree, as it was when asked."""
+
+    name: str
+    kind: NodeKind
+    size: int
+    mtime_ns: int
+    mode: int
+    id: str
+    """Unique within the tree; the MLST fact ``unique`` (RFC 3659 7.5.2)."""
+    etag: str = ""
+    """Changes whenever the content changes."""
+    owner: str = ""
+    link_target: str | None = None
+
+
+@frozen
+class Digests:
+    """What is known of a file's content without reading it again."""
+
+    sha256: bytes
+    lf_count: int
+    """Line feeds without a carriage return before them: SIZE in TYPE A adds them."""
+
+
+class WriteMode(Enum):
+    """How an upload meets the file that has its name."""
+
+    REPLACE = (
+        "replace"  # a new file takes the name at commit; the old one lives until then
+    )
+    CREATE = "create"  # refused with Exists where the name is taken
+    APPEND = "append"  # continues a file, or this account's partial upload of it
+    RESUME = "resume"  # as APPEND, from an offset that may lie inside
+
+
+@frozen
+class Usage:
+    """What a tree holds, and may hold."""
+
+    used_octets: int
+    file_count: int
+    quota_octets: int | None
+    free_octets: int
+    """Free for this account: the lesser of quota and disk."""
+
+
+# --- DNS ----------------------------------------------------------------------------
+
+
+@frozen
+class RRset:
+    """All records of one owner and type (RFC 2181 5)."""
+
+    owner: bytes
+    type: int
+    ttl: int
+    rdatas: tuple[bytes, ...]
+    """Wire format, names in them uncompressed and in their given letter case."""
+
+
+@frozen
+class ZoneInfo:
+    """A zone without its records."""
+
+    name: bytes
+    serial: int
+    revision: int
+    """Grows by one with each change of the zone in this store."""
+
+
+@frozen
+class Zone:
+    """A whole zone at one revision; the class is always IN."""
+
+    info: ZoneInfo
+    rrsets: tuple[RRset, ...]
+
+
+# --- store --------------------------------------------------------------------------
+
+
+class Topic(Enum):
+    """What a change notice is about."""
+
+    DOMAIN = 1
+    ACCOUNT = 2
+    ALIAS = 3
+    ZONE = 4
+    FILE = 5
+    KEY_VALUE = 6
+
+
+@frozen
+class Notice:
+    """A hint that an object changed; readers ask the store what it is now."""
+
+    seq: int
+    topic: Topic
+    object: str
+    """The object's name: a login, a zone in text form, a namespace, a tree and path."""
+
+
+@frozen
+class Lease:
+    """A right held for a while by one process; ``fence`` grows with each holder."""
+
+    name: str
+    owner: str
+    fence: int
+    until: float
+
+
+@frozen
+class Finding:
+    """One thing that ``check`` found wrong."""
+
+    code: str
+    object: str
+    text: str
+    repair: str = ""
+    """What ``--repair`` does about it; empty where nothing can be done."""
+    is_repaired: bool = False
+
+
+@frozen
+class Report:
+    """What a check or a restore found."""
+
+    findings: tuple[Finding, ...] = ()
+    examined: int = 0
+
+
+@frozen
+class Manifest:
+    """What a backup holds: sizes, hashes and the change cursor at which it was
+    taken."""
+
+    created: float
+    store_id: str
+    schema_version: int
+    cursor: int
+    files: tuple[tuple[str, int, str], ...]
+    """(path below the backup, octets, SHA-256 in hexadecimal)."""
