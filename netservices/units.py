@@ -57,6 +57,9 @@ class CreateAccount(Operation):
     is_admin: bool = False
     quota_octets: int | None = None
     groups: tuple[str, ...] = ()
+    secrets: tuple[tuple[CredentialKind, bytes], ...] = field(default=(), repr=False)
+    """Its first credentials, put as ``PutCredential`` does: the account's id, which
+    that operation would need, is not known before the unit is applied."""
 
 
 @frozen

@@ -54,7 +54,7 @@ class CredentialKind(Enum):
 
     PASSWORD = "password"  # an argon2id hash in PHC form
     SCRAM_SHA_256 = "scram-sha-256"  # iterations, salt, StoredKey, ServerKey (RFC 5802)
-    APP_PASSWORD = "app-password"  # an argon2id hash in PHC form, limited by protocol
+    APP_PASSWORD = "app-password"  # selector:argon2id hash (accounts.passwords)
 
 
 @frozen
