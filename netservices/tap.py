@@ -155,7 +155,7 @@ class Options(usage.Options):
     def getSynopsis(self) -> str:
         return "Usage: twistd [options of twistd] netservices [options]"
 
-    def getUsage(self, width: int | None = None) -> str:
+    def getUsage(self, width: int | None = None) -> str:  # noqa: N802
         """Help in one screen."""
         rows = [
             *((f"--{name} {value}", text) for name, (value, text) in FLAGS.items()),
