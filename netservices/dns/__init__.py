@@ -1,1 +1,1 @@
-"""To be written."""
+"""DNS: an authoritative name server that answers from zones in memory."""

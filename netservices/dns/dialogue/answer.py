@@ -1,0 +1,286 @@
+"""From a packet to its reply.
+
+The order of the checks is the contract, one test each:
+
+1. shorter than a header, or a response (QR): silence, so that two servers never talk to
+   each other for ever;
+2. an opcode other than QUERY: NOTIMP, header alone (its sections may mean anything);
+3. no single readable question: FORMERR, header alone;
+4. octets after it that are no records, two OPTs, too much of anything: FORMERR with
+   question, and OPT if there was one;
+5. EDNS version above 0: BADVERS; a TSIG of a key that is not known: NOTAUTH, BADKEY;
+6. the class: IN and ANY go to the zones, CH to the policy, others are refused;
+7. the type: transfers go to the policy, MAILA and MAILB are not implemented;
+8. the zone of the longest match: REFUSED where there is none;
+9. the prepared answer, found or made; cut to what the client takes; TC if it must be.
+
+A reply repeats the ID, opcode, RD and CD, and the question as it was sent; Z is clear;
+AD and RA are never set here; OPT is there if the question had one.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+
+from netservices.core.errors import SyntaxProblem
+from netservices.dns.policy import Client, Policy, Transport
+from netservices.dns.wire import codes, edns
+from netservices.dns.wire.codes import Class, Rcode, Type
+from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
+from netservices.dns.wire.query import HEADER_OCTETS, Query
+from netservices.dns.wire.rdata import txt_rdata
+from netservices.dns.zone.lookup import resolve
+from netservices.dns.zone.prepare import Prepared, prepare
+from netservices.dns.zone.tree import Zones, ZoneTree
+
+_HEADER = struct.Struct(">HHHHH")
+_RECORD = struct.Struct(">HHHIH")
+_QUESTION_POINTER = 0xC000 | HEADER_OCTETS
+_COOKIE_LENGTHS = frozenset((8, *range(16, 41)))
+
+Composed = tuple[bytes, int, int, bool]
+"""The reply, the type and response code to count, and whether the same packet from
+anybody gets the same reply until a zone changes."""
+
+
+class Dialogue:
+    """Answers questions from the zones as the policy allows."""
+
+    def __init__(self, zones: Zones, policy: Policy) -> None:
+        self.zones = zones
+        self.policy = policy
+        self.truncated = 0
+        """Replies with TC so far."""
+        self.counts: Counter[tuple[int, int]] = Counter()
+        """Replies by (type, response code); type 0 stands for the unknown ones."""
+        settings = policy.settings
+        self._max_records = settings.max_query_records
+        self._max_options = settings.max_edns_options
+        self._max_prepared = settings.prepared_cache_entries
+        self._keepalive_tenths = min(int(settings.tcp_idle * 10), 0xFFFF)
+        self._opt = self._encode_opt(False)
+        self._opt_do = self._encode_opt(True)
+
+    def answer(self, data: bytes, client: Client) -> bytes | None:
+        """The reply to a packet, or None: silence."""
+        composed = self.compose(data, client)
+        if composed is None:
+            return None
+        reply, qtype, rcode, _ = composed
+        self.count(qtype, rcode, 1)
+        return reply
+
+    def count(self, qtype: int, rcode: int, replies: int) -> None:
+        """Note that replies went out."""
+        if qtype not in codes.TYPE_NAMES:
+            qtype = 0
+        self.counts[qtype, rcode] += replies
+
+    def compose(self, data: bytes, client: Client) -> Composed | None:
+        """The reply with what is counted and remembered of it, or None: silence."""
+        if len(data) < HEADER_OCTETS or data[2] & 0x80:
+            return None
+        if data[2] & 0x78:
+            return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, False
+        try:
+            query = Query(data)
+        except SyntaxProblem:
+            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, False
+        if len(data) != query.end or data[8:12] != b"\0\0\0\0":
+            try:
+                query.read_records(data, self._max_records, self._max_options)
+            except SyntaxProblem:
+                return self._refuse(data, query, Rcode.FORMERR)
+            refusal = self._check_extensions(query)
+            if refusal is not None:
+                return self._refuse(data, query, refusal)
+        if query.qclass == Class.IN:
+            return self._answer_internet(data, query, client)
+        return self._answer_class(data, query, client)
+
+    def _check_extensions(self, query: Query) -> int | None:
+        """The response code where an extension forbids an answer."""
+        if query.version:
+            return Rcode.BADVERS
+        if query.options:
+            # RFC 7873 5.2.2: 8 octets from the client, or with 8 to 32 of the server's.
+            cookie = query.option(edns.COOKIE)
+            if cookie is not None and len(cookie) not in _COOKIE_LENGTHS:
+                return Rcode.FORMERR
+        # RFC 8945 5.2.1 (todo): until keys can be configured, every key is unknown;
+        # the reply lacks the TSIG record that says BADKEY.
+        return Rcode.NOTAUTH if query.has_tsig else None
+
+    def _answer_class(
+        self, data: bytes, query: Query, client: Client
+    ) -> Composed:
+        """The classes beside IN."""
+        if query.qclass == Class.CH:
+            return self._answer_chaos(data, query, client)
+        if query.qclass == Class.ANY:
+            return self._answer_internet(data, query, client)
+        # RFC 2136 1.1: NONE and 0 are no classes that anything could have.
+        is_nonsense = query.qclass in (0, Class.NONE)
+        return self._refuse(
+            data, query, Rcode.FORMERR if is_nonsense else Rcode.REFUSED
+        )
+
+    def _answer_internet(
+        self, data: bytes, query: Query, client: Client
+    ) -> Composed:
+        """A question of class IN, or ANY."""
+        qtype = query.qtype
+        tree = self.zones.find(query.folded, qtype)
+        if tree is None or not self.policy.may_ask(client, tree):
+            return self._refuse(data, query, Rcode.REFUSED)
+        prepared = tree.prepared.get(query.folded + data[query.end - 4 : query.end])
+        if prepared is None:
+            refusal = self._check_type(query, client, tree)
+            if refusal is not None:
+                return self._refuse(data, query, refusal)
+            prepared = self._prepare(data, query, tree)
+        return self._fit(data, query, client, prepared)
+
+    def _check_type(
+        self, query: Query, client: Client, tree: ZoneTree
+    ) -> int | None:
+        """The response code where a type cannot be asked for, or not now."""
+        qtype = query.qtype
+        if tree.soa is None:
+            return Rcode.SERVFAIL
+        if qtype in (Type.MAILA, Type.MAILB, Type.TKEY):
+            return Rcode.NOTIMP
+        if qtype in (Type.OPT, Type.TSIG):
+            return Rcode.FORMERR
+        if qtype in (Type.AXFR, Type.IXFR):
+            return Rcode.REFUSED
+        return None
+
+    def _prepare(self, data: bytes, query: Query, tree: ZoneTree) -> Prepared:
+        """Make the answer, and keep it unless the zone's cache is full."""
+        policy = self.policy
+        found = resolve(
+            tree,
+            query.folded,
+            query.qtype,
+            policy.pick_any,
+            policy.max_chain,
+            policy.is_minimal,
+        )
+        # RFC 1034 4.3.2 and RFC 1035 3.2.5: nobody is an authority for all classes.
+        if query.qclass == Class.ANY:
+            found.is_authoritative = False
+        prepared = prepare(query.folded, found)
+        if len(tree.prepared) < self._max_prepared:
+            key = query.folded + data[query.end - 4 : query.end]
+            tree.prepared[key] = prepared
+        return prepared
+
+    def _fit(
+        self, data: bytes, query: Query, client: Client, prepared: Prepared
+    ) -> Composed:
+        """The whole reply, or what fits of it, or TC."""
+        opt = self._reply_opt(query, client, prepared.rcode)
+        if client.transport is Transport.UDP:
+            limit = min(query.udp_size or 512, self.policy.max_udp_size)
+        else:
+            limit = MAX_MESSAGE_OCTETS
+        room = limit - query.end - len(opt)
+        flags = prepared.flags | query.bits & (codes.RD | codes.CD)
+        body, counts = prepared.body, prepared.counts
+        if len(body) > room:
+            fitted = prepared.fit(room)
+            if fitted is None:
+                self.truncated += 1
+                flags |= codes.TC
+                fitted = b"", (0, 0, 0)
+            body, counts = fitted
+        answers, authorities, additional = counts
+        reply = b"".join(
+            (
+                data[:2],
+                _HEADER.pack(flags, 1, answers, authorities, additional + bool(opt)),
+                data[HEADER_OCTETS : query.end],
+                body,
+                opt,
+            )
+        )
+        return reply, query.qtype, prepared.rcode, not query.options
+
+    def _answer_chaos(
+        self, data: bytes, query: Query, client: Client
+    ) -> Composed:
+        """Class CH: what the server says about itself (RFC 4892 3)."""
+        text = self.policy.chaos_text(query.folded)
+        if text is None or query.qtype not in (Type.TXT, Type.ANY):
+            return self._refuse(data, query, Rcode.REFUSED)
+        rdata = txt_rdata(text)
+        body = _RECORD.pack(_QUESTION_POINTER, Type.TXT, Class.CH, 0, len(rdata))
+        body += rdata
+        prepared = Prepared(
+            codes.QR | codes.AA, Rcode.NOERROR, body, ((len(body), (1, 0, 0)),)
+        )
+        return self._fit(data, query, client, prepared)
+
+    # --- replies without an answer --------------------------------------------------
+
+    @staticmethod
+    def _bare(data: bytes, rcode: int) -> bytes:
+        """A header alone: ID, opcode and RD of the question."""
+        return data[:2] + bytes((0x80 | data[2] & 0x79, rcode)) + bytes(8)
+
+    def _refuse(self, data: bytes, query: Query, rcode: int) -> Composed:
+        """Question and OPT, and no records."""
+        opt = self._error_opt(query, rcode)
+        flags = codes.QR | rcode & 15 | query.bits & (codes.RD | codes.CD)
+        reply = b"".join(
+            (
+                data[:2],
+                _HEADER.pack(flags, 1, 0, 0, bool(opt)),
+                data[HEADER_OCTETS : query.end],
+                opt,
+            )
+        )
+        is_repeatable = rcode in (Rcode.REFUSED, Rcode.NOTIMP) and not query.options
+        return reply, query.qtype, rcode, is_repeatable
+
+    def _error_opt(self, query: Query, rcode: int) -> bytes:
+        if not query.udp_size:
+            return b""
+        if rcode > 15:
+            return self._encode_opt(query.is_do, rcode)
+        return self._opt_do if query.is_do else self._opt
+
+    def _reply_opt(self, query: Query, client: Client, rcode: int) -> bytes:
+        """OPT of a reply, where the question had one; RFC 6891 6.1.1, 6.1.3."""
+        if not query.udp_size:
+            return b""
+        if not query.options:
+            return self._opt_do if query.is_do else self._opt
+        options: list[tuple[int, bytes]] = []
+        # RFC 5001 2.1: NSID goes to those who ask for it.
+        if self.policy.nsid and query.option(edns.NSID) is not None:
+            options.append((edns.NSID, self.policy.nsid))
+        # RFC 7828 3.2.1: over UDP the option means nothing.
+        if (
+            client.transport is not Transport.UDP
+            and query.option(edns.TCP_KEEPALIVE) is not None
+        ):
+            tenths = self._keepalive_tenths.to_bytes(2, "big")
+            options.append((edns.TCP_KEEPALIVE, tenths))
+        return self._encode_opt(query.is_do, rcode, tuple(options))
+
+    def _encode_opt(
+        self,
+        is_do: bool,
+        rcode: int = 0,
+        options: tuple[tuple[int, bytes], ...] = (),
+    ) -> bytes:
+        """RFC 3225 3: DO is copied; RFC 6891 6.1.3: unknown options are not."""
+        return edns.Edns(
+            udp_size=self.policy.max_udp_size,
+            is_do=is_do,
+            options=options,
+            extended_rcode=rcode >> 4,
+        ).encode()

@@ -1,0 +1,106 @@
+"""The options of the DNS server."""
+
+from __future__ import annotations
+
+from netservices.core.settings import Duration, Size, setting, settings
+
+
+@settings
+class DNSSettings:
+    """Options of the DNS server."""
+
+    listen: tuple[str, ...] = setting(
+        ["udp:53", "tcp:53"], "The endpoints on which questions are answered."
+    )
+
+    # --- answers ---
+    max_udp_size: Size = setting(
+        1232,
+        "The largest answer over UDP, in octets, where the client takes as much "
+        "(512 where it does not say); a larger one is truncated.",
+        minimum=512,
+        maximum=4096,
+    )
+    minimal_responses: bool = setting(
+        False,
+        "Leave out the zone's name servers and the addresses that a client could ask "
+        "for itself.",
+    )
+    any_policy: str = setting(
+        "rrset",
+        "What a question for ANY gets: one RRset of the name, a synthesized HINFO, or "
+        "all RRsets (RFC 8482).",
+        choices=("rrset", "hinfo", "all"),
+    )
+    max_cname_chain: int = setting(
+        18,
+        "How many CNAME and DNAME records inside a zone are followed for one answer.",
+        minimum=1,
+        maximum=100,
+    )
+
+    # --- what the server says about itself ---
+    version: str = setting(
+        "", 'The answer to "version.bind" and "version.server"; empty: refused.'
+    )
+    identity: str = setting(
+        "", 'The answer to "id.server" and "hostname.bind"; empty: refused.'
+    )
+    nsid: str = setting(
+        "", "The name server identifier for clients that ask (RFC 5001); empty: none."
+    )
+
+    # --- caches of finished answers ---
+    exact_cache_entries: int = setting(
+        32768,
+        "Packets whose answers are kept, ready to send; up to 1.5 KB each.",
+        minimum=0,
+    )
+    prepared_cache_entries: int = setting(
+        131072,
+        "Questions whose answers are kept, compressed and ready; about 0.7 KB each.",
+        minimum=0,
+    )
+
+    # --- limits of one question ---
+    max_query_records: int = setting(
+        8, "Records after the question; more are a format error.", minimum=1
+    )
+    max_edns_options: int = setting(
+        16, "EDNS options in a question; more are a format error.", minimum=1
+    )
+    max_query_octets: Size = setting(
+        "64K",
+        "The longest message taken over TCP; a longer one ends the connection.",
+        minimum=512,
+        maximum=65536,
+    )
+
+    # --- TCP (RFC 7766) ---
+    tcp_idle: Duration = setting(
+        "10s", "How long a TCP connection may be silent before it is closed."
+    )
+    tcp_pipeline: int = setting(
+        100, "Questions of one TCP connection that wait for an answer.", minimum=1
+    )
+    tcp_connections: int = setting(
+        1000, "TCP connections at the same time; a new one replaces the most idle."
+    )
+    tcp_connections_per_client: int = setting(
+        50, "TCP connections of one address at the same time.", minimum=1
+    )
+    tcp_unsent: Size = setting(
+        "256K",
+        "Octets of answers that a client has not taken; above, its questions wait.",
+        minimum=4096,
+    )
+    tcp_unsent_patience: Duration = setting(
+        "30s", "How long a client may refuse to take answers before it is cut off."
+    )
+
+    # --- zones ---
+    load_slice: int = setting(
+        500,
+        "RRsets that are taken into memory before other work gets its turn.",
+        minimum=1,
+    )

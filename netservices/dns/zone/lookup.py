@@ -1,0 +1,283 @@
+"""The answer to a question, found in a zone's tree: RFC 1034 4.3.2, as RFC 2308,
+RFC 4592 and RFC 6672 amend it.
+
+Each turn of ``resolve`` walks from the apex down towards one name and ends in one of
+five ways: at a zone cut (a referral), below a DNAME, at the name, at the wildcard that
+stands for it, or nowhere.  A CNAME, found or made from a DNAME, starts another turn with
+its target as long as that is in the zone, was not met before, and the limit allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from netservices.dns.wire.codes import Rcode, Type
+from netservices.dns.wire.names import MAX_NAME_OCTETS, is_below
+from netservices.dns.wire.rdata import split_rdata
+from netservices.dns.zone.tree import CUT, DNAME, Node, ZoneTree
+from netservices.values import RRset
+
+
+class Found(Enum):
+    """How a walk down the tree ends."""
+
+    NAME = auto()
+    WILDCARD = auto()
+    REFERRAL = auto()
+    DNAME = auto()
+    NOTHING = auto()
+
+
+class Answer:
+    """RRsets for the three sections, with the owners under which they go out.
+
+    ``glue`` and ``more`` make the additional section: the first must be there
+    (RFC 9471), the second may be left out where room is short (RFC 2181 9), as may
+    ``authority`` where ``is_authority_optional``.
+    """
+
+    __slots__ = (
+        "answer",
+        "authority",
+        "glue",
+        "is_authoritative",
+        "is_authority_optional",
+        "more",
+        "rcode",
+    )
+
+    def __init__(self) -> None:
+        self.rcode: int = Rcode.NOERROR
+        self.is_authoritative = True
+        self.is_authority_optional = False
+        self.answer: list[RRset] = []
+        self.authority: list[RRset] = []
+        self.glue: list[RRset] = []
+        self.more: list[RRset] = []
+
+
+PickAny = Callable[[bytes, tuple[RRset, ...]], tuple[RRset, ...]]
+"""What a question for ANY gets, of an owner and its RRsets."""
+
+
+def walk(tree: ZoneTree, name: bytes, qtype: int) -> tuple[Found, bytes, Node]:
+    """Where the walk from the apex to ``name`` (folded, in the zone) ends: how, at
+    which existing name, at which node.  For NOTHING the closest encloser."""
+    names = tree.names
+    if tree.is_flat:
+        node = names.get(name)
+        if node is not None:
+            return Found.NAME, name, node
+    offsets = []
+    position = 0
+    end = len(name) - len(tree.apex)
+    while position < end:
+        offsets.append(position)
+        position += name[position] + 1
+    owner, node = tree.apex, names[tree.apex]
+    if node.marks & DNAME and offsets:
+        return Found.DNAME, owner, node
+    for offset in reversed(offsets):
+        suffix = name[offset:]
+        child = names.get(suffix)
+        if child is None:
+            star = names.get(b"\1*" + owner)
+            if star is None:
+                return Found.NOTHING, owner, node
+            return Found.WILDCARD, owner, star
+        owner, node = suffix, child
+        if node.marks:
+            # RFC 4035 3.1.4.1: DS lives on the parent's side of the cut.
+            if node.marks & CUT and (offset or qtype != Type.DS):
+                return Found.REFERRAL, owner, node
+            if node.marks & DNAME and offset:
+                return Found.DNAME, owner, node
+    return Found.NAME, owner, node
+
+
+def resolve(
+    tree: ZoneTree,
+    name: bytes,
+    qtype: int,
+    pick_any: PickAny,
+    max_chain: int = 18,
+    is_minimal: bool = False,
+) -> Answer:
+    """The answer from ``tree``, which has a SOA, for a folded name in it."""
+    answer = Answer()
+    met = set()
+    is_whole = False
+    while True:
+        met.add(name)
+        found, owner, node = walk(tree, name, qtype)
+        if found is Found.REFERRAL:
+            _refer(tree, answer, owner, node)
+            break
+        if found is Found.NOTHING:
+            # RFC 6604 3: the response code is that of the last name of a chain.
+            answer.rcode = Rcode.NXDOMAIN
+            _deny(tree, answer)
+            break
+        if found is Found.DNAME:
+            target = _substitute(answer, name, owner, node)
+            if target is None or qtype in (Type.CNAME, Type.ANY):
+                break
+        else:
+            target, is_whole = _take(tree, answer, name, node, qtype, pick_any)
+            if target is None:
+                break
+        # In-zone chains only: what another zone says, the client asks there.
+        if target in met or len(met) > max_chain or not is_below(target, tree.apex):
+            break
+        name = target
+    if not is_minimal:
+        if is_whole:
+            _add_authority(tree, answer)
+        _add_addresses(tree, answer)
+    return answer
+
+
+def _take(
+    tree: ZoneTree,
+    answer: Answer,
+    name: bytes,
+    node: Node,
+    qtype: int,
+    pick_any: PickAny,
+) -> tuple[bytes | None, bool]:
+    """Step 3a and 3c: the records at a name, or at the wildcard that stands for it
+    (RFC 4592 3.3).  The target of a CNAME; whether records were what was asked for."""
+    if qtype == Type.ANY:
+        rrsets = pick_any(name, node.rrsets)
+        if not rrsets:
+            _deny(tree, answer)
+            return None, False
+        answer.answer += [_owned(rrset, name) for rrset in rrsets]
+        return None, True
+    rrset = node.get(qtype)
+    if rrset is not None:
+        answer.answer.append(_owned(rrset, name))
+        return None, True
+    alias = node.get(Type.CNAME)
+    if alias is None:
+        _deny(tree, answer)
+        return None, False
+    answer.answer.append(_owned(alias, name))
+    return alias.rdatas[0].lower(), False
+
+
+def _owned(rrset: RRset, name: bytes) -> RRset:
+    """The RRset under the name that was asked for."""
+    if rrset.owner == name:
+        return rrset
+    return RRset(name, rrset.type, rrset.ttl, rrset.rdatas)
+
+
+def _deny(tree: ZoneTree, answer: Answer) -> None:
+    """RFC 2308 2: SOA in the authority section, so that the denial can be cached."""
+    if tree.negative_soa is not None:
+        answer.authority.append(tree.negative_soa)
+
+
+def _refer(tree: ZoneTree, answer: Answer, owner: bytes, node: Node) -> None:
+    """Step 3b: the servers of a zone below, and the addresses one needs to reach
+    them."""
+    servers = node.get(Type.NS)
+    if servers is None:
+        return
+    # RFC 1034 4.3.1: the answer's authority is that of its first owner name.
+    answer.is_authoritative = bool(answer.answer)
+    answer.authority.append(_owned(servers, owner))
+    for server in servers.rdatas:
+        target = server.lower()
+        if is_below(target, tree.apex):
+            # RFC 9471 3.1: glue inside the delegated domain has to be there; glue
+            # below other cuts (sibling glue) and plain addresses are there if they fit.
+            is_needed = is_below(target, owner)
+            section = answer.glue if is_needed else answer.more
+            _add_address(tree, section, target, is_glue=True)
+
+
+def _substitute(
+    answer: Answer, name: bytes, owner: bytes, node: Node
+) -> bytes | None:
+    """RFC 6672 2.2: the DNAME, and a CNAME made from it; its target, or None where
+    that is longer than a name can be."""
+    rrset = node.get(Type.DNAME)
+    if rrset is None:
+        return None
+    answer.answer.append(_owned(rrset, owner))
+    target = name[: -len(owner)] + rrset.rdatas[0]
+    if len(target) > MAX_NAME_OCTETS:
+        answer.rcode = Rcode.YXDOMAIN
+        return None
+    # RFC 6672 3.1: the CNAME lives as long as its DNAME.
+    answer.answer.append(RRset(name, Type.CNAME, rrset.ttl, (target,)))
+    return target.lower()
+
+
+def _add_authority(tree: ZoneTree, answer: Answer) -> None:
+    """The zone's servers beside a positive answer, unless they are the answer."""
+    servers = tree.ns
+    if servers is None or any(
+        rrset.type == Type.NS and rrset.owner == tree.apex for rrset in answer.answer
+    ):
+        return
+    answer.is_authority_optional = True
+    answer.authority.append(_owned(servers, tree.apex))
+
+
+def _add_addresses(tree: ZoneTree, answer: Answer) -> None:
+    """Step 6: addresses that the client will need next."""
+    done = {(r.owner, r.type) for r in answer.answer + answer.glue + answer.more}
+    extra: list[RRset] = []
+    for rrset in answer.answer:
+        for target in _targets(rrset):
+            _add_address(tree, extra, target, is_glue=rrset.type == Type.NS)
+    if answer.is_authority_optional:
+        for target in _targets(answer.authority[0]):
+            _add_address(tree, extra, target, is_glue=True)
+    for rrset in extra:
+        if (rrset.owner, rrset.type) not in done:
+            done.add((rrset.owner, rrset.type))
+            answer.more.append(rrset)
+
+
+def _targets(rrset: RRset) -> list[bytes]:
+    """The names whose addresses go with an RRset, folded; RFC 1035 3.3.9 and 3.3.11,
+    RFC 2782, RFC 9460 4.1."""
+    if rrset.type == Type.NS:
+        return [rdata.lower() for rdata in rrset.rdatas]
+    if rrset.type in (Type.MX, Type.SRV):
+        return [
+            split_rdata(rrset.type, rdata)[1][0].lower() for rdata in rrset.rdatas
+        ]
+    if rrset.type in (Type.SVCB, Type.HTTPS):
+        return [_service_target(rrset.owner, rdata) for rdata in rrset.rdatas]
+    return []
+
+
+def _service_target(owner: bytes, rdata: bytes) -> bytes:
+    """TargetName of SVCB RDATA; the root stands for the owner (RFC 9460 2.5.2)."""
+    position = 2
+    while length := rdata[position]:
+        position += length + 1
+    return rdata[2 : position + 1].lower() if position > 2 else owner
+
+
+def _add_address(
+    tree: ZoneTree, section: list[RRset], target: bytes, is_glue: bool
+) -> None:
+    """Add the addresses of ``target`` if the zone has them.  Below a cut they are no
+    authoritative data (RFC 2181 5.4.1) and serve as glue alone."""
+    if not is_below(target, tree.apex):
+        return
+    node = tree.names.get(target) if is_glue else None
+    if node is None:
+        found, _, node = walk(tree, target, Type.A)
+        if found not in (Found.NAME, Found.WILDCARD):
+            return
+    for rrset in node.rrsets:
+        if rrset.type in (Type.A, Type.AAAA):
+            section.append(_owned(rrset, target))
