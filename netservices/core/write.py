@@ -1,0 +1,339 @@
+"""Connections that send at once: what a protocol writes while it handles input leaves
+in one ``send`` when it returns; what it writes at any other time is sent directly.
+
+Theory.  Twisted's ``write`` never sends.  It queues, asks epoll for writability, sends
+in the next turn of the reactor and tells epoll to stop: three more system calls for
+each reply, a third of all CPU time of a line protocol.  Here
+
+* a *cork* is in while ``dataReceived`` runs: writes only join the queue.  When it
+  returns, the queue leaves in one ``send``;
+* a write without cork is sent directly, provided that nothing is queued before it;
+* what the kernel does not take is queued as Twisted would have queued it, the writer is
+  started, and from there on everything is Twisted's: its buffers, its back-pressure,
+  its way to close.  The invariant: *outside a cork, octets are queued if and only if
+  the writer is started*;
+* an error of ``send`` is not handled here.  The octets stay queued, and Twisted's own
+  ``doWrite`` meets the same error in the next turn, where it may close the connection;
+* a pull producer needs a ``doWrite`` for each of its steps, so with one of them
+  registered writes go Twisted's way.
+
+Use: ``listen_tcp``, ``listen_unix``, ``adopt_listener`` and ``connect_tcp`` take the
+place of the reactor's own methods and fall back on them where the reactor is not one
+of Twisted's POSIX reactors.  All connections have TCP_NODELAY (without it, two replies
+in a row wait 40 ms for the peer's delayed acknowledgement).  ``expect_bulk`` raises
+what one connection reads at a time to 256 KiB; nothing of it is held while idle.
+
+Near-private names of Twisted that this file leans on, watched by
+``tests/core/test_twisted_names.py``: ``FileDescriptor._tempDataBuffer``,
+``_tempDataLen``, ``dataBuffer``, ``offset``, ``_maybePauseProducer``, ``producer``,
+``streamingProducer``, ``producerPaused``, ``_writeDisconnected``, ``doWrite``;
+``tcp.Connection._dataReceived``, ``TLS``, ``_aborting``; ``tcp.Port.transport``,
+``createInternetSocket``, ``_fromListeningDescriptor``, ``_preexistingSocket``,
+``_shouldShutdown``, ``numberAccepts``; ``tcp.Connector._makeTransport``;
+``unix._SendmsgMixin._sendmsgQueue``.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.posixbase import PosixReactorBase
+
+SEND_OCTETS = 256 * 1024
+"""At most this much is offered to the kernel in one ``send``."""
+
+BULK_OCTETS = 256 * 1024
+"""What ``expect_bulk`` lets a connection read, and buffer for sending, at a time."""
+
+BACKLOG = 1024
+"""Connections that may wait for ``accept``; the kernel caps it at ``somaxconn``."""
+
+if TYPE_CHECKING:
+    _Stream = tcp.Connection
+else:
+    _Stream = object
+
+
+class SendAtOnce(_Stream):
+    """Mixed in before one of Twisted's stream connections; see the module's theory."""
+
+    SEND_LIMIT = SEND_OCTETS
+    _is_corked = False
+
+    def write(self, data: bytes) -> None:
+        """Send ``data`` now, or when the running ``dataReceived`` returns."""
+        if self._is_corked and not self.TLS and type(data) is bytes:
+            if data and self.connected and not self._writeDisconnected:
+                self._tempDataBuffer.append(data)
+                self._tempDataLen += len(data)
+                self._maybePauseProducer()
+            return
+        if self._must_queue() or type(data) is not bytes:
+            super().write(data)
+        elif data and self.connected:
+            self._send(data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """The same for several pieces, which leave together."""
+        pieces = list(iovec)
+        if self._must_queue() or self._is_corked:
+            super().writeSequence(pieces)
+        else:
+            self.write(b"".join(pieces))
+
+    def _must_queue(self) -> bool:
+        """Whether octets wait already, or the connection is in one of the rarer
+        states."""
+        return bool(
+            self.TLS
+            or self._tempDataBuffer
+            or self.dataBuffer
+            or self._writeDisconnected
+            or self._writeDisconnecting
+            or self._aborting
+            or (self.producer is not None and not self.streamingProducer)
+        )
+
+    def _dataReceived(self, data: bytes | None) -> Any:
+        if not data:
+            return CONNECTION_DONE
+        self._is_corked = True
+        try:
+            self.protocol.dataReceived(data)
+        finally:
+            self._is_corked = False
+        if self._tempDataBuffer:
+            self._uncork()
+        return None
+
+    def _uncork(self) -> None:
+        """Send what one ``dataReceived`` has written."""
+        if not self.connected or self._aborting:
+            return
+        if self.dataBuffer or self.TLS or self._writeDisconnected:
+            self.startWriting()
+            return
+        pieces = self._tempDataBuffer
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._tempDataBuffer = []
+        self._tempDataLen = 0
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        """Offer ``data`` to the kernel and queue the rest; the queue is empty."""
+        size = len(data)
+        sent = self._offer(
+            data if size <= SEND_OCTETS else memoryview(data)[:SEND_OCTETS]
+        )
+        if sent < size:
+            self.dataBuffer = data
+            self.offset = sent
+            self._maybePauseProducer()
+            self.startWriting()
+        elif self.producer is not None and (
+            self.producerPaused or not self.streamingProducer
+        ):
+            # doWrite finds an empty queue and asks the producer for more.
+            self.startWriting()
+
+    def _offer(self, data: bytes | memoryview) -> int:
+        """How many octets the kernel took; 0 on errors, which ``doWrite`` meets
+        again."""
+        try:
+            return self.socket.send(data)
+        except OSError:
+            return 0
+
+
+class CorkedServer(SendAtOnce, tcp.Server):
+    """The server's side of a TCP connection."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.setTcpNoDelay(True)
+
+
+class CorkedClient(SendAtOnce, tcp.Client):
+    """The client's side of a TCP connection."""
+
+    def _connectDone(self) -> None:  # noqa: N802
+        self.setTcpNoDelay(True)
+        super()._connectDone()
+
+
+class CorkedUNIXServer(SendAtOnce, unix.Server):
+    """The server's side of a UNIX stream connection."""
+
+    def _offer(self, data: bytes | memoryview) -> int:
+        # A descriptor that waits must travel with the first octet that follows it.
+        return 0 if self._sendmsgQueue else super()._offer(data)
+
+
+class CorkedPort(tcp.Port):
+    """A listening TCP socket whose connections send at once.
+
+    ``is_v6_only`` set to true keeps a socket on ``::`` from taking IPv4 connections
+    too; ``None`` leaves it to the system.
+    """
+
+    transport = CorkedServer
+
+    def __init__(
+        self,
+        port: Any,
+        factory: IProtocolFactory,
+        backlog: int = BACKLOG,
+        interface: str = "",
+        reactor: Any = None,
+        is_v6_only: bool | None = None,
+    ) -> None:
+        super().__init__(port, factory, backlog, interface, reactor)
+        self.is_v6_only = is_v6_only
+
+    def createInternetSocket(self) -> socket.socket:  # noqa: N802
+        """A socket that is not yet bound."""
+        made: socket.socket = super().createInternetSocket()
+        if self.is_v6_only is not None and made.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.is_v6_only)
+        return made
+
+
+class CorkedUNIXPort(unix.Port):
+    """A listening UNIX socket; one that was adopted keeps its file and permissions."""
+
+    transport = CorkedUNIXServer
+    _is_adopted = False
+
+    def startListening(self) -> None:
+        """Bind and listen, or take over the socket that somebody else made."""
+        if self._preexistingSocket is None:
+            super().startListening()
+            return
+        # Not super(): it would set the file's mode, which belongs to its maker.
+        self._is_adopted = True
+        self._shouldShutdown = False
+        assert self.factory is not None
+        self.factory.doStart()
+        self.socket, self._preexistingSocket = self._preexistingSocket, None
+        self.fileno = self.socket.fileno  # type: ignore[method-assign]
+        self.connected = True
+        self.numberAccepts = 100
+        self.startReading()
+
+    def connectionLost(self, reason: Any) -> None:
+        """Close; remove the socket's file where it is ours."""
+        if self._is_adopted:
+            tcp.Port.connectionLost(self, reason)
+        else:
+            super().connectionLost(reason)
+
+
+class CorkedConnector(tcp.Connector):
+    """One outgoing connection and its attempts."""
+
+    def _makeTransport(self) -> tcp.Client:  # noqa: N802
+        return CorkedClient(self.host, self.port, self.bindAddress, self, self.reactor)
+
+
+def listen_tcp(
+    reactor: Any,
+    port: Any,
+    factory: IProtocolFactory,
+    backlog: int = BACKLOG,
+    interface: str = "",
+    is_v6_only: bool | None = None,
+) -> IListeningPort:
+    """A listening port; ``port`` is a number or what ``makeBinding`` returns.
+    CannotListenError."""
+    if not isinstance(reactor, PosixReactorBase):
+        fallback: IListeningPort = reactor.listenTCP(port, factory, backlog, interface)
+        return fallback
+    made = CorkedPort(port, factory, backlog, interface, reactor, is_v6_only)
+    made.startListening()
+    return made
+
+
+def listen_unix(
+    reactor: Any,
+    path: str,
+    factory: IProtocolFactory,
+    backlog: int = BACKLOG,
+    mode: int = 0o666,
+    wants_lock: bool = False,
+) -> IListeningPort:
+    """A listening UNIX socket; with ``wants_lock`` a stale file of a dead process is
+    replaced.  CannotListenError."""
+    if not isinstance(reactor, PosixReactorBase):
+        fallback: IListeningPort = reactor.listenUNIX(
+            path, factory, backlog, mode, wants_lock
+        )
+        return fallback
+    made = CorkedUNIXPort(
+        os.fsencode(path), factory, backlog, mode, reactor, wants_lock
+    )
+    made.startListening()
+    return made
+
+
+def adopt_listener(
+    reactor: Any, descriptor: int, factory: IProtocolFactory
+) -> IListeningPort:
+    """A port on a listening stream socket made by somebody else (systemd, a parent).
+
+    The port works on a duplicate: close ``descriptor`` when it is not needed.
+    ValueError where it is not a listening stream socket.
+    """
+    with socket.socket(fileno=os.dup(descriptor)) as probe:
+        family = probe.family
+        if probe.type != socket.SOCK_STREAM or not probe.getsockopt(
+            socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+        ):
+            raise ValueError(f"descriptor {descriptor} is not a listening socket")
+    # O_NONBLOCK may be missing on a socket that was handed over; where two processes
+    # share it, the slower one would then hang in accept for good.
+    os.set_blocking(descriptor, False)
+    if not isinstance(reactor, PosixReactorBase):
+        fallback: IListeningPort = reactor.adoptStreamPort(descriptor, family, factory)
+        return fallback
+    made: tcp.Port
+    if family == socket.AF_UNIX:
+        made = CorkedUNIXPort._fromListeningDescriptor(reactor, descriptor, factory)
+    else:
+        made = CorkedPort._fromListeningDescriptor(reactor, descriptor, family, factory)
+    made.startListening()
+    return made
+
+
+def connect_tcp(
+    reactor: Any,
+    host: str,
+    port: int,
+    factory: Any,
+    timeout: float = 30,
+    bind_address: Any = None,
+) -> Any:
+    """Connect a client factory, as ``reactor.connectTCP`` does; an ``IConnector``."""
+    if not isinstance(reactor, PosixReactorBase):
+        return reactor.connectTCP(host, port, factory, timeout, bind_address)
+    made = CorkedConnector(host, port, factory, timeout, bind_address, reactor)
+    made.connect()
+    return made
+
+
+def expect_bulk(transport: Any, octets: int = BULK_OCTETS) -> None:
+    """Let ``transport`` read and buffer up to ``octets`` at a time: a transfer comes.
+
+    Layers such as TLS are looked through; a transport that is no socket stays as it is.
+    """
+    while not isinstance(transport, FileDescriptor):
+        transport = getattr(transport, "lower", getattr(transport, "transport", None))
+        if transport is None:
+            return
+    transport.bufferSize = octets
