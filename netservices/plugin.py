@@ -147,5 +147,8 @@ class Server:
     reload: Callable[[], Deferred[None] | None] | None = None
     drain: Callable[[], Deferred[None] | None] | None = None
     stop: Callable[[], Deferred[None] | None] | None = None
+    settle: Callable[[], Deferred[None] | None] | None = None
+    """Fires when every change that the store has announced so far is in force; the
+    ``netservices`` commands wait for it."""
     status: Callable[[], Mapping[str, Any]] | None = None
     """Numbers and sessions that ``netservices status`` shows."""

@@ -95,11 +95,11 @@ class LogSettings:
         minimum=0.01,
         maximum=60,
     )
-    events_waiting: Size = setting(
-        "4M",
+    events_waiting: int = setting(
+        20000,
         "Events held in memory while the disk is slow; further ones are counted and"
         " dropped.",
-        minimum=65536,
+        minimum=1,
     )
     connections: bool = setting(
         False, "Record an event for each connection that opens and closes."
