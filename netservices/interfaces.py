@@ -338,11 +338,26 @@ class IAccounts(Interface):
         """The account, after as long for an unknown login as for a wrong password.
         LoginRefused."""
 
-    def exchange(mechanism: str, origin: Origin) -> Any:
-        """A SASL exchange (``accounts.sasl.Exchange``); LookupError where not
-        offered."""
+    def exchange(
+        mechanism: str,
+        origin: Origin,
+        bindings: Mapping[str, bytes] | None = None,
+        identity: str = "",
+        has_success_data: bool = False,
+    ) -> Any:
+        """A SASL exchange (``accounts.exchange.Exchange``); LookupError where not
+        offered.
 
-    def mechanisms(origin: Origin) -> tuple[str, ...]:
+        ``bindings`` are channel binding data by type (RFC 5929, RFC 9266), ``identity``
+        what a client certificate proved, ``has_success_data`` says whether the protocol
+        can send data with its success (RFC 4422 3.6).
+        """
+
+    def mechanisms(
+        origin: Origin,
+        bindings: Mapping[str, bytes] | None = None,
+        identity: str = "",
+    ) -> tuple[str, ...]:
         """The SASL mechanisms on offer there, strongest first."""
 
     def may_use_plaintext(origin: Origin) -> bool:
@@ -352,6 +367,10 @@ class IAccounts(Interface):
     def find(login: str) -> Deferred[Account | None]:
         """The account that a login or address names: ``name`` is in the default
         domain."""
+
+    def set_password(account_id: int, password: str) -> Deferred[None]:
+        """Give an account a new password, durably.  ValueError (BadPassword) for a bad
+        one."""
 
     def unlock(login_or_address: str) -> bool:
         """Lift a lock-out; whether there was one."""
