@@ -419,7 +419,8 @@ class IFileTree(Interface):
         expected_size: int | None = None,
     ) -> Deferred[IUpload]:
         """Nothing of an upload is visible before its commit.  QuotaExceeded where
-        ``expected_size`` (octets to come) cannot fit; Exists, IsADirectory, BadName."""
+        ``expected_size`` (octets to come) cannot fit; Exists, IsADirectory, BadName;
+        NotFound (parent); Conflict where ``offset`` lies beyond the end."""
 
     def make_directory(path: Path) -> Deferred[Node]:
         """Exists, NotFound (parent), BadName."""
@@ -439,7 +440,11 @@ class IFileTree(Interface):
         """Stored digests, or those found by reading the file in a thread."""
 
     def usage() -> Deferred[Usage]:
-        """What the tree holds, and may hold."""
+        """What the tree holds, partial uploads included, and may hold."""
+
+    def partial_octets(path: Path) -> Deferred[int | None]:
+        """How much of an upload of ``path`` that this account left unfinished can be
+        resumed."""
 
 
 class IOpenFile(Interface):

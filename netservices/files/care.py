@@ -1,0 +1,234 @@
+"""Care of the trees: sweeping upload areas, recounting sums.
+
+The disk is the truth.  Files that come and go without us (rsync, an editor) make the
+sums wrong until ``check --repair`` recounts them; digests are found by stat identity,
+so theirs cannot be.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from netservices.files import area
+from netservices.files.area import closing
+from netservices.files.disk import Disk
+from netservices.files.names import AREA, is_reserved
+from netservices.files.volume import Volume
+from netservices.units import AddUsage, Operation, RemovePartial, SetUsage, Unit
+from netservices.values import Finding, Report
+
+if TYPE_CHECKING:
+    from netservices.files.service import Files
+
+_MOST_PARTIALS = 100_000
+"""Partial uploads looked at in one round; beyond that, files without a record stay
+until a later one."""
+
+_BATCH = 200
+
+
+async def sweep(files: Files, now: float) -> int:
+    """Remove expired partial uploads and unowned temporary files; how many went."""
+    removed = await _expire_partials(files, now)
+    recorded = await _recorded_partials(files)
+    for tree in await files.trees():
+        volume = files.volume(tree)
+        if await volume.hops.run(files.is_on_disk, tree):
+            gone = await volume.hops.run(_sweep_area, volume, recorded)
+            removed += len(gone)
+    return removed
+
+
+async def _recorded_partials(files: Files) -> set[tuple[str, str]] | None:
+    """``(tree, file)`` of all partial uploads; None where there are too many."""
+    rows = await files.store.file_records.expired_partials(float("inf"), _MOST_PARTIALS)
+    if len(rows) >= _MOST_PARTIALS:
+        return None
+    return {(tree, name) for tree, _, _, name in rows}
+
+
+async def _expire_partials(files: Files, now: float) -> int:
+    """The record goes first: a file without a record is swept later in any case."""
+    removed = 0
+    records = files.store.file_records
+    while rows := await records.expired_partials(now, _BATCH):
+        for tree, path, account, name in rows:
+            known = await records.partial(tree, path, account)
+            operations: tuple[Operation, ...] = (RemovePartial(tree, path, account),)
+            if known is not None:
+                operations += (AddUsage(tree, -known[1], 0),)
+            await files.store.apply(Unit(operations))
+            volume = files.volume(tree)
+            if await volume.hops.run(files.is_on_disk, tree):
+                removed += await volume.hops.run(_remove_in_area, volume.disk, name)
+        if len(rows) < _BATCH:
+            break
+    return removed
+
+
+def _remove_in_area(disk: Disk, name: str) -> int:
+    try:
+        directory = area.open_area(disk.root(), disk.opener, is_made=False)
+    except FileNotFoundError:
+        return 0
+    with closing(directory):
+        return int(area.remove_unowned(directory, name.encode()) is not None)
+
+
+def _sweep_area(
+    volume: Volume, recorded: set[tuple[str, str]] | None, is_removing: bool = True
+) -> list[str]:
+    """Files of the area that nobody owns and no record names; blocks."""
+    gone: list[str] = []
+    try:
+        directory = area.open_area(
+            volume.disk.root(), volume.disk.opener, is_made=False
+        )
+    except FileNotFoundError:
+        return gone
+    with closing(directory):
+        for name, _ in area.files(directory):
+            text = name.decode("utf-8", "surrogateescape")
+            if text.startswith(area.PARTIAL) and (
+                recorded is None or (volume.name, text) in recorded
+            ):
+                continue
+            if is_removing:
+                if area.remove_unowned(directory, name) is not None:
+                    gone.append(text)
+            elif area.is_unowned(directory, name):
+                gone.append(text)
+    return gone
+
+
+# --- recounting ---------------------------------------------------------------------
+
+
+@define
+class Count:
+    """What a walk through a tree found."""
+
+    octets: int = 0
+    files: int = 0
+    stray: list[str] = field(factory=list)
+    """Temporary files outside the upload area (on file systems mounted in the tree)."""
+
+
+def count_tree(disk: Disk, is_removing: bool) -> Count:
+    """Walk the whole tree; blocks for long, and never follows a link."""
+    count = Count()
+    root = os.open(b".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=disk.root())
+    # fwalk goes from descriptor to descriptor, so nothing that is renamed or replaced
+    # by a link meanwhile leads it out of the tree.
+    with closing(root):
+        for where, _, names, directory in os.fwalk(b".", dir_fd=root):
+            is_area = where.lstrip(b"./") == AREA.lstrip(b"./")
+            for name in names:
+                _count_name(count, directory, name, where, is_area, is_removing)
+    return count
+
+
+def _count_name(
+    count: Count,
+    directory: int,
+    name: bytes,
+    where: bytes,
+    is_area: bool,
+    is_removing: bool,
+) -> None:
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(status.st_mode):
+        return
+    if is_area:
+        # Partial uploads count as octets; what is being uploaded is only reserved.
+        if name.startswith(area.PARTIAL.encode()):
+            count.octets += status.st_size
+    elif is_reserved(name):
+        if area.is_unowned(directory, name):
+            count.stray.append(os.fsdecode(os.path.join(where, name)))
+            if is_removing:
+                area.remove_unowned(directory, name)
+    else:
+        count.octets += status.st_size
+        count.files += 1
+
+
+async def check(files: Files, repair: bool) -> Report:
+    """Compare sums and upload areas with the disk, and repair them."""
+    findings: list[Finding] = []
+    examined = 0
+    recorded = await _recorded_partials(files)
+    for tree in await files.trees():
+        volume = files.volume(tree)
+        if not await volume.hops.run(files.is_on_disk, tree):
+            findings += await _check_absent(files, tree, repair)
+            continue
+        strays = await volume.hops.run(_sweep_area, volume, recorded, repair)
+        count, wrong = await _check_sums(files, volume, repair)
+        examined += count.files
+        # What is in pub/ is put there by hand, and has no quota.
+        findings += [] if tree == files.public_tree else wrong
+        findings += [_stray(tree, name, repair) for name in strays + count.stray]
+    return Report(tuple(findings), examined)
+
+
+def _stray(tree: str, name: str, repair: bool) -> Finding:
+    return Finding(
+        code="stray-upload",
+        object=f"{tree}/{name}",
+        text="an upload that no process and no record owns",
+        repair="remove it",
+        is_repaired=repair,
+    )
+
+
+async def _check_sums(
+    files: Files, volume: Volume, repair: bool
+) -> tuple[Count, list[Finding]]:
+    """Nobody may change the tree while it is counted, or the sum would be of no
+    moment."""
+    intent = await volume.intents.take(deep=((),))
+    try:
+        count = await volume.hops.run(count_tree, volume.disk, repair)
+        known = await files.store.file_records.usage(volume.name)
+        if known == (count.octets, count.files):
+            return count, []
+        if repair:
+            unit = Unit((SetUsage(volume.name, count.octets, count.files),))
+            await files.store.apply(unit)
+            volume.ledger.used_octets = count.octets
+    finally:
+        volume.intents.release(intent)
+    return count, [_wrong_sum(volume.name, known, count, repair)]
+
+
+def _wrong_sum(
+    tree: str, known: tuple[int, int], count: Count, repair: bool
+) -> Finding:
+    return Finding(
+        code="usage-sum",
+        object=tree,
+        text=(
+            f"recorded are {known[0]} octets in {known[1]} files, on disk are "
+            f"{count.octets} in {count.files}"
+        ),
+        repair="set the sums to what is on disk",
+        is_repaired=repair,
+    )
+
+
+async def _check_absent(files: Files, tree: str, repair: bool) -> list[Finding]:
+    """Records of a tree whose directory is gone."""
+    known = await files.store.file_records.usage(tree)
+    if known == (0, 0):
+        return []
+    if repair:
+        await files.store.apply(Unit((SetUsage(tree, 0, 0),)))
+    return [_wrong_sum(tree, known, Count(), repair)]

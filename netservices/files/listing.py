@@ -1,0 +1,166 @@
+"""Directories in pages, in a stable order and bounded memory.
+
+Theory
+======
+
+A directory of 100,000 names must not be read again for each page, nor held as 100,000
+nodes, nor block the reactor.  The first page reads all *names* (in a thread; sorted in
+runs and merged, because one sort of 100,000 names holds the interpreter for 30 ms), and
+the nodes of one page.  Names that remain are kept for a while as a ``Snapshot``; later
+pages look up their place in it and stat only their own entries.  Names are ordered by
+octets.  What was removed meanwhile is skipped, what came is in the next listing; each
+name comes at most once.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from bisect import bisect_right
+from collections import OrderedDict
+from heapq import merge
+from threading import Lock
+
+from attrs import frozen
+
+from netservices.files.disk import Disk, lstat
+from netservices.files.names import is_reserved
+from netservices.files.nodes import node_of
+from netservices.values import Node
+
+_RUN = 2048
+"""Names sorted at once: about 0.5 ms."""
+
+
+@frozen
+class Snapshot:
+    """The names of a directory at one time, sorted."""
+
+    identity: tuple[int, int]
+    names: tuple[bytes, ...]
+    taken: float
+
+
+class Snapshots:
+    """Names of listings that are being paged, over all trees; used by threads."""
+
+    def __init__(self, most_names: int, lifetime_seconds: float) -> None:
+        self._most_names = most_names
+        self._lifetime_seconds = lifetime_seconds
+        self._kept: OrderedDict[tuple[str, bytes], Snapshot] = OrderedDict()
+        self._held_names = 0
+        self._lock = Lock()
+
+    def put(self, key: tuple[str, bytes], snapshot: Snapshot) -> None:
+        """Keep a snapshot; the oldest ones go where there are too many names."""
+        with self._lock:
+            self._forget(key)
+            if len(snapshot.names) > self._most_names:
+                return
+            self._kept[key] = snapshot
+            self._held_names += len(snapshot.names)
+            oldest_kept = time.monotonic() - self._lifetime_seconds
+            while self._kept:
+                oldest = next(iter(self._kept))
+                if (
+                    self._held_names <= self._most_names
+                    and self._kept[oldest].taken >= oldest_kept
+                ):
+                    break
+                self._forget(oldest)
+
+    def get(self, key: tuple[str, bytes], identity: tuple[int, int]) -> Snapshot | None:
+        """The snapshot, unless it is too old or of another directory."""
+        with self._lock:
+            snapshot = self._kept.get(key)
+        if snapshot is None or snapshot.identity != identity:
+            return None
+        if time.monotonic() - snapshot.taken > self._lifetime_seconds:
+            return None
+        return snapshot
+
+    def drop(self, key: tuple[str, bytes]) -> None:
+        """The last page has been given out."""
+        with self._lock:
+            self._forget(key)
+
+    def _forget(self, key: tuple[str, bytes]) -> None:
+        gone = self._kept.pop(key, None)
+        if gone is not None:
+            self._held_names -= len(gone.names)
+
+
+def sorted_names(directory: int) -> tuple[bytes, ...]:
+    """All visible names of an open directory, ordered by octets."""
+    runs: list[list[bytes]] = []
+    run: list[bytes] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = os.fsencode(entry.name)
+            if is_reserved(name):
+                continue
+            run.append(name)
+            if len(run) == _RUN:
+                run.sort()
+                runs.append(run)
+                run = []
+    run.sort()
+    if not runs:
+        return tuple(run)
+    return tuple(merge(*runs, run))
+
+
+def list_page(
+    disk: Disk,
+    snapshots: Snapshots,
+    tree: str,
+    path: bytes,
+    after: bytes | None,
+    limit: int,
+) -> tuple[Node, ...]:
+    """One page of nodes; blocks, and is called in a thread."""
+    directory = disk.open_directory(path)
+    try:
+        status = os.fstat(directory)
+        key = (tree, path)
+        identity = (status.st_dev, status.st_ino)
+        snapshot = None if after is None else snapshots.get(key, identity)
+        if snapshot is None:
+            names = sorted_names(directory)
+            snapshot = Snapshot(identity, names, time.monotonic())
+            is_new = True
+        else:
+            is_new = False
+        start = 0 if after is None else bisect_right(snapshot.names, after)
+        nodes, reached = _nodes(disk, directory, snapshot.names, start, limit)
+    finally:
+        os.close(directory)
+    if reached >= len(snapshot.names):
+        snapshots.drop(key)
+    elif is_new:
+        snapshots.put(key, snapshot)
+    return nodes
+
+
+def _nodes(
+    disk: Disk, directory: int, names: tuple[bytes, ...], start: int, limit: int
+) -> tuple[tuple[Node, ...], int]:
+    """Up to ``limit`` nodes from ``start`` on, and the index reached.  A page is short
+    only at the end: names that are gone do not count."""
+    nodes: list[Node] = []
+    index = start
+    while index < len(names) and len(nodes) < limit:
+        name = names[index]
+        index += 1
+        status = lstat(directory, name)
+        if status is None:
+            continue
+        text = None
+        if stat.S_ISLNK(status.st_mode):
+            try:
+                text = os.readlink(name, dir_fd=directory)
+            except OSError:
+                continue
+        nodes.append(node_of(name, status, disk.owner, text))
+    return tuple(nodes), index

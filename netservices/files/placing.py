@@ -1,0 +1,271 @@
+"""Writing temporary files, and giving them their names; every function blocks.
+
+The order that makes an upload all or nothing: write, sync the file, rename, sync the
+directory.  Until the rename the target is untouched; after it, it is the new file.
+A failure to sync the directory leaves open which of the two a power cut would leave,
+and is OutcomeUnknown.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterable
+
+from attrs import define, frozen
+
+from netservices.files import area
+from netservices.files.area import closing
+from netservices.files.beneath import rename_noreplace
+from netservices.files.content import Tally
+from netservices.files.disk import Disk, last_name, lstat
+from netservices.files.names import RESERVED_PREFIX
+from netservices.files.nodes import (
+    node_of,
+    regular_files,
+    regular_octets,
+    stat_key,
+)
+from netservices.interfaces import Conflict, Exists, IsADirectory, OutcomeUnknown
+from netservices.values import Node, NodeKind
+
+_FICLONE = 0x40049409
+COPY_STEP = 16 << 20
+"""Octets copied in one hop to a thread, so that other calls get their turn."""
+
+
+@frozen
+class Order:
+    """What must hold when a file takes its name."""
+
+    is_new: bool = False
+    """The name is free: Exists."""
+    continues: str | None = None
+    """The stat key of the version that was continued: Conflict where it is another
+    now."""
+
+
+@frozen
+class Placed:
+    """A file that has its name."""
+
+    node: Node
+    key: str
+    old_octets: int
+    old_files: int
+
+
+@define
+class Temporary:
+    """An unfinished file: open, locked, in the upload area."""
+
+    directory: int
+    name: bytes
+    descriptor: int
+    is_closed: bool = False
+
+    def close(self) -> None:
+        """Give the descriptors, and with them the lock, back; safe to call twice."""
+        if not self.is_closed:
+            self.is_closed = True
+            os.close(self.descriptor)
+            os.close(self.directory)
+
+    def discard(self) -> None:
+        """Remove the file, unless it has been closed."""
+        if self.is_closed:
+            return
+        try:
+            os.unlink(self.name, dir_fd=self.directory)
+        except FileNotFoundError:
+            pass
+        finally:
+            self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def new_temporary(disk: Disk) -> Temporary:
+    """An empty temporary file."""
+    directory = area.open_area(disk.root(), disk.opener)
+    try:
+        name, descriptor = area.create(directory)
+    except BaseException:
+        os.close(directory)
+        raise
+    return Temporary(directory, name, descriptor)
+
+
+def claim_partial(disk: Disk, name: str) -> tuple[Temporary, int, int]:
+    """A partial upload to be continued, its octets, and its modification time."""
+    directory = area.open_area(disk.root(), disk.opener, is_made=False)
+    try:
+        descriptor = area.claim(directory, name.encode())
+    except BaseException:
+        os.close(directory)
+        raise
+    status = os.fstat(descriptor)
+    return (
+        Temporary(directory, name.encode(), descriptor),
+        status.st_size,
+        status.st_mtime_ns,
+    )
+
+
+def keep_as_partial(disk: Disk, temporary: Temporary) -> tuple[str, int]:
+    """Turn a temporary file into a partial upload: its new name, and its octets."""
+    name = area.PARTIAL.encode() + temporary.name[2:]
+    disk.durability.sync_file(temporary.descriptor)
+    os.rename(
+        temporary.name,
+        name,
+        src_dir_fd=temporary.directory,
+        dst_dir_fd=temporary.directory,
+    )
+    disk.durability.sync_directory(temporary.directory)
+    return name.decode(), os.fstat(temporary.descriptor).st_size
+
+
+def write_all(descriptor: int, chunks: Iterable[bytes]) -> None:
+    """Write every octet at the descriptor's position."""
+    for chunk in chunks:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+
+def write_small(disk: Disk, chunks: list[bytes], path: bytes, order: Order) -> Placed:
+    """A small upload in one go: open, write, sync, rename, sync the directory."""
+    temporary = new_temporary(disk)
+    try:
+        write_all(temporary.descriptor, chunks)
+        return place(disk, temporary, path, order)
+    except BaseException:
+        temporary.discard()
+        raise
+
+
+def place(disk: Disk, temporary: Temporary, path: bytes, order: Order) -> Placed:
+    """Give a finished temporary file its name, and close it.
+
+    Where this fails the temporary file is still there, unless it is closed.
+    """
+    with disk.parent(path) as (directory, name):
+        replaced = lstat(directory, name)
+        _check(disk, path, replaced, order)
+        os.fchmod(temporary.descriptor, disk.file_mode(replaced))
+        disk.durability.sync_file(temporary.descriptor)
+        try:
+            _rename(temporary.directory, temporary.name, directory, name, order)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            temporary = _moved_across(disk, temporary, directory)
+            try:
+                _rename(directory, temporary.name, directory, name, order)
+            except BaseException:
+                temporary.discard()
+                raise
+        status = os.fstat(temporary.descriptor)
+        try:
+            disk.durability.sync_directory(directory)
+        except OSError as error:
+            raise OutcomeUnknown("the directory could not be synced") from error
+        finally:
+            temporary.close()
+    return Placed(
+        node=node_of(last_name(path), status, disk.owner),
+        key=stat_key(status),
+        old_octets=regular_octets(replaced),
+        old_files=regular_files(replaced),
+    )
+
+
+def _check(
+    disk: Disk, path: bytes, replaced: os.stat_result | None, order: Order
+) -> None:
+    if replaced is not None:
+        if node_of(b"", replaced, "").kind is NodeKind.DIRECTORY:
+            raise IsADirectory("a directory has that name")
+        if order.is_new:
+            raise Exists("the name is taken")
+    if order.continues is not None:
+        try:
+            with closing(disk.open(path, os.O_PATH)) as current:
+                key = stat_key(os.fstat(current))
+        except FileNotFoundError:
+            key = ""
+        if key != order.continues:
+            raise Conflict("the file changed while it was continued")
+
+
+def _rename(
+    source_directory: int,
+    source: bytes,
+    target_directory: int,
+    target: bytes,
+    order: Order,
+) -> None:
+    if order.is_new:
+        rename_noreplace(source_directory, source, target_directory, target)
+    else:
+        os.rename(
+            source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory
+        )
+
+
+def _moved_across(disk: Disk, temporary: Temporary, directory: int) -> Temporary:
+    """The file copied to another file system that is mounted in the tree, into the
+    target's own directory under a reserved name."""
+    name, descriptor = area.create(directory, RESERVED_PREFIX + b"-")
+    moved = Temporary(os.dup(directory), name, descriptor)
+    try:
+        copy(temporary.descriptor, moved.descriptor, 0, None)
+        os.fchmod(descriptor, os.fstat(temporary.descriptor).st_mode & 0o777)
+        disk.durability.sync_file(descriptor)
+    except BaseException:
+        moved.discard()
+        raise
+    temporary.discard()
+    return moved
+
+
+def try_reflink(source: int, target: int) -> bool:
+    """Whether the whole file could be copied by sharing its blocks."""
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        return False
+    return True
+
+
+def copy(source: int, target: int, start: int, end: int | None) -> int:
+    """Copy octets from ``start`` to the same place, up to ``end`` (None: all); the
+    offset reached."""
+    while end is None or start < end:
+        count = COPY_STEP if end is None else min(COPY_STEP, end - start)
+        try:
+            done = os.copy_file_range(source, target, count, start, start)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+            done = os.pwrite(
+                target, os.pread(source, min(count, 1 << 20), start), start
+            )
+        if not done:
+            break
+        start += done
+    return start
+
+
+def tally_range(descriptor: int, tally: Tally, start: int, end: int) -> int:
+    """Add octets of a file to ``tally``; the offset reached."""
+    while start < end:
+        data = os.pread(descriptor, min(1 << 20, end - start), start)
+        if not data:
+            break
+        tally.add(data)
+        start += len(data)
+    return start

@@ -1,0 +1,74 @@
+"""What a tree may still take: the sum of the records, and what running uploads have
+been promised.
+
+A promise is made before octets are taken, so that many uploads together cannot pass
+the quota.  The sum is refreshed from the store whenever an upload begins or ends.
+"""
+
+from __future__ import annotations
+
+from netservices.interfaces import QuotaExceeded
+
+
+class Ledger:
+    """Octets of one tree: used, and reserved by uploads that run in this process."""
+
+    def __init__(self) -> None:
+        self.used_octets = 0
+        self.reserved_octets = 0
+
+    def room(self, quota: int | None) -> int | None:
+        """Octets that may still be promised; None: no quota."""
+        if quota is None:
+            return None
+        return max(0, quota - self.used_octets - self.reserved_octets)
+
+
+class Reservation:
+    """What one upload has been promised.
+
+    ``credit`` is the size of the file that the upload replaces, which its commit gives
+    back.
+    """
+
+    def __init__(
+        self, ledger: Ledger, quota: int | None, credit: int, step: int
+    ) -> None:
+        self._ledger = ledger
+        self._quota = quota
+        self._step = step
+        self._credit = credit
+        self._held = 0
+        self._wanted = 0
+
+    def grow(self, octets: int) -> None:
+        """Make sure that the upload may be ``octets`` long.  QuotaExceeded."""
+        wanted = octets - self._credit
+        if wanted <= self._held:
+            return
+        more = wanted - self._held
+        room = self._ledger.room(self._quota)
+        if room is not None:
+            if more > room:
+                raise QuotaExceeded("the quota does not allow that much")
+            more = min(max(more, self._step), room)
+        self._held += more
+        self._ledger.reserved_octets += more
+
+    def settle(self, added_octets: int) -> None:
+        """Whether the tree may grow by that much now, at commit.  QuotaExceeded.
+
+        Checked before the file takes its name: the record's unit cannot fail for the
+        quota when the file is already there.
+        """
+        self.release()
+        room = self._ledger.room(self._quota)
+        if room is not None and added_octets > room:
+            raise QuotaExceeded("the quota does not allow that much")
+        self._held = max(0, added_octets)
+        self._ledger.reserved_octets += self._held
+
+    def release(self) -> None:
+        """Give the promise back; safe to call twice."""
+        self._ledger.reserved_octets -= self._held
+        self._held = 0

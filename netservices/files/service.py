@@ -1,0 +1,196 @@
+"""``Files``: where the trees are, who shares them, and their care.
+
+Layout below the state directory: ``files/<login>/`` are homes, ``<login>`` being
+``name@domain``, whatever the default domain is or becomes; ``pub/`` is what anonymous
+users read; ``sites/`` are web roots.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakValueDictionary
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from netservices.files import care
+from netservices.files.beneath import make_opener
+from netservices.files.disk import Disk
+from netservices.files.durable import Durability
+from netservices.files.listing import Snapshots
+from netservices.files.permissions import READ_ONLY, READ_WRITE, Permissions
+from netservices.files.settings import FilesSettings
+from netservices.files.tree import FileTree
+from netservices.files.volume import Volume
+from netservices.files.work import Hops, Pace, unstoppable
+from netservices.interfaces import IFiles, IStore
+from netservices.values import Account, Report
+
+PUBLIC = "public"
+_HOME = "home:"
+_LONGEST_NAME = 200
+
+
+def directory_name(login: str) -> str:
+    """The directory of a login: itself, but for what a file name cannot be.
+
+    Letters, digits and ``@._+-`` stay, so a person finds ``alice@example.org``; the
+    rest is percent-encoded, a leading dot too, and a very long login ends in its hash.
+    """
+    name = quote(login, safe="@+")
+    if name.startswith("."):
+        name = "%2E" + name[1:]
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 33]}~{sha256(login.encode()).hexdigest()[:32]}"
+    return name
+
+
+@implementer(IFiles)
+class Files:
+    """The file trees of the server."""
+
+    _log = Logger()
+    public_tree = PUBLIC
+
+    def __init__(
+        self,
+        state_directory: str,
+        store: IStore,
+        settings: FilesSettings,
+        reactor: Any | None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self._state = os.path.abspath(state_directory)
+        self._reactor = reactor
+        self._opener = make_opener(settings.symlinks, settings.resolver)
+        self._durability = Durability(settings.durability)
+        self._hops = Hops(reactor, settings.threads, settings.queue)
+        self._pace = Pace(settings.slow_write, settings.slow_period)
+        self._snapshots = Snapshots(settings.listing_names, settings.listing_lifetime)
+        self._volumes: WeakValueDictionary[str, Volume] = WeakValueDictionary()
+        self._next_sweep: Any = None
+        self._is_running = False
+
+    # --- trees ----------------------------------------------------------------------
+
+    def home(self, account: Account, permissions: Permissions = READ_WRITE) -> FileTree:
+        """The account's own tree, made on its first use."""
+        return FileTree(
+            self.volume(_HOME + directory_name(account.login)),
+            permissions,
+            account.id,
+            account.quota_octets,
+        )
+
+    def public(self) -> FileTree:
+        """``pub/``: what anonymous users read."""
+        return FileTree(self.volume(PUBLIC), READ_ONLY)
+
+    def volume(self, tree: str) -> Volume:
+        """The tree of that name, shared by all who use it now."""
+        volume = self._volumes.get(tree)
+        if volume is None:
+            volume = self._make_volume(tree)
+            self._volumes[tree] = volume
+        return volume
+
+    def _make_volume(self, tree: str) -> Volume:
+        directory = os.path.join(self._state, "pub")
+        mode = 0o755
+        owner = ""
+        if tree.startswith(_HOME):
+            owner = tree.removeprefix(_HOME)
+            directory = os.path.join(self._state, "files", owner)
+            mode = 0o700
+        disk = Disk(
+            directory, self._opener, self._durability, self.settings.umask, owner, mode
+        )
+        return Volume(
+            name=tree,
+            disk=disk,
+            store=self.store,
+            hops=self._hops,
+            pace=self._pace,
+            snapshots=self._snapshots,
+            settings=self.settings,
+        )
+
+    # --- care -----------------------------------------------------------------------
+
+    @unstoppable
+    async def start(self) -> None:
+        """Make the directories, remove what dead processes left, and go on doing so."""
+        self._hops.start()
+        await self._hops.run(self._make_directories)
+        await self.sweep(time.time())
+        self._is_running = True
+        self._plan_sweep()
+        if self.settings.durability != "full":
+            self._log.warn(
+                "files.durability is {level}: an acknowledged upload may be lost",
+                level=self.settings.durability,
+            )
+
+    def _make_directories(self) -> None:
+        for name, mode in (("files", 0o700), ("pub", 0o755), ("sites", 0o755)):
+            directory = os.path.join(self._state, name)
+            if not os.path.isdir(directory):
+                os.makedirs(directory)
+                os.chmod(directory, mode)
+
+    def _plan_sweep(self) -> None:
+        if self._reactor is not None:
+            self._next_sweep = self._reactor.callLater(
+                self.settings.sweep_interval, self._sweep_again
+            )
+
+    def _sweep_again(self) -> None:
+        self._next_sweep = None
+        swept = self.sweep(time.time())
+        swept.addErrback(
+            lambda failure: self._log.failure("sweeping the file trees", failure)
+        )
+        swept.addCallback(lambda _: self._plan_sweep() if self._is_running else None)
+
+    @unstoppable
+    async def stop(self) -> None:
+        """Finish what runs."""
+        self._is_running = False
+        if self._next_sweep is not None:
+            self._next_sweep.cancel()
+            self._next_sweep = None
+        await self._hops.stop()
+
+    @unstoppable
+    async def sweep(self, now: float) -> int:
+        """Remove partial uploads past their time, and temporary files of dead
+        processes; how many went."""
+        return await care.sweep(self, now)
+
+    @unstoppable
+    async def check(self, repair: bool = False) -> Report:
+        """Compare sums and upload areas with the disk."""
+        return await care.check(self, repair)
+
+    @unstoppable
+    async def trees(self) -> tuple[str, ...]:
+        """Every tree that is on the disk or in the records."""
+        on_disk = await self._hops.run(self._trees_on_disk)
+        recorded = await self.store.file_records.trees()
+        return tuple(sorted({*on_disk, *recorded}))
+
+    def _trees_on_disk(self) -> tuple[str, ...]:
+        try:
+            homes = os.listdir(os.path.join(self._state, "files"))
+        except FileNotFoundError:
+            homes = []
+        return (PUBLIC, *(_HOME + name for name in homes))
+
+    def is_on_disk(self, tree: str) -> bool:
+        """Whether the tree's directory is there; asking must not make it."""
+        return os.path.isdir(self.volume(tree).disk.directory)

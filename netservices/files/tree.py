@@ -1,0 +1,377 @@
+"""``FileTree``: one user's view of one tree; the policy before the disk."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from netservices.files import names, placing
+from netservices.files.content import Tally
+from netservices.files.continuing import continue_file, continue_partial
+from netservices.files.disk import Target
+from netservices.files.listing import list_page
+from netservices.files.nodes import node_of, stat_key
+from netservices.files.permissions import READ_WRITE, Action, Permissions
+from netservices.files.placing import Order
+from netservices.files.quota import Reservation
+from netservices.files.reading import OpenFile
+from netservices.files.upload import Beginning, Destination, Upload
+from netservices.files.volume import Volume
+from netservices.files.work import shielded, unstoppable
+from netservices.interfaces import (
+    Conflict,
+    DiskFull,
+    Exists,
+    IFileTree,
+    IOpenFile,
+    IUpload,
+    NotFound,
+)
+from netservices.units import (
+    AddUsage,
+    Operation,
+    PutFileRecord,
+    RemoveFileRecords,
+    RenameFileRecords,
+    Unit,
+)
+from netservices.values import Digests, Node, Path, Usage, WriteMode
+
+_READING = frozenset(("digest", "links", "descriptor"))
+_WRITING = frozenset(("write", "append", "rename", "mtime", "mode"))
+
+
+@implementer(IFileTree)
+class FileTree:
+    """One tree as one account may see and change it."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        permissions: Permissions = READ_WRITE,
+        account: int = 0,
+        quota_octets: int | None = None,
+    ) -> None:
+        self.name = volume.name
+        self.volume = volume
+        self.permissions = permissions
+        self.capabilities = _READING
+        if Action.WRITE in permissions.allowed:
+            self.capabilities = _READING | _WRITING
+        self._account = account
+        self._quota_octets = quota_octets
+
+    # --- looking --------------------------------------------------------------------
+
+    def stat(self, path: Path, follow: bool = True) -> Deferred[Node]:
+        """What is at ``path``; with ``follow``, behind links."""
+        try:
+            encoded = self._encoded(path, Action.LOOK)
+        except Exception:
+            return fail()
+        return self.volume.hops.run(self.volume.disk.stat, encoded, follow)
+
+    def list(
+        self, path: Path, after: str | None = None, limit: int = 1000
+    ) -> Deferred[tuple[Node, ...]]:
+        """A page of a directory ordered by the octets of names; see ``listing``."""
+        volume = self.volume
+        try:
+            encoded = self._encoded(path, Action.LOOK)
+            cursor = None
+            if after is not None:
+                cursor = after.encode("utf-8", "surrogateescape")
+        except Exception:
+            return fail()
+        return volume.hops.run(
+            list_page,
+            volume.disk,
+            volume.snapshots,
+            self.name,
+            encoded,
+            cursor,
+            max(1, min(limit, volume.settings.longest_page)),
+        )
+
+    def open(self, path: Path) -> Deferred[IOpenFile]:
+        """A regular file, to read.  IsADirectory, NotAllowed."""
+        try:
+            encoded = self._encoded(path, Action.READ)
+        except Exception:
+            return fail()
+        opened = self.volume.hops.run(self._open, encoded)
+        return shielded(opened, lambda unwanted: unwanted.close())
+
+    def _open(self, encoded: bytes) -> IOpenFile:
+        descriptor, status = self.volume.disk.open_file(encoded)
+        node = node_of(encoded.rpartition(b"/")[2], status, self.volume.disk.owner)
+        return OpenFile(
+            descriptor, node, self.volume.hops, self.volume.settings.read_chunk
+        )
+
+    @unstoppable
+    async def digests(self, path: Path) -> Digests:
+        """Stored digests of this version of the file, or those found by reading it."""
+        volume = self.volume
+        encoded = self._encoded(path, Action.READ)
+        descriptor, status = await volume.hops.run(volume.disk.open_file, encoded)
+        try:
+            key = stat_key(status)
+            place = names.canonical(path)
+            known = await volume.store.file_records.digests(self.name, place, key)
+            if known is not None:
+                return known
+            tally = Tally()
+            reached = 0
+            while reached < status.st_size:
+                step = min(status.st_size, reached + placing.COPY_STEP)
+                reached = await volume.hops.run(
+                    placing.tally_range, descriptor, tally, reached, step
+                )
+                if reached < step:
+                    raise Conflict("the file became shorter while it was read")
+            found = tally.digests()
+            if stat_key(os.fstat(descriptor)) == key and volume.store.state == "ready":
+                await self._put_digests(place, key, found, status.st_size)
+            return found
+        finally:
+            os.close(descriptor)
+
+    async def _put_digests(
+        self, path: Path, key: str, digests: Digests, size: int
+    ) -> None:
+        record = PutFileRecord(
+            tree=self.name,
+            path=path,
+            stat_key=key,
+            sha256=digests.sha256,
+            lf_count=digests.lf_count,
+            owner=self._account,
+            size_octets=size,
+        )
+        await self.volume.store.apply(Unit((record,)))
+
+    @unstoppable
+    async def usage(self) -> Usage:
+        """What the tree holds, partial uploads included, and may hold."""
+        volume = self.volume
+        octets, files = await volume.store.file_records.usage(self.name)
+        volume.ledger.used_octets = octets
+        free = await volume.hops.run(volume.disk.free_octets)
+        room = volume.ledger.room(self._quota_octets)
+        if room is not None:
+            free = min(free, room)
+        return Usage(octets, files, self._quota_octets, free)
+
+    @unstoppable
+    async def partial_octets(self, path: Path) -> int | None:
+        """How much of an upload of ``path`` that broke off can be resumed."""
+        self._encoded(path, Action.LOOK)
+        found = await self.volume.store.file_records.partial(
+            self.name, names.canonical(path), self._account
+        )
+        return None if found is None else found[1]
+
+    # --- uploads --------------------------------------------------------------------
+
+    def begin_write(
+        self,
+        path: Path,
+        mode: WriteMode = WriteMode.REPLACE,
+        offset: int = 0,
+        expected_size: int | None = None,
+    ) -> Deferred[IUpload]:
+        """An upload to ``path``; see ``IFileTree`` and ``continuing``."""
+        begun = Deferred.fromCoroutine(
+            self._begin_write(path, mode, offset, expected_size)
+        )
+        return shielded(begun, lambda upload: upload.abort())
+
+    async def _begin_write(
+        self, path: Path, mode: WriteMode, offset: int, expected_size: int | None
+    ) -> IUpload:
+        volume = self.volume
+        encoded = self._encoded(path, Action.WRITE)
+        names.check_new_name(path)
+        path = names.canonical(path)
+        self._check_guards(Action.WRITE, path)
+        target = await volume.hops.run(self._look_for_room, encoded, expected_size)
+        if mode is WriteMode.CREATE and target is not None:
+            raise Exists("the name is taken")
+        records = volume.store.file_records
+        volume.ledger.used_octets, _ = await records.usage(self.name)
+        partial = await records.partial(self.name, path, self._account)
+        order = Order(is_new=mode is WriteMode.CREATE)
+        beginning = None
+        if mode in (WriteMode.APPEND, WriteMode.RESUME):
+            at = None if mode is WriteMode.APPEND else offset
+            beginning, order = await self._continue(encoded, target, partial, at)
+        destination = Destination(path, encoded, self._account, order, partial)
+        reservation = self._reserve(target, partial, beginning, expected_size)
+        return Upload(volume, destination, reservation, beginning)
+
+    def _look_for_room(
+        self, encoded: bytes, expected_size: int | None
+    ) -> Target | None:
+        """In a thread."""
+        disk = self.volume.disk
+        target = disk.target(encoded)
+        if expected_size and expected_size > disk.free_octets():
+            raise DiskFull("the disk has no room for that much")
+        return target
+
+    async def _continue(
+        self,
+        encoded: bytes,
+        target: Target | None,
+        partial: tuple[str, int] | None,
+        offset: int | None,
+    ) -> tuple[Beginning | None, Order]:
+        """APPEND continues the file if there is one; RESUME the partial upload if it
+        reaches the offset: the client counts from what it sent."""
+        wants_partial = partial is not None and (
+            target is None if offset is None else offset <= partial[1]
+        )
+        if wants_partial and partial is not None:
+            try:
+                begun = await continue_partial(self.volume, partial[0], offset)
+            except NotFound:
+                pass
+            else:
+                return begun, Order()
+        if target is not None:
+            begun, version = await continue_file(self.volume, encoded, offset)
+            return begun, Order(continues=version)
+        if offset:
+            raise Conflict("the offset lies beyond the end")
+        return None, Order()
+
+    def _reserve(
+        self,
+        target: Target | None,
+        partial: tuple[str, int] | None,
+        beginning: Beginning | None,
+        expected_size: int | None,
+    ) -> Reservation:
+        """A promise for what is known to come.  QuotaExceeded."""
+        credit = target.size if target is not None else 0
+        credit += partial[1] if partial is not None else 0
+        reservation = Reservation(
+            self.volume.ledger,
+            self._quota_octets,
+            credit,
+            self.volume.settings.reserve_step,
+        )
+        start, size = (
+            (0, 0) if beginning is None else (beginning.offset, beginning.size)
+        )
+        try:
+            reservation.grow(max(size, start + (expected_size or 0)))
+        except BaseException:
+            if beginning is not None:
+                if beginning.is_partial:
+                    beginning.temporary.close()
+                else:
+                    beginning.temporary.discard()
+            raise
+        return reservation
+
+    # --- changes --------------------------------------------------------------------
+
+    @unstoppable
+    async def make_directory(self, path: Path) -> Node:
+        """Make one directory.  Exists, NotFound (parent), BadName."""
+        encoded = self._encoded(path, Action.MAKE)
+        names.check_new_name(path)
+        self._check_guards(Action.MAKE, path)
+        intent = await self.volume.intents.take(names.canonical(path))
+        try:
+            return await self.volume.hops.run(self.volume.disk.make_directory, encoded)
+        finally:
+            self.volume.intents.release(intent)
+
+    @unstoppable
+    async def remove(self, path: Path, directory: bool = False) -> None:
+        """A file or link, or an empty directory."""
+        volume = self.volume
+        encoded = self._encoded(path, Action.REMOVE)
+        path = names.canonical(path)
+        self._check_guards(Action.REMOVE, path)
+        deep = (path,) if directory else ()
+        intent = await volume.intents.take(path, deep=deep)
+        try:
+            volume.check_store()
+            change = await volume.hops.run(volume.disk.remove, encoded, directory)
+            await self._record(
+                RemoveFileRecords(self.name, path), change.octets, change.files
+            )
+        finally:
+            volume.intents.release(intent)
+
+    @unstoppable
+    async def rename(self, source: Path, target: Path, replace: bool = True) -> None:
+        """Give a file or directory another name, in one step."""
+        volume = self.volume
+        old, new = (
+            self._encoded(source, Action.RENAME),
+            self._encoded(target, Action.RENAME),
+        )
+        names.check_new_name(target)
+        source, target = names.canonical(source), names.canonical(target)
+        self._check_guards(Action.RENAME, source)
+        self._check_guards(Action.RENAME, target)
+        intent = await volume.intents.take(deep=(source, target))
+        try:
+            volume.check_store()
+            change = await volume.hops.run(volume.disk.rename, old, new, replace)
+            if source != target:
+                await self._record(
+                    RenameFileRecords(self.name, source, target),
+                    change.octets,
+                    change.files,
+                )
+        finally:
+            volume.intents.release(intent)
+
+    @unstoppable
+    async def set_attributes(
+        self, path: Path, mtime_ns: int | None = None, mode: int | None = None
+    ) -> Node:
+        """Change modification time or permissions; digests stay known."""
+        volume = self.volume
+        encoded = self._encoded(path, Action.CHANGE)
+        path = names.canonical(path)
+        self._check_guards(Action.CHANGE, path)
+        intent = await volume.intents.take(path)
+        try:
+            node, before, after = await volume.hops.run(
+                volume.disk.set_attributes, encoded, mtime_ns, mode
+            )
+            if before != after:
+                records = volume.store.file_records
+                known = await records.digests(self.name, path, before)
+                if known is not None:
+                    await self._put_digests(path, after, known, node.size)
+            return node
+        finally:
+            volume.intents.release(intent)
+
+    async def _record(self, operation: Operation, octets: int, files: int) -> None:
+        """The record of a change that has been made, and its sums."""
+        unit = Unit((operation, AddUsage(self.name, octets, files)))
+        results = await self.volume.store.apply(unit)
+        self.volume.ledger.used_octets = results[-1][0]
+
+    # --- policy ---------------------------------------------------------------------
+
+    def _encoded(self, path: Path, action: Action) -> bytes:
+        """The path's octets.  NotAllowed, BadName."""
+        self.permissions.check(action, path)
+        settings = self.volume.settings
+        return names.encode_path(path, settings.longest_segment, settings.longest_path)
+
+    def _check_guards(self, action: Action, path: Path) -> None:
+        for guard in self.volume.guards:
+            guard(action, path)
