@@ -69,9 +69,7 @@ class Policy:
         """The text for a name of class CH (RFC 4892), or None: refused."""
         return self._texts.get(folded)
 
-    def pick_any(
-        self, name: bytes, rrsets: tuple[RRset, ...]
-    ) -> tuple[RRset, ...]:
+    def pick_any(self, name: bytes, rrsets: tuple[RRset, ...]) -> tuple[RRset, ...]:
         """What ANY gets of the RRsets of a name; RFC 8482 4."""
         if not rrsets or self.settings.any_policy == "all":
             return rrsets

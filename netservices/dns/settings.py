@@ -9,10 +9,6 @@ from netservices.core.settings import Duration, Size, setting, settings
 class DNSSettings:
     """Options of the DNS server."""
 
-    listen: tuple[str, ...] = setting(
-        ["udp:53", "tcp:53"], "The endpoints on which questions are answered."
-    )
-
     # --- answers ---
     max_udp_size: Size = setting(
         1232,

@@ -112,9 +112,7 @@ class Dialogue:
         # the reply lacks the TSIG record that says BADKEY.
         return Rcode.NOTAUTH if query.has_tsig else None
 
-    def _answer_class(
-        self, data: bytes, query: Query, client: Client
-    ) -> Composed:
+    def _answer_class(self, data: bytes, query: Query, client: Client) -> Composed:
         """The classes beside IN."""
         if query.qclass == Class.CH:
             return self._answer_chaos(data, query, client)
@@ -126,9 +124,7 @@ class Dialogue:
             data, query, Rcode.FORMERR if is_nonsense else Rcode.REFUSED
         )
 
-    def _answer_internet(
-        self, data: bytes, query: Query, client: Client
-    ) -> Composed:
+    def _answer_internet(self, data: bytes, query: Query, client: Client) -> Composed:
         """A question of class IN, or ANY."""
         qtype = query.qtype
         tree = self.zones.find(query.folded, qtype)
@@ -142,9 +138,7 @@ class Dialogue:
             prepared = self._prepare(data, query, tree)
         return self._fit(data, query, client, prepared)
 
-    def _check_type(
-        self, query: Query, client: Client, tree: ZoneTree
-    ) -> int | None:
+    def _check_type(self, query: Query, client: Client, tree: ZoneTree) -> int | None:
         """The response code where a type cannot be asked for, or not now."""
         qtype = query.qtype
         if tree.soa is None:
@@ -208,9 +202,7 @@ class Dialogue:
         )
         return reply, query.qtype, prepared.rcode, not query.options
 
-    def _answer_chaos(
-        self, data: bytes, query: Query, client: Client
-    ) -> Composed:
+    def _answer_chaos(self, data: bytes, query: Query, client: Client) -> Composed:
         """Class CH: what the server says about itself (RFC 4892 3)."""
         text = self.policy.chaos_text(query.folded)
         if text is None or query.qtype not in (Type.TXT, Type.ANY):

@@ -1,9 +1,9 @@
-"""The first step of the answer path: the same packet again gets the same octets again.
+"""The first step of the answer path: the same packet gets the same octets again.
 
-The key is the packet after its ID: flags, question in its letter case, OPT.  A packet is
-remembered when it comes for the second time, so that a flood of random names leaves no
-trace but a bounded set of hashes.  Everything is forgotten at once when a zone or the
-policy changes (``clear``), and when the cache is full.
+The key is the packet after its ID: flags, question in its letter case, OPT.  A packet
+is remembered when it comes for the second time, so that a flood of random names leaves
+no trace but a bounded set of hashes.  Everything is forgotten at once when a zone or
+the policy changes (``clear``), and when the cache is full.
 
 Never kept are replies that depend on the client or were built for one: those to packets
 with EDNS options, TSIG, errors of format, and everything over TCP.

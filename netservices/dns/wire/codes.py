@@ -1,4 +1,4 @@
-"""The numbers of DNS and their names: types, classes, opcodes, response codes (IANA)."""
+"""The numbers of DNS and their names (IANA): types, classes, opcodes, rcodes."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Query:
         if position + 10 > len(data):
             raise SyntaxProblem("a record is cut short")
         type_, size, ttl, length = _FIXED.unpack_from(data, position)
-        end = position + 10 + length
+        end: int = position + 10 + length
         if end > len(data):
             raise SyntaxProblem("a record is cut short")
         if type_ == OPT:

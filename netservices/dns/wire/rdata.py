@@ -182,7 +182,7 @@ class SOA:
 def address_rdata(address: str) -> tuple[int, bytes]:
     """A or AAAA, and the RDATA, of an address in text form.  ValueError."""
     parsed = ipaddress.ip_address(address)
-    return (Type.A if parsed.version == 4 else Type.AAAA), parsed.packed
+    return int(Type.A if parsed.version == 4 else Type.AAAA), parsed.packed
 
 
 def txt_rdata(text: bytes) -> bytes:

@@ -3,8 +3,9 @@ RFC 4592 and RFC 6672 amend it.
 
 Each turn of ``resolve`` walks from the apex down towards one name and ends in one of
 five ways: at a zone cut (a referral), below a DNAME, at the name, at the wildcard that
-stands for it, or nowhere.  A CNAME, found or made from a DNAME, starts another turn with
-its target as long as that is in the zone, was not met before, and the limit allows.
+stands for it, or nowhere.  A CNAME, found or made from a DNAME, starts another turn
+with its target as long as that is in the zone, was not met before, and the limit
+allows.
 """
 
 from __future__ import annotations
@@ -199,9 +200,7 @@ def _refer(tree: ZoneTree, answer: Answer, owner: bytes, node: Node) -> None:
             _add_address(tree, section, target, is_glue=True)
 
 
-def _substitute(
-    answer: Answer, name: bytes, owner: bytes, node: Node
-) -> bytes | None:
+def _substitute(answer: Answer, name: bytes, owner: bytes, node: Node) -> bytes | None:
     """RFC 6672 2.2: the DNAME, and a CNAME made from it; its target, or None where
     that is longer than a name can be."""
     rrset = node.get(Type.DNAME)
@@ -250,9 +249,7 @@ def _targets(rrset: RRset) -> list[bytes]:
     if rrset.type == Type.NS:
         return [rdata.lower() for rdata in rrset.rdatas]
     if rrset.type in (Type.MX, Type.SRV):
-        return [
-            split_rdata(rrset.type, rdata)[1][0].lower() for rdata in rrset.rdatas
-        ]
+        return [split_rdata(rrset.type, rdata)[1][0].lower() for rdata in rrset.rdatas]
     if rrset.type in (Type.SVCB, Type.HTTPS):
         return [_service_target(rrset.owner, rdata) for rdata in rrset.rdatas]
     return []

@@ -1,10 +1,10 @@
 """Answers as octets, made once and sent many times.
 
 A ``Prepared`` is all of a response that comes after the question.  Compression pointers
-in it count from the start of the message, and the question has the same length for every
-client that asks it, so they stay right whatever its letter case; owners that equal the
-question's name are pointers to it and so show the client's own spelling (``0x20``).
-OPT differs from client to client and is appended by the dialogue.
+in it count from the start of the message, and the question has the same length for
+every client that asks it, so they stay right whatever its letter case; owners that
+equal the question's name are pointers to it and so show the client's own spelling
+(``0x20``).  OPT differs from client to client and is appended by the dialogue.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ if that is in the dict, the source of synthesis.
 Names below a zone cut stay in the dict: they are glue, not authoritative data, and the
 walk from the apex down in ``lookup`` meets the cut before it meets them.
 
-A tree changes in place, within one turn of the reactor: readers see the zone before the
-change or after it, never in between.  Whoever changes it calls ``touch`` when the change
-is whole, which forgets every answer prepared from what was there before.
+A tree changes in place, within one turn of the reactor: readers see the zone before
+the change or after it, never in between.  Whoever changes it calls ``touch`` when the
+change is whole, which forgets every answer prepared from what was there before.
 """
 
 from __future__ import annotations
