@@ -496,7 +496,11 @@ class ICertificates(Interface):
 
     def server_context(alpn: tuple[str, ...] = ()) -> Any:
         """An ``ssl.SSLContext`` for servers that answers each SNI with the right
-        chain."""
+        chain; ask for each connection, so that ticket keys are replaced in time."""
+
+    def private_context(alpn: tuple[str, ...] = ()) -> Any:
+        """The same, but the caller's own: a session begun with it resumes with it
+        only."""
 
     def names() -> tuple[str, ...]:
         """The host names for which a certificate is at hand."""
