@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from netservices.config import Configuration
 from netservices.endpoint import Endpoint
+from netservices.listen import Listening
+
+if TYPE_CHECKING:
+    from netservices.service import NetServices
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -59,60 +64,52 @@ def address_text(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def first_words(
-    configuration: Configuration,
-    listening: Iterable[tuple[str, str, str, int]],
-    login: str,
-    password: str,
-) -> str:
-    """What the first start says: where everything listens, the login, three commands
-    to try.
-
-    ``password`` is empty where the account exists already.
-    """
-    listening = list(listening)
+def ready_words(house: NetServices) -> str:
+    """What a start says: where everything listens, the login of the first start, and
+    three commands to try."""
+    configuration = house.configuration
+    lines = ["", f"netservices on {configuration.hostname}", ""]
     rows = [
-        (protocol, address_text(address, port) if port else address, endpoint)
-        for protocol, endpoint, address, port in listening
+        (one.protocol, _address_of(one), one.endpoint.partition(":")[0].upper())
+        for one in house.listening
     ]
-    lines = ["", f"netservices on {configuration.hostname} is ready.", ""]
     if rows:
-        lines += table([("PROTOCOL", "ADDRESS", "ENDPOINT"), *rows])
-    if password:
+        lines += table([("PROTOCOL", "ADDRESS", "BY"), *rows])
+    first = house.first_account
+    if first is not None:
         lines += [
             "",
-            f"  login     {login}",
-            f"  password  {password}    (shown this once)",
+            f"  login     {first.login}",
+            f"  password  {first.password}    (shown this once)",
         ]
-    tries = list(_tries(configuration, listening, login))
+    tries = list(_tries(configuration, house.listening))
     if tries:
-        lines += ["", "Try:", *(f"  {command}" for command in tries)]
+        lines += ["", "Try:", *(f"  {command}" for command in tries[:3])]
     return "\n".join([*lines, ""])
 
 
+def _address_of(one: Listening) -> str:
+    return address_text(one.address, one.port) if one.port else one.address
+
+
 def _tries(
-    configuration: Configuration,
-    listening: Sequence[tuple[str, str, str, int]],
-    login: str,
+    configuration: Configuration, listening: Sequence[Listening]
 ) -> Iterable[str]:
-    """At most three commands that show that it works."""
-    ports = {
-        (protocol, endpoint.partition(":")[0]): (address, port)
-        for protocol, endpoint, address, port in reversed(listening)
-        if port
+    """Commands that show that it works."""
+    found = {
+        (one.protocol, one.endpoint.partition(":")[0]): one
+        for one in listening
+        if one.port
     }
-    name = login.partition("@")[0]
-    if found := ports.get(("ftp", "tcp")):
-        host = _reachable(found[0])
-        yield f"lftp -u {name} -p {found[1]} {host}"
-        yield f"curl -T README.md ftp://{name}@{host}:{found[1]}/"
-    if found := ports.get(("dns", "udp")):
-        host = _reachable(found[0], "127.0.0.1")
-        yield f"dig @{host} -p {found[1]} {configuration.hostname} SOA"
+    if ftp := found.get(("ftp", "tcp")):
+        at = address_text(_reachable(ftp.address), ftp.port)
+        yield f"lftp -u admin ftp://{at}"
+        yield f"curl -u admin ftp://{at}/"
+    if dns := found.get(("dns", "udp")):
+        host = _reachable(dns.address)
+        yield f"dig @{host} -p {dns.port} {configuration.hostname} SOA"
 
 
-def _reachable(address: str, loopback: str = "localhost") -> str:
+def _reachable(address: str) -> str:
     """An address at which a client on this machine finds the listener."""
-    if address in ("::", "0.0.0.0", "*", ""):
-        return loopback
-    return f"[{address}]" if ":" in address else address
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)

@@ -172,8 +172,9 @@ class Listener:
             )
             self._datagram_port.start()
             return
-        inner = CountingFactory(self._factory(server), self.connections)
-        factory = wrap_tls(inner) if self.bound.endpoint.is_tls else inner
+        inner = self._factory(server)
+        spoken = wrap_tls(inner) if self.bound.endpoint.is_tls else inner
+        factory = CountingFactory(spoken, self.connections)
         self._port = adopt_listener(reactor, self.bound.socket.fileno(), factory)
         self.bound.socket.close()  # the port has a duplicate
 
@@ -208,7 +209,7 @@ class Listener:
             "endpoint": self.listening.endpoint,
             "address": self.listening.address,
             "port": self.listening.port,
-            "is_open": self._port is not None or self._datagram_port is not None,
+            "answers": self._port is not None or self._datagram_port is not None,
         }
         if self._datagram_port is not None:
             shown.update(self._datagram_port.status())
@@ -257,10 +258,11 @@ class Listeners:
         """Tell every connection that the server stops; fires when none is left."""
         for listener in self.all:
             listener.connections.drain()
-        return self._all_empty()
+        return self.all_gone()
 
     @as_deferred
-    async def _all_empty(self) -> None:
+    async def all_gone(self) -> None:
+        """Fires when no connection is left."""
         for listener in self.all:
             await listener.connections.when_empty()
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
-from netservices import __version__
+from netservices import __version__, logs
 from netservices.config import CommandLine, Configuration, load
 from netservices.core.errors import StartupError
 from netservices.discovery import Found, find_plugins, is_built_in
@@ -146,6 +146,8 @@ class Options(usage.Options):
         )
         for problem in self.found.problems:
             print(f"netservices: warning: {problem}", file=sys.stderr)
+        if self.parent is not None:
+            logs.install(self.configuration.log.level, self.parent)
         if self["check"]:
             from netservices.banner import what_would_run
 
@@ -208,7 +210,7 @@ def makeService(options: Options) -> IService:  # noqa: N802
             gid=parent.get("gid"),
             pidfile=parent.get("pidfile") or "",
             status_pipe=lambda: parent.get("statusPipe"),
-            is_daemon=not parent.get("nodaemon"),
+            is_daemon=not parent.get("nodaemon", True),
         )
     except StartupError as error:
         _leave(str(error), error.exit_status)

@@ -1,0 +1,360 @@
+"""The service tree: everything started in order, each step awaited, and stopped in
+reverse.
+
+Twisted's ``MultiService`` starts and stops its children without waiting for any; here
+the order is the point:
+
+* *bind* - every socket, while the process may still be privileged;
+* *start* - state directory and its lock, certificates, store, events, first account,
+  limits, accounts, files, then each protocol after those it needs, and only then do the
+  listeners accept;
+* *stop* - accept no more, let sessions finish until the deadline, cut the rest, then
+  everything in the reverse of its start; the store is closed last.
+
+Each step that succeeds puts what undoes it on a stack.  A start that fails unwinds the
+stack, so a failure at any point leaves nothing running and nothing half-made; ``stop``
+unwinds the same stack.  ``start``, ``stop`` and ``reload`` exclude each other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+
+from netservices import __version__
+from netservices.accounts.bootstrap import FirstAccount, first_start
+from netservices.accounts.service import Accounts
+from netservices.config import Configuration
+from netservices.control import Control
+from netservices.core.deferreds import as_deferred
+from netservices.core.limits import Limits
+from netservices.discovery import load_target
+from netservices.drain import finish_within
+from netservices.events import Events
+from netservices.files.service import Files
+from netservices.interfaces import IStore
+from netservices.listen import Listeners, Listening
+from netservices.plugin import Server, Services
+from netservices.reload import needs_restart
+from netservices.sockets import Passed, bind_all
+from netservices.state import InstanceLock, check_owner, prepare, remove_if_unused
+from netservices.store.sqlite import SQLiteStore
+from netservices.tls.certificates import Certificates
+
+CUT_SECONDS = 2.0
+"""How long connections that were cut may take to be gone."""
+
+
+class NetServices:
+    """All services of one process, on one state directory.
+
+    ``passed`` are the sockets of systemd; ``owner`` is the (uid, gid) that the process
+    will have once its privileges are dropped.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        reactor: Any,
+        passed: Passed | None = None,
+        owner: tuple[int, int] = (-1, -1),
+    ) -> None:
+        self.configuration = configuration
+        self.reactor = reactor
+        self.listeners = Listeners(reactor)
+        self.servers: dict[str, Server] = {}
+        self.services: Services | None = None
+        self.first_account: FirstAccount | None = None
+        """What the first start made; set as soon as it exists."""
+        self.phase = "stopped"
+        """stopped, starting, running, draining or stopping."""
+        self.when_asked_to_stop: Callable[[], object] = self.stop
+        self.when_asked_to_reload: Callable[[], Awaitable[list[str]]] | None = None
+        self._passed = passed
+        self._owner = owner
+        self._is_bound = False
+        self._started_at = 0.0
+        self._undo: list[Callable[[], Any]] = []
+        self._lock = DeferredLock()
+        self._cut: Deferred[None] = Deferred()
+
+    @property
+    def listening(self) -> list[Listening]:
+        """Where everything listens: (protocol, endpoint text, address, port)."""
+        return self.listeners.listening
+
+    # --- start ----------------------------------------------------------------------
+
+    def bind(self) -> None:
+        """Bind every socket of the enabled protocols; all or none.  StartupError."""
+        if self._is_bound:
+            return
+        endpoints = {
+            protocol.plugin.name: protocol.endpoints
+            for protocol in self.configuration.enabled()
+        }
+        server = self.configuration.server
+        bound = bind_all(endpoints, server, self._passed, self._owner)
+        self.listeners.add(bound, server.max_connections)
+        self._is_bound = True
+        self._undo.append(self._unbind)
+        if self._owner != (-1, -1):
+            # While still privileged: the service user may not write in /var/lib.
+            self._make_state_directory()
+
+    @as_deferred
+    async def start(self) -> None:
+        """Start everything; fires when every listener accepts.  StartupError."""
+        await self._lock.acquire()
+        try:
+            self.phase = "starting"
+            self.bind()
+            await self._start_services()
+            await self._start_protocols()
+            self._open_listeners()
+            self._start_control()
+            self.phase = "running"
+            self._started_at = time.monotonic()
+            assert self.services is not None
+            self.services.events.emit(
+                "server_started",
+                version=__version__,
+                hostname=self.configuration.hostname,
+                listeners=[str(one.endpoint) for one in self.listening],
+            )
+        except BaseException:
+            await self._unwind()
+            raise
+        finally:
+            self._lock.release()
+
+    def _make_state_directory(self) -> None:
+        directory = self.configuration.state_directory
+        if prepare(directory, self._owner):
+            self._undo.append(lambda: self._remove_unless_used(directory))
+
+    def _remove_unless_used(self, directory: str) -> None:
+        if self.first_account is None:
+            remove_if_unused(directory)
+
+    async def _start_services(self) -> None:
+        """The services that protocols share, in the order of their needs."""
+        configuration = self.configuration
+        directory = configuration.state_directory
+        self._make_state_directory()
+        check_owner(directory)
+        lock = InstanceLock(directory)
+        lock.acquire()
+        self._undo.append(lock.release)
+        certificates = Certificates(
+            configuration.tls, directory, configuration.hostname
+        )
+        store: IStore = SQLiteStore(directory, configuration.store, self.reactor)
+        await store.open()
+        self._undo.append(store.close)
+        events = Events(configuration.log, directory, self.reactor)
+        events.start()
+        self._undo.append(events.stop)
+        self.first_account = await first_start(
+            store, configuration.hostname, configuration.accounts
+        )
+        limits = Limits(configuration.limits, self.reactor.seconds)
+        accounts = Accounts(
+            store.records,
+            store,
+            configuration.accounts,
+            limits,
+            events,
+            self.reactor,
+        )
+        await self._begin(accounts)
+        files = Files(directory, store, configuration.files, self.reactor)
+        await self._begin(files)
+        self.services = Services(
+            store=store,
+            accounts=accounts,
+            files=files,
+            certificates=certificates,
+            events=events,
+            limits=limits,
+            clock=self.reactor,
+            hostname=configuration.hostname,
+            settings=configuration,
+        )
+
+    async def _begin(self, service: Any) -> None:
+        await maybeDeferred(service.start)
+        self._undo.append(service.stop)
+
+    async def _start_protocols(self) -> None:
+        """Make and start each protocol's server, after those it needs."""
+        assert self.services is not None
+        for protocol in self.configuration.enabled():
+            make_server = load_target(protocol.plugin)
+            server = make_server(protocol.settings, self.services)
+            self.servers[protocol.plugin.name] = server
+            if server.start is not None:
+                await maybeDeferred(server.start)
+            if server.stop is not None:
+                self._undo.append(server.stop)
+
+    def _open_listeners(self) -> None:
+        for listener in self.listeners.all:
+            listener.open(
+                self.servers[listener.protocol],
+                self.reactor,
+                self.configuration.server,
+                self._with_tls,
+            )
+
+    def _with_tls(self, factory: IProtocolFactory) -> IProtocolFactory:
+        from netservices.tls.layer import TLSFactory
+
+        assert self.services is not None
+        settings = self.configuration.tls
+        wrapped: Any = TLSFactory(
+            factory,
+            self.services.certificates.server_context,
+            handshake_seconds=settings.handshake_timeout,
+            close_seconds=settings.close_timeout,
+        )
+        return wrapped  # type: ignore[no-any-return]
+
+    def _start_control(self) -> None:
+        from netservices.verbs import verbs_of
+
+        directory = self.configuration.state_directory
+        control = Control(directory, self.configuration.server, self.reactor)
+        control.start(verbs_of(self))
+        self._undo.append(control.stop)
+
+    # --- stop -----------------------------------------------------------------------
+
+    @as_deferred
+    async def stop(self) -> None:
+        """Drain and stop everything; fires when the store is closed."""
+        await self._lock.acquire()
+        try:
+            if self.phase == "running":
+                self.phase = "draining"
+                await self._drain()
+            await self._unwind()
+        finally:
+            self._lock.release()
+
+    def cut(self) -> None:
+        """Wait for no session any more; a stop that is under way goes on at once."""
+        if not self._cut.called:
+            self._cut.callback(None)
+
+    async def _drain(self) -> None:
+        """Accept no more, wait for sessions until the deadline, cut the rest."""
+        began = time.monotonic()
+        await self.listeners.close()
+        finished = [self.listeners.drain()]
+        for server in self.servers.values():
+            if server.drain is not None:
+                finished.append(maybeDeferred(server.drain))
+        deadline = self.configuration.server.drain_deadline
+        await finish_within(finished, deadline, self.reactor, self._cut)
+        cut = self.listeners.abort()
+        if cut:
+            gone = [self.listeners.all_gone()]
+            await finish_within(gone, CUT_SECONDS, self.reactor)
+        assert self.services is not None
+        self.services.events.emit(
+            "server_stopped",
+            seconds=round(time.monotonic() - began, 3),
+            cut_connections=cut,
+        )
+
+    async def _unwind(self) -> None:
+        """Undo every step that was done, the last one first; log what fails."""
+        self.phase = "stopping"
+        while self._undo:
+            undo = self._undo.pop()
+            try:
+                await maybeDeferred(undo)
+            except Exception:
+                self._log.failure("a step of the stop failed")
+        self.servers.clear()
+        self.services = None
+        self.phase = "stopped"
+
+    async def _unbind(self) -> None:
+        await self.listeners.close()
+        self.listeners.all.clear()
+        self._is_bound = False
+
+    # --- while it runs --------------------------------------------------------------
+
+    @as_deferred
+    async def reload(self, configuration: Configuration) -> list[str]:
+        """Let what can change while running change: certificates, zones, log files, and
+        the options that are read each time.
+
+        The settings that changed and need a restart.
+        """
+        await self._lock.acquire()
+        try:
+            if self.services is None:
+                return []
+            waiting = needs_restart(self.configuration, configuration)
+            self.configuration = configuration
+            for listener in self.listeners.all:
+                listener.connections.most = configuration.server.max_connections
+            self.services.certificates.reload()
+            events: Any = self.services.events
+            await events.reopen()
+            for name, server in self.servers.items():
+                await self._reload_one(name, server)
+            events.emit("server_reloaded", needs_restart=waiting)
+            return waiting
+        finally:
+            self._lock.release()
+
+    async def _reload_one(self, name: str, server: Server) -> None:
+        if server.reload is None:
+            return
+        try:
+            await maybeDeferred(server.reload)
+        except Exception:
+            self._log.failure("{name}: reload failed; it goes on as before", name=name)
+
+    @as_deferred
+    async def settle(self) -> None:
+        """Look for what other processes changed; fires when that is in force."""
+        assert self.services is not None
+        await self.services.store.changes.poll()
+        for server in self.servers.values():
+            if server.settle is not None:
+                await maybeDeferred(server.settle)
+
+    def status(self) -> Mapping[str, Any]:
+        """What ``netservices status`` shows."""
+        shown: dict[str, Any] = {
+            "version": __version__,
+            "hostname": self.configuration.hostname,
+            "state": self.configuration.state_directory,
+            "phase": self.phase,
+            "uptime_seconds": round(time.monotonic() - self._started_at),
+            "connections": self.listeners.live_count,
+        }
+        if self.services is not None:
+            events: Any = self.services.events
+            shown["store"] = self.services.store.state
+            shown["events"] = dict(events.counters)
+            shown["events_dropped"] = events.dropped
+        shown["listeners"] = [dict(one.status()) for one in self.listeners.all]
+        shown["protocols"] = {
+            name: dict(server.status()) if server.status is not None else {}
+            for name, server in self.servers.items()
+        }
+        return shown
