@@ -1,0 +1,65 @@
+"""The state directory: made where it is missing, refused where it will not do."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pwd import getpwuid
+
+from netservices.core.errors import StartupError
+
+DATABASE = "netservices.db"
+
+
+def prepare_directory(path: str) -> None:
+    """Make ``path``, or see that it is ours to write; StartupError with the way
+    out."""
+    try:
+        os.makedirs(path, 0o700, exist_ok=True)
+        found = os.stat(path)
+    except OSError as error:
+        raise StartupError(
+            f"the state directory {path} cannot be made: {error.strerror}; "
+            "choose another one with --state"
+        ) from None
+    _check_owner(path, found)
+    _check_writable(path)
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o007:
+        # Passwords and mail are in it.
+        os.chmod(path, stat.S_IMODE(found.st_mode) & ~0o007)
+
+
+def _check_owner(path: str, found: os.stat_result) -> None:
+    database = os.path.join(path, DATABASE)
+    for name in (path, database):
+        if name == database:
+            if not os.path.lexists(database):
+                continue
+            found = os.lstat(database)
+        if found.st_uid not in (os.geteuid(), 0) or (
+            found.st_uid == 0 and os.geteuid() != 0
+        ):
+            raise StartupError(
+                f"{name} belongs to {_user(found.st_uid)}, and this is "
+                f"{_user(os.geteuid())}: start as {_user(found.st_uid)}, chown it, or "
+                "choose another state directory with --state"
+            )
+
+
+def _check_writable(path: str) -> None:
+    probe = os.path.join(path, f".probe-{os.getpid()}")
+    try:
+        os.close(os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        os.unlink(probe)
+    except OSError as error:
+        raise StartupError(
+            f"the state directory {path} cannot be written: {error.strerror}; "
+            "choose another one with --state"
+        ) from None
+
+
+def _user(number: int) -> str:
+    try:
+        return f"{getpwuid(number).pw_name} (uid {number})"
+    except KeyError:
+        return f"uid {number}"

@@ -1,0 +1,43 @@
+"""What has expired goes: tokens, notices, values, spool files, condemned content."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from netservices.store.operations import Handlers, Transaction
+from netservices.units import Operation
+
+_AT_ONCE = 1000
+
+
+@frozen
+class RemoveExpired(Operation):
+    """Result: how many rows went.  A bounded number of rows past their time."""
+
+
+def remove_expired(transaction: Transaction, operation: RemoveExpired) -> int:
+    """Rows past their time, at most a thousand of each kind."""
+    now, settings = transaction.now, transaction.settings
+    count = 0
+    for statement, before in (
+        (
+            "DELETE FROM applied WHERE token IN "
+            "(SELECT token FROM applied WHERE at<? LIMIT ?)",
+            now - settings.token_retention,
+        ),
+        (
+            "DELETE FROM change WHERE seq IN "
+            "(SELECT seq FROM change WHERE at<? ORDER BY seq LIMIT ?)",
+            now - settings.notice_retention,
+        ),
+        (
+            "DELETE FROM kv WHERE (namespace, key) IN "
+            "(SELECT namespace, key FROM kv WHERE expires<=? LIMIT ?)",
+            now,
+        ),
+    ):
+        count += transaction.connection.execute(statement, (before, _AT_ONCE)).rowcount
+    return count
+
+
+HANDLERS: Handlers = {RemoveExpired: remove_expired}
