@@ -50,6 +50,14 @@ class Reply(Protocol):
         """The octets on the wire, final CRLF included."""
 
 
+class LiteralReply(Reply, Protocol):
+    """A reply whose ``then`` is ``Then.TAKE_LITERAL``."""
+
+    @property
+    def literal_octets(self) -> int:
+        """How many octets follow that are not lines; the dialogue has limited them."""
+
+
 Answer: TypeAlias = "Reply | None | Coroutine[Any, Any, Reply | None]"
 """A reply, nothing (it comes later, through ``say``), or a coroutine that finds it."""
 
@@ -88,3 +96,10 @@ class Dialogue(Protocol):
 
     def ended(self) -> None:
         """The connection is gone: give back what the session holds."""
+
+
+class LiteralDialogue(Dialogue, Protocol):
+    """A dialogue that replies with ``Then.TAKE_LITERAL``."""
+
+    def take_literal(self, octets: bytes) -> Answer:
+        """The octets that the last reply asked for; lines follow again."""

@@ -103,12 +103,16 @@ class LineBuffer:
         self._compact()
         return taken
 
-    def look_ahead(self, restart: bool = False) -> bytes | None:
+    def look_from_start(self) -> None:
+        """``look_ahead`` begins at the front again."""
+        self._looked = self._look_searched = self._start
+
+    def look_ahead(self) -> bytes | None:
         """The next line that was not looked at yet; it stays.
 
-        ``restart`` begins at the front again.  An overlong line ends the look ahead.
+        An overlong line ends the look ahead.
         """
-        if restart or self._looked < self._start:
+        if self._looked < self._start:
             self._looked = self._look_searched = self._start
         if self._is_skipping:
             return None

@@ -109,7 +109,7 @@ class WheelTests(SynchronousTestCase):
 
         patient = self.patient(5, go_on)
         self.run_for(30)
-        self.assertEqual(2, len(patient.told_at))
+        self.assertEqual(3, len(patient.told_at))
         self.assertEqual(1, len(self.wheel))
 
     def test_unwatched_when_told(self) -> None:
