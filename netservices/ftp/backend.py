@@ -1,0 +1,153 @@
+"""A session's view of a file tree: FTP path names, a working directory, globs.
+
+Paths of the protocol are text with ``/``; those of a tree are tuples of segments.
+``..`` is resolved here, by the text alone: ``a/../b`` is ``b`` even where ``a`` is a
+link, as every FTP client assumes when it shortens paths itself.  Nothing is lost by
+that, because the tree confines each path again when it resolves it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import AsyncIterator
+from enum import IntFlag
+
+import attrs
+from attrs import define
+
+from netservices.interfaces import FileProblem, IFileTree, NotFound, StoreError
+from netservices.values import Node, NodeKind, Path
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+class Permission(IntFlag):
+    """What a user may do in a tree."""
+
+    READ = 1  # RETR, and what describes a file
+    LIST = 2
+    WRITE = 4  # STOR, APPE, STOU
+    DELETE = 8
+    RENAME = 16
+    MAKE_DIRECTORY = 32
+    ATTRIBUTES = 64  # times and modes
+
+    READ_ONLY = 3
+    ALL = 127
+
+
+_FILE_LETTERS = (
+    ("a", Permission.WRITE),
+    ("d", Permission.DELETE),
+    ("f", Permission.RENAME),
+    ("r", Permission.READ),
+    ("w", Permission.WRITE),
+)
+_DIRECTORY_LETTERS = (
+    ("c", Permission.WRITE),
+    ("d", Permission.DELETE),
+    ("e", Permission.LIST),
+    ("f", Permission.RENAME),
+    ("l", Permission.LIST),
+    ("m", Permission.MAKE_DIRECTORY),
+    ("p", Permission.DELETE),
+)
+
+
+def resolve(directory: Path, text: str) -> Path:
+    """The absolute path that ``text`` means when ``directory`` is the current one."""
+    segments = [] if text.startswith("/") else list(directory)
+    for segment in text.split("/"):
+        if segment == "..":
+            # The parent of the root is the root.
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    return tuple(segments)
+
+
+def path_text(path: Path) -> str:
+    """The path as FTP writes it."""
+    return "/" + "/".join(path)
+
+
+@define
+class View:
+    """A tree as one logged-in session sees it."""
+
+    tree: IFileTree
+    permissions: Permission
+    directory: Path = ()
+    page: int = 250
+
+    def path(self, text: str) -> Path:
+        """The path that the client names."""
+        return resolve(self.directory, text)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the user has every right in ``permission``."""
+        return self.permissions & permission == permission
+
+    def perm_fact(self, kind: NodeKind) -> str:
+        """The value of the fact ``perm`` for such a node (RFC 3659 7.5.5)."""
+        letters = _DIRECTORY_LETTERS if kind is NodeKind.DIRECTORY else _FILE_LETTERS
+        return "".join(letter for letter, right in letters if self.may(right))
+
+    async def nodes(self, text: str) -> AsyncIterator[tuple[Node, ...]]:
+        """Pages of what LIST or NLST of ``text`` shows.
+
+        The entries of a directory, the one node of a file, or what a pattern in the
+        last segment matches.  NotFound where there is nothing of that name.
+        """
+        path = self.path(text)
+        try:
+            node = await self.tree.stat(path)
+        except NotFound:
+            if not path or not _GLOB.search(path[-1]):
+                raise
+            async for page in self._matching(path):
+                yield page
+            return
+        if node.kind is not NodeKind.DIRECTORY:
+            yield (node,)
+            return
+        async for page in self.entries(path):
+            yield page
+
+    async def _matching(self, path: Path) -> AsyncIterator[tuple[Node, ...]]:
+        matches = re.compile(fnmatch.translate(path[-1])).match
+        found_one = False
+        async for page in self.entries(path[:-1]):
+            matching = tuple(node for node in page if matches(node.name))
+            found_one = found_one or bool(matching)
+            yield matching
+        if not found_one:
+            raise NotFound("nothing matches")
+
+    async def entries(self, path: Path) -> AsyncIterator[tuple[Node, ...]]:
+        """Pages of a directory, ordered by name."""
+        after: str | None = None
+        while True:
+            page = await self.tree.list(path, after, self.page)
+            if page:
+                yield page
+            if len(page) < self.page:
+                return
+            after = page[-1].name
+
+    async def resolved(self, directory: Path, page: tuple[Node, ...]) -> list[Node]:
+        """The page with links replaced by what they lead to, where that can be seen."""
+        nodes = []
+        for node in page:
+            if node.kind is NodeKind.SYMLINK:
+                node = await self._target(directory, node)
+            nodes.append(node)
+        return nodes
+
+    async def _target(self, directory: Path, link: Node) -> Node:
+        try:
+            target = await self.tree.stat((*directory, link.name))
+        except (FileProblem, StoreError):
+            return link
+        return attrs.evolve(target, name=link.name)

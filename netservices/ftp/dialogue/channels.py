@@ -1,0 +1,78 @@
+"""What the dialogue asks of the server for its data connections; no I/O here.
+
+One ``DataPort`` belongs to each session.  PASV and EPSV make it ``listen``, PORT and
+EPRT ``aim`` it; a transfer ``open``s it and gets a ``DataChannel``, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from netservices.core.errors import Trouble
+from netservices.ftp.wire import HostPort
+from netservices.interfaces import IOpenFile
+
+
+class NoDataConnection(Trouble):
+    """It could not be opened in time, or not at all; answered with 425."""
+
+
+class DataBroken(Trouble):
+    """It ended before the transfer did: reset, stalled or aborted; answered with
+    426."""
+
+
+class DataChannel(Protocol):
+    """One open data connection; each of its coroutines raises ``DataBroken``."""
+
+    octets: int
+    """How many octets it has carried."""
+
+    async def send(self, data: bytes) -> None:
+        """Send; returns when there is room for more."""
+
+    async def send_file(self, file: IOpenFile, offset: int) -> None:
+        """Send a file as it is, from ``offset`` to the end it had when opened."""
+
+    async def finish(self) -> None:
+        """Close once everything sent has left; returns when it is closed."""
+
+    async def receive(self, take: Callable[[bytes], Awaitable[None] | None]) -> None:
+        """Hand what arrives to ``take``, and pause while the Awaitable that it returned
+        has not fired; returns at the clean end of the stream.  Raises what ``take``
+        fails with, too."""
+
+    def abort(self) -> None:
+        """Reset the connection; whoever waits for it gets ``DataBroken``."""
+
+
+class DataPort(Protocol):
+    """A session's way to its next data connection."""
+
+    local: str
+    """The server's address of the control connection."""
+    peer: str
+    """The client's address, in canonical form, IPv4-mapped as IPv4."""
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether PASV, EPSV, PORT or EPRT was said for the next transfer."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the client has already connected to the passive port."""
+
+    def listen(self) -> HostPort:
+        """Take a passive port for this client; its address there.  Trouble where none
+        is free."""
+
+    def aim(self, target: HostPort) -> None:
+        """The next transfer connects to the client."""
+
+    async def open(self) -> DataChannel:
+        """The connection.  NoDataConnection."""
+
+    def close(self) -> None:
+        """Forget the preparation, drop a connection nobody uses; who waits in ``open``
+        gets ``NoDataConnection``."""

@@ -1,0 +1,246 @@
+"""One FTP session: takes lines, returns replies; the state of RFC 959 5.4 and 6.
+
+Two lanes.  A command is answered before the next one is looked at, and a transfer is a
+command that takes long: its coroutine ends with the 226 or 426.  NOOP, STAT, ABOR and
+QUIT overtake it.  NOOP and STAT reply at once; ABOR and QUIT leave a mark on the
+transfer, whose last reply then brings theirs along, so that their order is that of RFC
+959 5.4 (426 or 226 first) whatever the moment at which they came.  A client that
+pipelines RETR, DELE, QUIT means them in this order: as soon as a line is held back by
+the transfer, only ABOR overtakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from attrs import define
+
+from netservices.core.dialogue import Answer, Then
+from netservices.core.dialogue import Reply as AnyReply
+from netservices.core.errors import ProtocolError, SyntaxProblem
+from netservices.ftp.backend import View
+from netservices.ftp.dialogue import (
+    information,
+    login,
+    parameters,
+    paths,
+    site,
+    transfer,
+)
+from netservices.ftp.dialogue.channels import DataPort
+from netservices.ftp.dialogue.problems import reply_for
+from netservices.ftp.dialogue.registry import (
+    UNIMPLEMENTED,
+    Argument,
+    Commands,
+    Verb,
+)
+from netservices.ftp.dialogue.states import State, refusal
+from netservices.ftp.policy import Policy, User
+from netservices.ftp.wire import FACTS, Reply, parse_command, strip_telnet
+from netservices.interfaces import FileProblem, StoreError
+from netservices.values import Origin, Path
+
+COMMANDS = Commands()
+for _group in (login, paths, parameters, transfer, information, site):
+    COMMANDS.include(_group.COMMANDS)
+
+UNKNOWN = Reply(500, "Unknown command")
+NOT_IMPLEMENTED = Reply(502, "Command not implemented")
+NEEDS_ARGUMENT = Reply(501, "The command needs an argument")
+TAKES_NO_ARGUMENT = Reply(501, "The command takes no argument")
+DENIED = Reply(550, "Permission denied")
+CLOSING = Reply(421, "The server is stopping; come back later", Then.CLOSE)
+
+_EXPECTED = (ProtocolError, FileProblem, StoreError)
+_MASKED = (b"PASS", b"ACCT")
+
+
+@define(eq=False)
+class Conversation:
+    """The server's side of one control connection; a ``core.dialogue.Dialogue``."""
+
+    commands: ClassVar[Commands] = COMMANDS
+
+    policy: Policy
+    data: DataPort
+    say: Callable[[AnyReply], None]
+    """Sends a reply that is not the answer to a line: 125, 150."""
+    session_id: str = ""
+    is_secure: bool = False
+
+    state: State = State.CONNECTED
+    login: str = ""
+    user: User | None = None
+    slot: Any = None
+    logged_in_at: float = 0.0
+    failed_logins: int = 0
+    overlong_lines: int = 0
+
+    is_ascii: bool = True
+    """RFC 959 5.1: TYPE is ASCII until the client says otherwise."""
+    facts: tuple[str, ...] = FACTS
+    restart: int = 0
+    expected_octets: int | None = None
+    rename_source: Path = ()
+    is_epsv_only: bool = False
+
+    transfer: transfer.Transfer | None = None
+    _holds_lines: bool = False
+
+    @property
+    def view(self) -> View:
+        """The tree of the user who has logged in."""
+        assert self.user is not None
+        return self.user.view
+
+    @property
+    def origin(self) -> Origin:
+        """Where the session comes from, for accounts, limits and events."""
+        return Origin("ftp", self.data.peer, self.is_secure, self.session_id)
+
+    # --- what a session calls -------------------------------------------------------
+
+    def greet(self) -> Answer:
+        """220, or 421 where there are too many sessions."""
+        try:
+            self.slot = self.policy.enter(self.origin)
+        except ProtocolError as error:
+            return reply_for(error)
+        return Reply(220, self.policy.banner)
+
+    def handle(self, line: bytes) -> Answer:
+        """The answer to one command."""
+        try:
+            command = parse_command(line)
+        except SyntaxProblem as problem:
+            return Reply(500, f"Syntax error: {problem.log_text}")
+        verb = self.commands.verbs.get(command.verb)
+        if verb is None:
+            return NOT_IMPLEMENTED if command.verb in UNIMPLEMENTED else UNKNOWN
+        refused = self._refusal(verb, command.argument)
+        if self.state is State.RENAMING and verb.name != "RNTO":
+            self.state = State.LOGGED_IN
+        return refused or self.run(verb, command.argument)
+
+    def _refusal(self, verb: Verb, argument: bytes) -> Reply | None:
+        refused = refusal(self.state, verb.name)
+        if refused is not None:
+            return refused
+        if argument.strip() == b"":
+            if verb.argument is Argument.REQUIRED:
+                return NEEDS_ARGUMENT
+        elif verb.argument is Argument.NONE:
+            return TAKES_NO_ARGUMENT
+        if verb.permission is not None and not self.view.may(verb.permission):
+            return DENIED
+        return None
+
+    def run(self, verb: Verb, argument: bytes) -> Answer:
+        """Carry a command out; what is refused on the way becomes a reply."""
+        try:
+            answer = verb.run(self, argument)
+        except _EXPECTED as error:
+            return reply_for(error)
+        if isinstance(answer, Coroutine):
+            return _guarded(answer)
+        return answer
+
+    def overtakes(self, line: bytes) -> bool:
+        """Whether the line is answered during the transfer that runs."""
+        if self.transfer is None:
+            return False
+        verb = self.commands.verbs.get(_verb_of(line).decode("ascii", "replace"))
+        if verb is not None and verb.overtakes:
+            is_first = not self._holds_lines
+            if is_first or verb.name == "ABOR":
+                return True
+        self._holds_lines = True
+        return False
+
+    def masked(self, line: bytes) -> bytes:
+        """The line as a log may show it."""
+        verb = _verb_of(line)
+        return verb + b" ****" if verb in _MASKED else line
+
+    def secured(self) -> None:
+        """TLS is up."""
+        self.is_secure = True
+
+    def overlong(self) -> Answer:
+        """500, and 421 when it happens too often."""
+        self.overlong_lines += 1
+        if self.overlong_lines >= self.policy.settings.longest_commands:
+            return Reply(421, "Too many overlong lines", Then.CLOSE)
+        return Reply(500, "Line too long")
+
+    def idle(self) -> Answer:
+        """Nothing was said for too long."""
+        if self.user is None:
+            return Reply(421, "Login timed out", Then.CLOSE)
+        return Reply(421, "Idle for too long", Then.CLOSE)
+
+    def draining(self) -> Answer:
+        """The server stops: at once, or after the transfer that runs."""
+        if self.transfer is None:
+            return CLOSING
+        self.transfer.last_words.append(CLOSING)
+        return None
+
+    def failed(self, error: BaseException) -> Answer:
+        """A bug, or trouble that no command expects."""
+        return reply_for(error)
+
+    def ended(self) -> None:
+        """The control connection is gone, and what it held with it."""
+        if self.transfer is not None:
+            self.transfer.abort()
+        self.data.close()
+        self._log_out()
+        if self.slot is not None:
+            self.policy.leave(self.slot, self.data.peer)
+            self.slot = None
+
+    # --- what several commands do ---------------------------------------------------
+
+    def forget_user(self) -> None:
+        """Back to the state in which the session began (RFC 959 4.1.1, REIN)."""
+        self.state = State.CONNECTED
+        self._log_out()
+        self.login = ""
+        self.is_ascii = True
+        self.facts = FACTS
+        self.restart = 0
+        self.expected_octets = None
+        self.is_epsv_only = False
+        self.data.close()
+
+    def _log_out(self) -> None:
+        user, self.user = self.user, None
+        if user is not None:
+            seconds = self.policy.seconds() - self.logged_in_at
+            self.policy.logged_out(user, self.origin, round(seconds, 3))
+
+    def changed(self, change: str, path: Path, target: Path | None = None) -> None:
+        """Report a change of the tree."""
+        if self.user is not None:
+            self.policy.changed(self.user, self.origin, change, path, target)
+
+    def transfer_ended(self) -> None:
+        """Lines are held back no longer."""
+        self.transfer = None
+        self._holds_lines = False
+
+
+def _verb_of(line: bytes) -> bytes:
+    if 0xFF in line:
+        line = strip_telnet(line)
+    return line[:16].partition(b" ")[0].upper()
+
+
+async def _guarded(answer: Coroutine[Any, Any, AnyReply | None]) -> AnyReply | None:
+    try:
+        return await answer
+    except _EXPECTED as error:
+        return reply_for(error)

@@ -1,0 +1,184 @@
+"""What the server tells of itself and of files: FEAT HELP NOOP STAT SYST MDTM MLST
+SIZE (RFC 959 4.1.3, RFC 2389, RFC 3659)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netservices.core.dialogue import Answer
+from netservices.core.errors import Refused
+from netservices.ftp.backend import Permission, path_text
+from netservices.ftp.dialogue.registry import Argument, Commands, Verb
+from netservices.ftp.dialogue.states import LOG_IN_FIRST
+from netservices.ftp.wire import (
+    FACTS,
+    Reply,
+    decode_path,
+    facts_of,
+    format_facts,
+    format_time,
+    list_line,
+    split_list_options,
+)
+from netservices.values import Node, NodeKind
+
+if TYPE_CHECKING:
+    from netservices.ftp.dialogue.conversation import Conversation
+
+COMMANDS = Commands()
+
+_COLUMNS = 8
+
+
+@COMMANDS.verb("NOOP", argument=Argument.NONE, help=": do nothing", overtakes=True)
+def noop(talk: Conversation, argument: bytes) -> Answer:
+    """Keep the session awake."""
+    return Reply(200, "OK")
+
+
+@COMMANDS.verb("SYST", argument=Argument.NONE, help=": name the system")
+def syst(talk: Conversation, argument: bytes) -> Answer:
+    """What tells clients that LIST looks like ls -l."""
+    return Reply(215, "UNIX Type: L8")
+
+
+@COMMANDS.verb("FEAT", argument=Argument.NONE, help=": list the extensions")
+def feat(talk: Conversation, argument: bytes) -> Answer:
+    """One line an extension, after a space (RFC 2389 3.2)."""
+    # RFC 3659 7.8: an asterisk marks the facts that are on.
+    facts = "".join(n + ("*;" if n in talk.facts else ";") for n in FACTS)
+    lines = {"UTF8", "TVFS", "MLST " + facts}
+    lines.update(verb.feature for verb in talk.commands.verbs.values() if verb.feature)
+    return Reply(211, ("Extensions:", *sorted(lines), "End"))
+
+
+@COMMANDS.verb("HELP", argument=Argument.OPTIONAL, help="[<verb>]: explain commands")
+def help_(talk: Conversation, argument: bytes) -> Answer:
+    """All verbs, or one of them."""
+    name = argument.strip().decode("ascii", "replace").upper()
+    if name:
+        return explained(talk.commands.verbs, name)
+    return overview("These commands are known:", talk.commands.verbs)
+
+
+def explained(verbs: dict[str, Verb], name: str) -> Reply:
+    """What one command takes and does."""
+    verb = verbs.get(name)
+    if verb is None:
+        return Reply(502, "No such command")
+    return Reply(214, f"{verb.syntax} - {verb.purpose}")
+
+
+def overview(title: str, verbs: dict[str, Verb]) -> Reply:
+    """The names of all commands, in columns."""
+    names = sorted(verbs)
+    rows = [names[at : at + _COLUMNS] for at in range(0, len(names), _COLUMNS)]
+    lines = ("".join(f"{name:<9}" for name in row).rstrip() for row in rows)
+    return Reply(214, (title, *lines, "End"))
+
+
+# --- STAT ---------------------------------------------------------------------------
+
+
+@COMMANDS.verb(
+    "STAT",
+    argument=Argument.OPTIONAL,
+    help="[<path>]: status of the session, or a listing",
+    overtakes=True,
+)
+def stat(talk: Conversation, argument: bytes) -> Answer:
+    """Of the session, of the transfer that runs, or of a path (RFC 959 4.1.3)."""
+    if argument.strip():
+        if talk.user is None:
+            return LOG_IN_FIRST
+        return _stat_path(talk, decode_path(argument))
+    return Reply(211, ("Status:", *_status_lines(talk), "End"))
+
+
+def _status_lines(talk: Conversation) -> list[str]:
+    lines = [f"Connected from {talk.data.peer}"]
+    if talk.user is None:
+        lines.append("Not logged in")
+    else:
+        lines.append(f"Logged in as {talk.user.login}")
+        lines.append(f"TYPE {'A' if talk.is_ascii else 'I'}; STRU F; MODE S")
+    if talk.transfer is None:
+        lines.append("No transfer")
+    else:
+        transfer = talk.transfer
+        name = path_text(transfer.path)
+        lines.append(f"{transfer.verb} {name}: {transfer.octets} octets so far")
+    return lines
+
+
+async def _stat_path(talk: Conversation, argument: str) -> Reply:
+    if not talk.view.may(Permission.LIST):
+        return Reply(550, "Permission denied")
+    now = talk.policy.seconds()
+    most = talk.policy.settings.status_entries
+    text = split_list_options(argument)
+    lines: list[str] = []
+    async for page in talk.view.nodes(text):
+        lines += [list_line(node, now) for node in page[: most - len(lines)]]
+        if len(lines) >= most:
+            lines.append("... (use LIST for more)")
+            break
+    return Reply(213, (f"Status of {text or '.'}:", *lines, "End"))
+
+
+# --- files --------------------------------------------------------------------------
+
+
+@COMMANDS.verb(
+    "MLST",
+    argument=Argument.OPTIONAL,
+    help="[<path>]: describe a file for programs",
+    permission=Permission.LIST,
+)
+async def mlst(talk: Conversation, argument: bytes) -> Reply:
+    """The facts of one name, with its full path (RFC 3659 7.2)."""
+    view = talk.view
+    text = decode_path(argument)
+    path = view.path(text)
+    node = await view.tree.stat(path)
+    facts = facts_of(node, view.perm_fact(node.kind), talk.facts)
+    entry = format_facts(facts, path_text(path))
+    return Reply(250, (f"Facts of {text or '.'}", entry, "End"))
+
+
+@COMMANDS.verb(
+    "SIZE",
+    argument=Argument.REQUIRED,
+    help="<path>: octets that RETR would send",
+    permission=Permission.READ,
+    feature="SIZE",
+)
+async def size(talk: Conversation, argument: bytes) -> Reply:
+    """Exact in both types (RFC 3659 4): in ASCII each bare line feed gets a CR."""
+    path = talk.view.path(decode_path(argument))
+    node = await _file(talk, path)
+    octets = node.size
+    if talk.is_ascii and octets:
+        octets += (await talk.view.tree.digests(path)).lf_count
+    return Reply(213, str(octets))
+
+
+@COMMANDS.verb(
+    "MDTM",
+    argument=Argument.REQUIRED,
+    help="<path>: time of the last modification",
+    permission=Permission.READ,
+    feature="MDTM",
+)
+async def mdtm(talk: Conversation, argument: bytes) -> Reply:
+    """In UTC (RFC 3659 3)."""
+    node = await _file(talk, talk.view.path(decode_path(argument)))
+    return Reply(213, format_time(node.mtime_ns))
+
+
+async def _file(talk: Conversation, path: tuple[str, ...]) -> Node:
+    """The node of a plain file; directories have neither SIZE nor MDTM."""
+    node = await talk.view.tree.stat(path)
+    if node.kind is not NodeKind.FILE:
+        raise Refused("not a plain file", Reply(550, "Not a plain file"))
+    return node

@@ -1,0 +1,75 @@
+"""USER, PASS, ACCT, REIN, QUIT (RFC 959 4.1.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netservices.core.dialogue import Answer, Then
+from netservices.core.errors import Refused, SyntaxProblem
+from netservices.ftp.dialogue.problems import reply_for
+from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.dialogue.states import State
+from netservices.ftp.wire import Reply
+
+if TYPE_CHECKING:
+    from netservices.ftp.dialogue.conversation import Conversation
+
+COMMANDS = Commands()
+GOODBYE = Reply(221, "Goodbye", Then.CLOSE)
+
+
+@COMMANDS.verb("USER", argument=Argument.REQUIRED, help="<login>: who logs in")
+def user(talk: Conversation, argument: bytes) -> Answer:
+    """Note the login; a session that was logged in starts anew."""
+    try:
+        login = argument.strip().decode("utf-8")
+    except UnicodeDecodeError:
+        raise SyntaxProblem("a login that is not UTF-8") from None
+    # RFC 959 4.1.1: a new USER flushes what an earlier one gave.
+    talk.forget_user()
+    talk.policy.may_name(login, talk.origin)
+    talk.login = login
+    talk.state = State.NAMED
+    if talk.policy.is_anonymous(login):
+        return Reply(331, "Anonymous access; give your e-mail address as password")
+    return Reply(331, "Password, please")
+
+
+@COMMANDS.verb("PASS", argument=Argument.OPTIONAL, help="<password>: log in")
+async def password(talk: Conversation, argument: bytes) -> Reply:
+    """Log in; the reply comes when the accounts service has decided."""
+    policy = talk.policy
+    talk.state = State.CONNECTED
+    try:
+        talk.user = await policy.login(talk.login, argument, talk.origin, talk.slot)
+    except Refused as error:
+        talk.failed_logins += 1
+        if talk.failed_logins >= policy.settings.failed_logins:
+            return Reply(421, "Too many failed logins", Then.CLOSE)
+        return reply_for(error)
+    talk.state = State.LOGGED_IN
+    talk.logged_in_at = policy.seconds()
+    policy.logged_in(talk.user, talk.origin)
+    return Reply(230, f"Logged in as {talk.user.login}")
+
+
+@COMMANDS.verb("ACCT", argument=Argument.REQUIRED, help="<account>: not needed here")
+def acct(talk: Conversation, argument: bytes) -> Answer:
+    """Superfluous, and said so (RFC 959 5.4)."""
+    return Reply(202, "No account is needed")
+
+
+@COMMANDS.verb("REIN", argument=Argument.NONE, help=": log out, stay connected")
+def rein(talk: Conversation, argument: bytes) -> Answer:
+    """Back to the beginning; a transfer has ended before this command is handled."""
+    talk.forget_user()
+    return Reply(220, talk.policy.banner)
+
+
+@COMMANDS.verb("QUIT", argument=Argument.NONE, help=": end the session", overtakes=True)
+def quit_(talk: Conversation, argument: bytes) -> Answer:
+    """Close; during a transfer, after it (RFC 959 4.1.1)."""
+    if talk.transfer is None:
+        return GOODBYE
+    talk.transfer.last_words.append(GOODBYE)
+    return None

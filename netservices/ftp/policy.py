@@ -1,0 +1,218 @@
+"""Who may log in, what he may do, and how many may be here at once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field, frozen
+
+from netservices.core.dialogue import Then
+from netservices.core.errors import Refused, Trouble
+from netservices.core.limits import Slot, TooMany
+from netservices.ftp.backend import Permission, View, path_text
+from netservices.ftp.settings import FTPSettings
+from netservices.ftp.wire import HostPort, Reply
+from netservices.interfaces import IAccounts, IEvents, IFiles, LoginRefused
+from netservices.values import Origin, Path
+
+ANONYMOUS = ("anonymous", "ftp")
+"""Logins of RFC 1635; matched in these letters only."""
+
+_LOWEST_ACTIVE_PORT = 1024
+"""RFC 2577 3: data never goes to a well-known port."""
+
+
+@frozen
+class User:
+    """Who a session belongs to after its login."""
+
+    login: str
+    view: View
+    is_anonymous: bool = False
+
+
+@define
+class Policy:
+    """The rules of one FTP server; shared by its sessions."""
+
+    settings: FTPSettings
+    accounts: IAccounts
+    files: IFiles
+    events: IEvents
+    limits: Any
+    hostname: str
+    seconds: Callable[[], float]
+    """Seconds since 1970."""
+    _per_address: dict[str, int] = field(factory=dict)
+    _open_sessions: int = 0
+
+    # --- sessions -------------------------------------------------------------------
+
+    def enter(self, origin: Origin) -> Slot:
+        """The right to one session from there.  Refused with a 421."""
+        try:
+            return self._enter(origin.address)
+        except Refused as error:
+            fields = _session_fields(origin)
+            self.events.emit("session_refused", **fields, reason=error.log_text)
+            raise
+
+    def _enter(self, address: str) -> Slot:
+        here = self._per_address.get(address, 0)
+        if self._open_sessions >= self.settings.sessions:
+            raise _too_many("in all")
+        if here >= self.settings.sessions_per_address:
+            raise _too_many("from one address")
+        slot: Slot | TooMany = self.limits.enter("ftp", "", address)
+        if isinstance(slot, TooMany):
+            raise _too_many(f"by {slot.what}")
+        self._open_sessions += 1
+        self._per_address[address] = here + 1
+        return slot
+
+    def leave(self, slot: Slot, address: str) -> None:
+        """Give the right back; once for each ``enter``."""
+        slot.leave()
+        self._open_sessions -= 1
+        left = self._per_address[address] - 1
+        if left:
+            self._per_address[address] = left
+        else:
+            del self._per_address[address]
+
+    @property
+    def banner(self) -> str:
+        """The text of the greeting."""
+        return self.settings.banner or f"{self.hostname} FTP server ready"
+
+    # --- logins ---------------------------------------------------------------------
+
+    def is_anonymous(self, login: str) -> bool:
+        """Whether ``login`` asks for anonymous access, and that is allowed."""
+        return self.settings.anonymous and login in ANONYMOUS
+
+    def may_name(self, login: str, origin: Origin) -> None:
+        """Refused where the password that follows USER must not travel so."""
+        if self.is_anonymous(login) or self.accounts.may_use_plaintext(origin):
+            return
+        # RFC 4217 10.3: 534, denied for policy reasons.
+        text = "Log in over TLS; a password must not travel in the clear here"
+        raise Refused("login without TLS", Reply(534, text))
+
+    async def login(
+        self, login: str, password: bytes, origin: Origin, slot: Slot | None
+    ) -> User:
+        """The user.  Refused, or Trouble where the server is at fault."""
+        if self.is_anonymous(login):
+            tree = self.files.public()
+            view = View(tree, Permission.READ_ONLY, (), self.settings.listing_page)
+            return User("anonymous", view, True)
+        try:
+            account = await self.accounts.login(login, password, origin)
+        except LoginRefused as refusal:
+            raise _as_reply(refusal) from refusal
+        if slot is not None and slot.name_account(account.login) is not None:
+            raise Refused("too many sessions", Reply(530, "Too many sessions of yours"))
+        tree = self.files.home(account)
+        rights = (
+            Permission.ALL if "write" in tree.capabilities else Permission.READ_ONLY
+        )
+        view = View(tree, rights, (), self.settings.listing_page)
+        return User(account.login, view)
+
+    def unique_name(self, prefix: str) -> str:
+        """A name for STOU that nobody else can have taken."""
+        return f"{prefix}.{secrets.token_hex(6)}"
+
+    # --- data connections -----------------------------------------------------------
+
+    def check_target(self, target: HostPort, peer: str) -> None:
+        """Refused where PORT or EPRT names another host than the client's own."""
+        # RFC 2577 3: no bounce attack on a third host or a well-known port.
+        if target.host != peer:
+            text = "Data goes to your own address only"
+            raise Refused("PORT to another host", Reply(501, text))
+        if target.port < _LOWEST_ACTIVE_PORT:
+            text = "Data does not go to ports below 1024"
+            raise Refused("PORT to a low port", Reply(501, text))
+
+    # --- events ---------------------------------------------------------------------
+
+    def logged_in(self, user: User, origin: Origin) -> None:
+        """A login; the accounts service reports those that have an account."""
+        if user.is_anonymous:
+            self.events.emit(
+                "login", **_session_fields(origin), account=user.login, method="none"
+            )
+
+    def logged_out(self, user: User, origin: Origin, seconds: float) -> None:
+        """The end of what a login began."""
+        fields = _session_fields(origin)
+        self.events.emit("logout", **fields, account=user.login, seconds=seconds)
+
+    def transferred(
+        self,
+        user: User,
+        origin: Origin,
+        direction: str,
+        path: Path,
+        size_octets: int,
+        offset: int,
+        seconds: float,
+        code: int,
+    ) -> None:
+        """A transfer has ended; ``code`` is the reply that says how."""
+        self.events.emit(
+            "transfer",
+            **_session_fields(origin),
+            account=user.login,
+            direction=direction,
+            path=path_text(path),
+            size_octets=size_octets,
+            offset=offset,
+            seconds=round(seconds, 6),
+            outcome="complete" if code == 226 else str(code),
+        )
+
+    def changed(
+        self,
+        user: User,
+        origin: Origin,
+        change: str,
+        path: Path,
+        target: Path | None = None,
+    ) -> None:
+        """A file or directory was made, deleted, renamed or given attributes."""
+        self.events.emit(
+            "file_changed",
+            **_session_fields(origin),
+            account=user.login,
+            change=change,
+            path=path_text(path),
+            target=None if target is None else path_text(target),
+        )
+
+
+def _session_fields(origin: Origin) -> dict[str, object]:
+    return {
+        "protocol": origin.protocol,
+        "session": origin.session,
+        "address": origin.address,
+        "is_secure": origin.is_secure,
+    }
+
+
+def _too_many(what: str) -> Refused:
+    reply = Reply(421, "Too many sessions; try again later", Then.CLOSE)
+    return Refused(f"too many sessions {what}", reply)
+
+
+def _as_reply(refusal: LoginRefused) -> Exception:
+    if refusal.is_temporary:
+        text = "Logins are not possible at the moment; try again later"
+        return Trouble(str(refusal), Reply(421, text, Then.CLOSE))
+    if refusal.retry_after:
+        return Refused(str(refusal), Reply(530, "Too many failed logins; wait a while"))
+    return Refused(str(refusal), Reply(530, "Login incorrect"))

@@ -1,0 +1,229 @@
+"""One data connection: Twisted's side of ``dialogue.channels.DataChannel``.
+
+Theory.  A connection is paused until a transfer wants its octets, so what a client
+sends early waits in the kernel, and while a download runs nothing is read: a client
+that half-closes its side is not taken for one that went away.  An upload ends well only
+with a clean end of the stream (``ConnectionDone``); a reset is ``ConnectionLost`` and
+becomes ``DataBroken``, because the octets before it may be incomplete (RFC 959 3.4.1:
+in stream mode the end of file is the end of the connection, which is why it must be a
+clean one).
+
+Flow control is Twisted's on the way out (the channel is its transport's producer) and
+on the way in the channel pauses its transport while ``IUpload.write`` wants to wait.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+import termios
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from netservices.core.write import expect_bulk
+from netservices.ftp.dialogue.channels import DataBroken
+from netservices.interfaces import IOpenFile
+
+_SIOCOUTQ = termios.TIOCOUTQ
+_UNSIGNED = struct.Struct("i")
+
+
+@implementer(IPushProducer)
+class DataConnection(Protocol):
+    """An open data connection, or one that has ended."""
+
+    def __init__(self, chunk_octets: int) -> None:
+        self.octets = 0
+        self.made: Callable[[DataConnection], None] | None = None
+        """Told when the connection is there."""
+        self._chunk = chunk_octets
+        self._problem: DataBroken | None = None
+        self._is_closed = False
+        self._is_producer = False
+        self._is_finishing = False
+        self._has_room = True
+        self._waiter: Deferred[None] | None = None
+        self._take: Callable[[bytes], Awaitable[None] | None] | None = None
+        self._is_storing = False
+        self._progress = 0
+
+    def connectionMade(self) -> None:
+        """Wait, without reading, for the transfer."""
+        transport: Any = self.transport
+        expect_bulk(transport, self._chunk)
+        transport.pauseProducing()
+        if self.made is not None:
+            self.made(self)
+
+    # --- sending --------------------------------------------------------------------
+
+    async def send(self, data: bytes) -> None:
+        """Send; returns when there is room for more.  DataBroken."""
+        self._check()
+        transport: Any = self.transport
+        if not self._is_producer:
+            self._is_producer = True
+            transport.registerProducer(self, True)
+        self.octets += len(data)
+        transport.write(data)
+        if not self._has_room:
+            await self._wait()
+
+    async def send_file(self, file: IOpenFile, offset: int) -> None:
+        """Send a file as it is, to the end it had when opened.  DataBroken."""
+        end = file.node.size
+        while offset < end:
+            data = await file.read(offset, min(self._chunk, end - offset))
+            if not data:
+                raise DataBroken("the file became shorter while it was sent")
+            offset += len(data)
+            await self.send(data)
+
+    async def finish(self) -> None:
+        """Close once everything sent has left.  DataBroken."""
+        self._check()
+        self._is_finishing = True
+        transport: Any = self.transport
+        if self._is_producer:
+            self._is_producer = False
+            transport.unregisterProducer()
+        transport.loseConnection()
+        if not self._is_closed:
+            await self._wait()
+        self._check_problem()
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full."""
+        self._has_room = False
+
+    def resumeProducing(self) -> None:
+        """There is room again."""
+        self._has_room = True
+        if not self._is_finishing:
+            self._wake(None)
+
+    def stopProducing(self) -> None:
+        """The connection is going; ``connectionLost`` follows."""
+        self._has_room = False
+
+    # --- receiving ------------------------------------------------------------------
+
+    async def receive(self, take: Callable[[bytes], Awaitable[None] | None]) -> None:
+        """Hand over what arrives until the clean end of the stream."""
+        self._check()
+        self._take = take
+        transport: Any = self.transport
+        transport.resumeProducing()
+        try:
+            await self._wait()
+        finally:
+            self._take = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand octets over, and pause while they are more than can be stored."""
+        if self._take is None:
+            return
+        self.octets += len(data)
+        try:
+            waiting: Any = self._take(data)
+        except Exception:
+            self._wake(Failure())
+            return
+        if waiting is not None:
+            transport: Any = self.transport
+            transport.pauseProducing()
+            self._is_storing = True
+            waiting.addCallbacks(self._stored, self._not_stored)
+
+    def _stored(self, _none: None) -> None:
+        self._is_storing = False
+        if self._is_closed:
+            self._wake(None)
+        elif self._take is not None:
+            transport: Any = self.transport
+            transport.resumeProducing()
+
+    def _not_stored(self, failure: Failure) -> None:
+        self._is_storing = False
+        self._wake(failure)
+
+    # --- the end --------------------------------------------------------------------
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The end: clean, or broken."""
+        self._is_closed = True
+        is_clean = reason.check(ConnectionDone) is not None
+        if not is_clean or not (self._is_finishing or self._take is not None):
+            self._break(DataBroken(f"data connection lost: {reason.value!r}"))
+        elif not self._is_storing:
+            self._wake(None)
+
+    def abort(self) -> None:
+        """Reset the connection; safe to call again, and after the end."""
+        transport: Any = self.transport
+        if not self._is_closed and transport is not None:
+            transport.abortConnection()
+        self._break(DataBroken("data connection aborted"))
+
+    def has_stalled(self) -> bool:
+        """Whether nothing has moved since this was asked the last time.
+
+        What lies unacknowledged in the kernel counts as not moved, so that a slow
+        client whose buffers drain is seen to be alive.
+        """
+        progress = self.octets - self._unacknowledged()
+        has_moved = progress != self._progress
+        self._progress = progress
+        return not has_moved and not self._is_storing
+
+    def stall(self) -> None:
+        """Give up a connection on which nothing moves."""
+        self._break(DataBroken("data connection stalled"))
+        self.abort()
+
+    def _unacknowledged(self) -> int:
+        transport: Any = self.transport
+        if self._is_closed or transport is None:
+            return 0
+        try:
+            found = fcntl.ioctl(transport.fileno(), _SIOCOUTQ, bytes(4))
+        except (OSError, ValueError, AttributeError):
+            return 0
+        unsent: int = _UNSIGNED.unpack(found)[0]
+        return unsent
+
+    def _check(self) -> None:
+        self._check_problem()
+        if self._is_closed:
+            raise DataBroken("data connection closed early")
+
+    def _check_problem(self) -> None:
+        if self._problem is not None:
+            raise self._problem
+
+    def _wait(self) -> Deferred[None]:
+        self._waiter = Deferred()
+        return self._waiter
+
+    def _break(self, problem: DataBroken) -> None:
+        if self._problem is None:
+            self._problem = problem
+        self._wake(Failure(self._problem))
+
+    def _wake(self, result: Failure | None) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            if isinstance(result, Failure) and result.check(DataBroken) is None:
+                # Nobody waits now; the next call that does is told.
+                self._problem = DataBroken(result.getErrorMessage())
+        elif result is None:
+            waiter.callback(None)
+        else:
+            waiter.errback(result)

@@ -1,0 +1,192 @@
+"""A session's way to its next data connection: passive, active or not prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IConnector
+from twisted.internet.protocol import ClientFactory
+from twisted.python.failure import Failure
+
+from netservices.core.errors import Trouble
+from netservices.core.write import connect_tcp
+from netservices.ftp.dialogue.channels import NoDataConnection
+from netservices.ftp.server.channels import DataConnection
+from netservices.ftp.server.passive import NO_PORT, Lease, PassivePorts
+from netservices.ftp.wire import HostPort
+
+
+@define(eq=False)
+class DataConnections:
+    """What the sessions of one server share: ports, timeouts, open connections."""
+
+    reactor: Any
+    passive: PassivePorts
+    chunk_octets: int
+    open_seconds: float
+    stall_seconds: float
+    running: set[DataConnection] = field(factory=set)
+    _stall_check: Any = None
+
+    def make(self) -> DataConnection:
+        """A connection that is about to be made."""
+        return DataConnection(self.chunk_octets)
+
+    def watch(self, connection: DataConnection) -> None:
+        """Look after a connection on which a transfer runs."""
+        self.running.add(connection)
+        if self._stall_check is None:
+            self._stall_check = self.reactor.callLater(
+                self.stall_seconds, self._check_stalls
+            )
+
+    def _check_stalls(self) -> None:
+        self._stall_check = None
+        for connection in tuple(self.running):
+            if connection.has_stalled():
+                connection.stall()
+        if self.running:
+            self._stall_check = self.reactor.callLater(
+                self.stall_seconds, self._check_stalls
+            )
+
+    def stop(self) -> None:
+        """Break what still runs; the listeners close elsewhere."""
+        if self._stall_check is not None:
+            self._stall_check.cancel()
+            self._stall_check = None
+        for connection in tuple(self.running):
+            connection.abort()
+
+
+class _Connecting(ClientFactory):
+    """An active connection on its way."""
+
+    noisy = False
+
+    def __init__(self, connection: DataConnection) -> None:
+        self.connection = connection
+        self.done: Deferred[DataConnection] = Deferred()
+        connection.made = self._made
+
+    def _made(self, connection: DataConnection) -> None:
+        if not self.done.called:
+            self.done.callback(connection)
+
+    def buildProtocol(self, addr: IAddress | None) -> DataConnection:
+        """The one connection of this factory."""
+        return self.connection
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        """Refused, unreachable or too late."""
+        if not self.done.called:
+            text = f"active connection: {reason.getErrorMessage()}"
+            self.done.errback(Failure(NoDataConnection(text)))
+
+
+@define(eq=False)
+class SessionPort:
+    """One session's ``dialogue.channels.DataPort``."""
+
+    local: str
+    peer: str
+    shared: DataConnections
+    _lease: Lease | None = None
+    _target: HostPort | None = None
+    _current: DataConnection | None = None
+    _cancel: Callable[[], None] | None = None
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the next transfer knows where to go."""
+        return self._lease is not None or self._target is not None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the client has connected already."""
+        return self._lease is not None and self._lease.connection is not None
+
+    def listen(self) -> HostPort:
+        """Expect the client on a passive port.  Trouble."""
+        self.close()
+        if not self.local:
+            raise Trouble("passive mode without an IP address", NO_PORT)
+        self._lease = self.shared.passive.lease(self.local, self.peer)
+        return self._lease.address
+
+    def aim(self, target: HostPort) -> None:
+        """Connect there at the transfer command."""
+        self.close()
+        self._target = target
+
+    async def open(self) -> DataConnection:
+        """The connection.  NoDataConnection."""
+        lease, target = self._lease, self._target
+        self._lease = self._target = None
+        if lease is not None and lease.connection is not None:
+            connection = lease.connection
+        elif lease is not None:
+            connection = await self._accept(lease)
+        elif target is not None:
+            connection = await self._connect(target)
+        else:
+            raise NoDataConnection("neither PASV nor PORT")
+        self._current = connection
+        self.shared.watch(connection)
+        return connection
+
+    async def _accept(self, lease: Lease) -> DataConnection:
+        arrived: Deferred[DataConnection] = Deferred()
+        lease.arrived = arrived
+
+        def give_up(text: str) -> None:
+            lease.release()
+            if not arrived.called:
+                arrived.errback(Failure(NoDataConnection(text)))
+
+        timer = self.shared.reactor.callLater(
+            self.shared.open_seconds, give_up, "the client did not connect"
+        )
+        self._cancel = lambda: give_up("given up by the client")
+        try:
+            return await arrived
+        finally:
+            self._cancel = None
+            if timer.active():
+                timer.cancel()
+
+    async def _connect(self, target: HostPort) -> DataConnection:
+        factory = _Connecting(self.shared.make())
+        bind_address = (self.local, 0) if self.local else None
+        connector = connect_tcp(
+            self.shared.reactor,
+            target.host,
+            target.port,
+            factory,
+            self.shared.open_seconds,
+            bind_address,
+        )
+        self._cancel = connector.stopConnecting
+        try:
+            connection: DataConnection = await factory.done
+            return connection
+        finally:
+            self._cancel = None
+
+    def close(self) -> None:
+        """Forget what was prepared; drop what is open."""
+        self._target = None
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.release()
+            if lease.connection is not None:
+                lease.connection.abort()
+        if self._cancel is not None:
+            self._cancel()
+        current, self._current = self._current, None
+        if current is not None:
+            self.shared.running.discard(current)
+            current.abort()

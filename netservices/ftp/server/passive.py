@@ -1,0 +1,154 @@
+"""Passive ports: few listeners, open for good, shared by all sessions.
+
+Theory.  A client is told a port, and what tells its connection apart from those of
+others on the same port is the address it comes from.  So each listener keeps a table
+from client address to the one session there that expects a connection; only a second
+session of the same address needs another port at the same moment.  A connection from
+an address that nobody expects is closed at once, and the listener stays (a stolen or
+guessed port yields nothing).  Listeners are bound to the address that the client's
+control connection came in on, because that is where PASV and EPSV send it; ports come
+from the configured range only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+
+from netservices.core.errors import Trouble
+from netservices.core.settings import PortRange
+from netservices.core.write import listen_tcp
+from netservices.ftp.server.channels import DataConnection
+from netservices.ftp.wire import HostPort, Reply, normal_address
+
+NO_PORT = Reply(425, "No passive port is free; try again later")
+_BACKLOG = 256
+_MOST_EPHEMERAL = 100
+"""Listeners an address may have where the range is 0, which leaves the choice to the
+system."""
+
+
+@define(eq=False)
+class Lease:
+    """One session's claim on the next connection from its client to one port."""
+
+    address: HostPort
+    _listener: Listener
+    _peer: str
+    connection: DataConnection | None = None
+    arrived: Deferred[DataConnection] | None = None
+
+    def release(self) -> None:
+        """The claim is given up; a connection that nobody took is dropped."""
+        waiting = self._listener.expected
+        if waiting.get(self._peer) is self:
+            del waiting[self._peer]
+
+    def take(self, connection: DataConnection) -> None:
+        """The client has connected."""
+        self.connection = connection
+        if self.arrived is not None:
+            self.arrived.callback(connection)
+
+
+class Listener(Factory):
+    """One open port; ``expected`` says who may connect to it."""
+
+    noisy = False
+
+    def __init__(self, make_connection: Callable[[], DataConnection]) -> None:
+        self.expected: dict[str, Lease] = {}
+        self.port: Any = None
+        self._make_connection = make_connection
+
+    def buildProtocol(self, addr: IAddress | None) -> DataConnection | None:
+        """The connection of a client that is expected; anybody else's is closed."""
+        lease = self.expected.pop(normal_address(getattr(addr, "host", "")), None)
+        if lease is None:
+            return None
+        connection = self._make_connection()
+        connection.made = lease.take
+        return connection
+
+
+@define(eq=False)
+class PassivePorts:
+    """The listeners of one server."""
+
+    reactor: Any
+    ports: PortRange
+    shared: int
+    """How many listeners of an address are used in turn before more are opened for a
+    client that occupies all of them."""
+    make_connection: Callable[[], DataConnection]
+    _listeners: dict[str, list[Listener]] = field(factory=dict)
+    _turn: int = 0
+
+    def lease(self, local: str, peer: str) -> Lease:
+        """A claim for the client ``peer`` on a port of our address ``local``.  Trouble
+        where all ports are taken."""
+        listeners = self._listeners.setdefault(local, [])
+        listener = None
+        if len(listeners) >= self.shared:
+            listener = self._free(listeners, peer)
+        if listener is None:
+            listener = self._open(local, listeners) or self._free(listeners, peer)
+        if listener is None:
+            raise Trouble("all passive ports are taken", NO_PORT)
+        address = HostPort(local, listener.port.getHost().port)
+        lease = listener.expected[peer] = Lease(address, listener, peer)
+        return lease
+
+    def _free(self, listeners: list[Listener], peer: str) -> Listener | None:
+        """The next listener on which nobody at that address waits.
+
+        They take turns: a client may not connect twice from one of its ports to one of
+        ours within a minute, so many small transfers need more than one.
+        """
+        self._turn += 1
+        count = len(listeners)
+        for step in range(count):
+            listener = listeners[(self._turn + step) % count]
+            if peer not in listener.expected:
+                return listener
+        return None
+
+    def _open(self, local: str, listeners: list[Listener]) -> Listener | None:
+        taken = {listener.port.getHost().port for listener in listeners}
+        listener = Listener(self.make_connection)
+        for number in self._numbers(len(listeners)):
+            if number and number in taken:
+                continue
+            try:
+                listener.port = listen_tcp(
+                    self.reactor, number, listener, _BACKLOG, local
+                )
+            except CannotListenError:
+                continue
+            listeners.append(listener)
+            return listener
+        return None
+
+    def _numbers(self, open_already: int) -> tuple[int, ...] | PortRange:
+        if self.ports.last == 0:
+            return (0,) if open_already < _MOST_EPHEMERAL else ()
+        return self.ports
+
+    def close(self) -> list[Any]:
+        """Close all listeners; a Deferred or None for each."""
+        listeners = [one for group in self._listeners.values() for one in group]
+        self._listeners.clear()
+        return [listener.port.stopListening() for listener in listeners]
+
+    def statistics(self) -> list[str]:
+        """``address:port`` of each listener, for ``status``."""
+        hosts = [
+            one.port.getHost() for group in self._listeners.values() for one in group
+        ]
+        return [f"{host.host}:{host.port}" for host in hosts]

@@ -1,0 +1,59 @@
+"""Options of the FTP server."""
+
+from __future__ import annotations
+
+from netservices.core.settings import Duration, PortRange, Size, setting, settings
+
+
+@settings
+class FTPSettings:
+    """How FTP is served: data connections, anonymous users, patience, limits."""
+
+    passive_ports: PortRange = setting(
+        "50000-50099", "Ports on which passive data connections are taken."
+    )
+    passive_listeners: int = setting(
+        8,
+        "Of these, ports that stay open and are shared; clients are told apart by "
+        "their address.",
+        minimum=1,
+    )
+    masquerade_address: str = setting(
+        "", "IPv4 address that PASV names; empty for the one the client connected to."
+    )
+    anonymous: bool = setting(True, "Whether anonymous users may read pub/.")
+    banner: str = setting("", "Text of the greeting; empty for the host name.")
+    idle_timeout: Duration = setting(
+        "15m", "A session without a command or transfer ends.", minimum=1
+    )
+    login_timeout: Duration = setting(
+        "2m", "A session that has not logged in ends.", minimum=1
+    )
+    data_timeout: Duration = setting(
+        "30s", "How long a transfer waits for its data connection.", minimum=1
+    )
+    stall_timeout: Duration = setting(
+        "5m", "A transfer on which nothing moves ends.", minimum=1
+    )
+    longest_command: Size = setting(
+        "8K", "A longer command line is refused.", minimum=512
+    )
+    longest_commands: int = setting(
+        3, "So many overlong lines, and the session ends.", minimum=1
+    )
+    sessions: int = setting(10000, "FTP sessions open at once.", minimum=1)
+    sessions_per_address: int = setting(
+        100, "FTP sessions from one address.", minimum=1
+    )
+    failed_logins: int = setting(
+        3, "So many failed logins, and the session ends.", minimum=1
+    )
+    transfer_chunk: Size = setting(
+        "256K", "Octets moved in one step of a transfer.", minimum=4096, maximum=1 << 24
+    )
+    listing_page: int = setting(
+        250, "Entries of a listing made in one step.", minimum=1, maximum=1000
+    )
+    status_entries: int = setting(
+        500, "Entries of a directory that STAT shows at most.", minimum=1
+    )

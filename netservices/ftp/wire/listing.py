@@ -1,0 +1,47 @@
+"""LIST and NLST: lines as ``ls -l`` writes them, and the options clients send along.
+
+RFC 959 leaves the form of LIST to the server; every client reads that of ``ls -l``.
+Times are UTC, as MDTM's are.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+
+from netservices.core.dates import ls_date
+from netservices.values import Node, NodeKind
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OPTIONS = re.compile(r"(?:-[A-Za-z1]+(?: +|\Z))+")
+
+_KIND_BITS = {
+    NodeKind.FILE: stat.S_IFREG,
+    NodeKind.DIRECTORY: stat.S_IFDIR,
+    NodeKind.SYMLINK: stat.S_IFLNK,
+    NodeKind.OTHER: stat.S_IFSOCK,
+}
+
+
+def printable(name: str) -> str:
+    """``name`` with control characters as ``?``: a line feed in it would be a line."""
+    return _CONTROL.sub("?", name) if _CONTROL.search(name) else name
+
+
+def list_line(node: Node, now: float) -> str:
+    """One line of LIST, without its line end."""
+    mode = stat.filemode(_KIND_BITS[node.kind] | (node.mode & 0o7777))
+    links = 2 if node.kind is NodeKind.DIRECTORY else 1
+    owner = node.owner.replace(" ", "_") or "ftp"
+    date = ls_date(node.mtime_ns / 1e9, now)
+    name = printable(node.name)
+    if node.link_target is not None and node.kind is NodeKind.SYMLINK:
+        name = f"{name} -> {printable(node.link_target)}"
+    return f"{mode} {links:3} {owner:<8} ftp      {node.size:12} {date} {name}"
+
+
+def split_list_options(text: str) -> str:
+    """The path of a LIST or NLST argument, after the options that may precede it."""
+    # Not RFC 959: clients send "LIST -la"; a name that begins with "-" needs "./".
+    match = _OPTIONS.match(text)
+    return text[match.end() :] if match else text
