@@ -39,7 +39,6 @@ class Reservation:
         self._step = step
         self._credit = credit
         self._held = 0
-        self._wanted = 0
 
     def grow(self, octets: int) -> None:
         """Make sure that the upload may be ``octets`` long.  QuotaExceeded."""
@@ -55,13 +54,14 @@ class Reservation:
         self._held += more
         self._ledger.reserved_octets += more
 
-    def settle(self, added_octets: int) -> None:
-        """Whether the tree may grow by that much now, at commit.  QuotaExceeded.
+    def settle(self, octets: int) -> None:
+        """Whether a file of that size may take its name now.  QuotaExceeded.
 
         Checked before the file takes its name: the record's unit cannot fail for the
         quota when the file is already there.
         """
         self.release()
+        added_octets = octets - self._credit
         room = self._ledger.room(self._quota)
         if room is not None and added_octets > room:
             raise QuotaExceeded("the quota does not allow that much")
