@@ -418,6 +418,11 @@ class TLSLayer(Flow):
         self.lower.setTcpKeepAlive(enabled)
 
     @property
+    def reactor(self) -> Any:
+        """The reactor of the transport below, where it has one."""
+        return getattr(self.lower, "reactor", None)
+
+    @property
     def transport(self) -> Any:
         """The transport below, under the name that protocols have for it."""
         return self.lower
