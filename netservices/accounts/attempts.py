@@ -24,6 +24,15 @@ class WantedLogin:
     domain: str = ""
 
 
+@frozen
+class Proved:
+    """What an attempt proved."""
+
+    account: Account
+    label: str = ""
+    """The label of the app password that was used."""
+
+
 class Attempts:
     """The only way in: waits, proves, counts once, reports once."""
 
@@ -37,7 +46,7 @@ class Attempts:
         login: WantedLogin,
         origin: Origin,
         mechanism: str,
-        prove: Callable[[], Coroutine[Any, Any, Account]],
+        prove: Callable[[], Coroutine[Any, Any, Proved]],
         evidence: int | None = None,
     ) -> Account:
         """The account that ``prove`` proves.  LoginRefused, SyntaxProblem.
@@ -47,14 +56,14 @@ class Attempts:
         await self._wait_for_turn(login, origin, mechanism)
         is_settled = False
         try:
-            account = await _in_our_terms(prove())
+            proved = await _in_our_terms(prove())
             self._limits.succeeded(login.key, origin.address)
             is_settled = True
         except LoginRefused as refusal:
+            self.report_refusal(login, origin, mechanism, refusal)
             if not refusal.is_temporary:
-                self._limits.failed(login.key, origin.address, evidence)
+                self._count_failure(login, origin, evidence)
                 is_settled = True
-            self.report_refusal(login, origin, mechanism, str(refusal))
             raise
         finally:
             # The peer left, the server is at fault, or the peer wrote nonsense.
@@ -62,26 +71,46 @@ class Attempts:
                 self._limits.abandoned(login.key, origin.address)
         self._events.emit(
             "login",
-            account=account.login,
             protocol=origin.protocol,
-            address=origin.address,
             session=origin.session,
-            mechanism=mechanism,
+            address=origin.address,
+            is_secure=origin.is_secure,
+            account=proved.account.login,
+            method=mechanism,
+            label=proved.label,
         )
-        return account
+        return proved.account
 
     def report_refusal(
-        self, login: WantedLogin, origin: Origin, mechanism: str, reason: str
+        self, login: WantedLogin, origin: Origin, mechanism: str, refusal: LoginRefused
     ) -> None:
         """Tell machines why somebody did not get in."""
         self._events.emit(
-            "login-refused",
-            account=login.key,
+            "login_refused",
             protocol=origin.protocol,
-            address=origin.address,
             session=origin.session,
-            mechanism=mechanism,
-            reason=reason,
+            address=origin.address,
+            is_secure=origin.is_secure,
+            login=login.key,
+            method=mechanism,
+            reason=str(refusal),
+            retry_after=refusal.retry_after,
+        )
+
+    def _count_failure(
+        self, login: WantedLogin, origin: Origin, evidence: int | None
+    ) -> None:
+        if not self._limits.failed(login.key, origin.address, evidence):
+            return
+        self._events.emit(
+            "locked_out",
+            protocol=origin.protocol,
+            session=origin.session,
+            address=origin.address,
+            is_secure=origin.is_secure,
+            login=login.key,
+            network=self._limits.network_of(origin.address),
+            seconds=float(self._limits.settings.lockout),
         )
 
     async def _wait_for_turn(
@@ -89,9 +118,9 @@ class Attempts:
     ) -> None:
         verdict = self._limits.may_try(login.key, origin.address)
         if isinstance(verdict, LockedOut):
-            reason = f"locked out ({verdict.what})"
-            self.report_refusal(login, origin, mechanism, reason)
-            raise LoginRefused(reason, verdict.seconds)
+            refusal = LoginRefused(f"locked out ({verdict.what})", verdict.seconds)
+            self.report_refusal(login, origin, mechanism, refusal)
+            raise refusal
         if not verdict.seconds:
             return
         try:
@@ -103,7 +132,7 @@ class Attempts:
             raise
 
 
-async def _in_our_terms(proof: Coroutine[Any, Any, Account]) -> Account:
+async def _in_our_terms(proof: Coroutine[Any, Any, Proved]) -> Proved:
     """What ``proof`` proves; policy, trouble and the store speak ``LoginRefused``."""
     try:
         return await proof

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
-from netservices.accounts.attempts import WantedLogin
+from netservices.accounts.attempts import Proved, WantedLogin
 from netservices.accounts.cache import VerifiedCredentials
 from netservices.accounts.cred import ForeignChecker
 from netservices.accounts.credentials import (
@@ -125,18 +125,18 @@ class Proofs:
 
     async def prove_password(
         self, login: WantedLogin, password: bytes, origin: Origin
-    ) -> Account:
+    ) -> Proved:
         """The account of which ``password`` is one, in force here and now."""
         account, credentials = await self._look_up(login)
         credential = credential_meant(credentials, password)
         if not await self._is_right(login, credential, password, origin):
-            return await self._ask_checker(login, account, password)
+            return Proved(await self._ask_checker(login, account, password))
         assert account is not None and credential is not None
         _check_enabled(account)
         self._check_in_force(credential, origin)
         if needs_renewal(credential, credentials, self._settings):
             self._renew(account, password, origin)
-        return account
+        return Proved(account, credential.label)
 
     async def _is_right(
         self,

@@ -18,7 +18,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from netservices.accounts.attempts import Attempts, WantedLogin
+from netservices.accounts.attempts import Attempts, Proved, WantedLogin
 from netservices.accounts.cred import foreign_checker
 from netservices.accounts.credentials import credential_operations
 from netservices.accounts.exchange import Exchange
@@ -64,6 +64,7 @@ class Accounts:
         self._store = store
         self._settings = settings
         self._limits = limits
+        self._events = events
         self._hashing = Hashing(settings, reactor)
         self._attempts = Attempts(limits, events, reactor)
         self._proofs = Proofs(
@@ -157,9 +158,15 @@ class Accounts:
     def unlock(self, login_or_address: str) -> bool:
         """Lift the lock-out of a login, address or network; whether there was one."""
         name = login_or_address.strip()
-        if self._limits.unlock(name):
+        key = self._proofs.parse_now(name).key
+        # The login first: a network has no "@", a login no address.
+        if self._limits.unlock(key):
+            self._events.emit("unlocked", login=key)
             return True
-        return self._limits.unlock(self._proofs.parse_now(name).key)
+        if self._limits.unlock(name):
+            self._events.emit("unlocked", address=name)
+            return True
+        return False
 
     @as_deferred
     async def set_password(self, account_id: int, password: str) -> None:
@@ -182,13 +189,14 @@ class Accounts:
         """The account of which ``password`` is one.  LoginRefused."""
         wanted = await self._wanted(login)
         if not self.may_use_plaintext(origin):
-            self._attempts.report_refusal(wanted, origin, mechanism, "no TLS")
-            raise LoginRefused("a password without TLS")
+            refusal = LoginRefused("a password without TLS")
+            self._attempts.report_refusal(wanted, origin, mechanism, refusal)
+            raise refusal
 
-        async def prove() -> Account:
-            account = await self._proofs.prove_password(wanted, password, origin)
-            await self._proofs.check_authorization(account, authorization)
-            return account
+        async def prove() -> Proved:
+            proved = await self._proofs.prove_password(wanted, password, origin)
+            await self._proofs.check_authorization(proved.account, authorization)
+            return proved
 
         evidence = self._proofs.cache.evidence_of(password)
         return await self._attempts.make(wanted, origin, mechanism, prove, evidence)
@@ -204,11 +212,11 @@ class Accounts:
         SyntaxProblem."""
         wanted = await self._wanted(login)
 
-        async def prove() -> Account:
+        async def prove() -> Proved:
             step = proof()
             account = await self._proofs.prove_login(wanted, origin, mechanism)
             await self._proofs.check_authorization(account, step.authorization)
-            return account
+            return Proved(account)
 
         return await self._attempts.make(wanted, origin, mechanism, prove)
 
