@@ -74,24 +74,10 @@ class DNSSettings:
 
     # --- TCP (RFC 7766) ---
     tcp_idle: Duration = setting(
-        "10s", "How long a TCP connection may be silent before it is closed."
-    )
-    tcp_pipeline: int = setting(
-        100, "Questions of one TCP connection that wait for an answer.", minimum=1
+        "10s", "How long a TCP connection may stay without a whole question."
     )
     tcp_connections: int = setting(
         1000, "TCP connections at the same time; a new one replaces the most idle."
-    )
-    tcp_connections_per_client: int = setting(
-        50, "TCP connections of one address at the same time.", minimum=1
-    )
-    tcp_unsent: Size = setting(
-        "256K",
-        "Octets of answers that a client has not taken; above, its questions wait.",
-        minimum=4096,
-    )
-    tcp_unsent_patience: Duration = setting(
-        "30s", "How long a client may refuse to take answers before it is cut off."
     )
 
     # --- zones ---

@@ -12,6 +12,7 @@ with EDNS options, TSIG, errors of format, and everything over TCP.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from netservices.dns.dialogue.answer import Composed, Dialogue
 from netservices.dns.policy import Client
@@ -33,25 +34,29 @@ class ExactAnswers:
     def __len__(self) -> int:
         return len(self.replies)
 
-    def answerer(self) -> Callable[[bytes, str], bytes | None]:
-        """``(packet, client's address) -> reply``: the whole path over UDP."""
+    def answerer(self) -> Callable[[bytes, Any, Any], bytes | None]:
+        """``(packet, (address, port, ...), local) -> reply``: the whole path over
+        UDP."""
         find = self.replies.get
         compose = self._compose
 
-        def answer(data: bytes, address: str) -> bytes | None:
+        def answer(data: bytes, address: Any, local: Any) -> bytes | None:
             hit = find(data[2:])
-            if hit is not None:
+            if hit is not None and address[1]:
                 hit[1][0] += 1
                 return data[:2] + hit[0]
             return compose(data, address)
 
         return answer
 
-    def _compose(self, data: bytes, address: str) -> bytes | None:
+    def _compose(self, data: bytes, address: Any) -> bytes | None:
         """The reply to a packet that is not remembered; remember it at its second
         coming."""
+        # RFC 768: port 0 says that no reply is wanted; nobody asks from there.
+        if not address[1]:
+            return None
         dialogue = self._dialogue
-        composed = dialogue.compose(data, Client(address))
+        composed = dialogue.compose(data, Client(address[0]))
         if composed is None:
             return None
         reply, qtype, rcode, is_repeatable = composed

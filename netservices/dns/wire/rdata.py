@@ -35,7 +35,8 @@ class Layout:
 
 # RFC 3597 4: senders compress in the types of RFC 1035 alone; receivers understand
 # compression also in RP, AFSDB, RT, SIG, PX, NXT, NAPTR and SRV.  KX and DNAME forbid
-# it (RFC 2230 3, RFC 6672 2.5) but some servers do it, and no harm is in reading it.
+# it (RFC 2230 3, RFC 6672 2.5), as do SVCB and HTTPS (RFC 9460 2.2), but some servers
+# do it, and no harm is in reading it.
 LAYOUTS: dict[int, Layout] = {
     Type.NS: Layout(is_compressed=True),
     Type.MD: Layout(is_compressed=True),
@@ -58,6 +59,8 @@ LAYOUTS: dict[int, Layout] = {
     Type.NAPTR: Layout(prefix=4, strings=3),
     Type.KX: Layout(prefix=2),
     Type.DNAME: Layout(),
+    Type.SVCB: Layout(prefix=2, rest=-1),
+    Type.HTTPS: Layout(prefix=2, rest=-1),
 }
 
 _FIXED_OCTETS: dict[int, int] = {Type.A: 4, Type.AAAA: 16}

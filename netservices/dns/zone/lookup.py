@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from netservices.dns.wire.codes import Rcode, Type
-from netservices.dns.wire.names import MAX_NAME_OCTETS, is_below
+from netservices.dns.wire.names import MAX_NAME_OCTETS, ROOT, is_below
 from netservices.dns.wire.rdata import split_rdata
 from netservices.dns.zone.tree import CUT, DNAME, Node, ZoneTree
 from netservices.values import RRset
@@ -251,16 +251,10 @@ def _targets(rrset: RRset) -> list[bytes]:
     if rrset.type in (Type.MX, Type.SRV):
         return [split_rdata(rrset.type, rdata)[1][0].lower() for rdata in rrset.rdatas]
     if rrset.type in (Type.SVCB, Type.HTTPS):
-        return [_service_target(rrset.owner, rdata) for rdata in rrset.rdatas]
+        # RFC 9460 2.5.2: the root stands for the owner.
+        targets = [split_rdata(rrset.type, rdata)[1][0] for rdata in rrset.rdatas]
+        return [rrset.owner if t == ROOT else t.lower() for t in targets]
     return []
-
-
-def _service_target(owner: bytes, rdata: bytes) -> bytes:
-    """TargetName of SVCB RDATA; the root stands for the owner (RFC 9460 2.5.2)."""
-    position = 2
-    while length := rdata[position]:
-        position += length + 1
-    return rdata[2 : position + 1].lower() if position > 2 else owner
 
 
 def _add_address(

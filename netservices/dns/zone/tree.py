@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from netservices.core.errors import SyntaxProblem
 from netservices.dns.wire.codes import Type
 from netservices.dns.wire.names import is_below
-from netservices.dns.wire.rdata import SOA
+from netservices.dns.wire.rdata import SOA, check_rdata
 from netservices.values import RRset
 
 if TYPE_CHECKING:
@@ -91,10 +91,12 @@ class ZoneTree:
 
     def put(self, rrset: RRset) -> None:
         """Put an RRset in place of the one of its owner and type.  SyntaxProblem where
-        it is not of this zone."""
+        it is malformed or not of this zone; then nothing has changed."""
         owner = rrset.owner.lower()
         if not rrset.rdatas or not is_below(owner, self.apex):
             raise SyntaxProblem("an RRset without records, or of another zone")
+        for rdata in rrset.rdatas:
+            check_rdata(rrset.type, rdata)
         node = self.names.get(owner) or self._make_node(owner)
         others = tuple(old for old in node.rrsets if old.type != rrset.type)
         self._count(owner, node, (*others, rrset))

@@ -1,0 +1,197 @@
+"""The zones of the store, kept in memory and up to date.
+
+Answers come from memory alone; no question waits for the store.  A change notice marks
+a zone; one worker at a time asks the store what became of it.  Small changes are taken
+from the journal and put into the tree within one turn of the reactor; anything else is
+read anew, in slices with pauses, into a fresh tree that takes the old one's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeAlias
+
+from netservices.core.errors import SyntaxProblem
+from netservices.dns.wire.names import fold, name_text, parse_name
+from netservices.dns.zone.tree import Zones, ZoneTree
+from netservices.interfaces import IEvents, IStore, StoreError
+from netservices.values import Notice, RRset, Topic, Zone
+
+RETRY_SECONDS = 5.0
+MAX_RRSETS_IN_PLACE = 500
+"""Changes of more RRsets would hold up the reactor; they go the long way."""
+
+Difference: TypeAlias = tuple[int, int, Sequence[RRset], Sequence[RRset]]
+
+
+def _put(tree: ZoneTree, rrset: RRset) -> bool:
+    """Whether the RRset could be put."""
+    try:
+        tree.put(rrset)
+    except SyntaxProblem:
+        return False
+    return True
+
+
+class ZoneBackend:
+    """Keeps ``zones`` equal to what the store holds."""
+
+    def __init__(
+        self,
+        store: IStore,
+        zones: Zones,
+        events: IEvents,
+        pause: Callable[[float], Awaitable[None]],
+        load_slice: int,
+        changed: Callable[[], None],
+        failed: Callable[[str], None],
+        wake: Callable[[], None],
+    ) -> None:
+        """``pause`` lets other work have its turn, for so many seconds; ``changed`` is
+        called whenever answers may differ from now on; ``failed`` while an exception is
+        handled that the log should show; ``wake`` shall run ``catch_up``."""
+        self._store = store
+        self._zones = zones
+        self._events = events
+        self._pause = pause
+        self._load_slice = load_slice
+        self._changed = changed
+        self._failed = failed
+        self._wake = wake
+        self._dirty: dict[bytes, None] = {}
+        self._is_working = False
+        self._is_stopped = False
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Load every zone.  StoreError."""
+        # Subscribed first: what changes while we load is looked at again.
+        self._unsubscribe = self._store.changes.subscribe(self._noticed)
+        self._is_working = True
+        try:
+            for info in await self._store.zones.zones():
+                await self._refresh(fold(info.name))
+        finally:
+            self._is_working = False
+        await self.catch_up()
+
+    async def reload(self) -> None:
+        """Look at every zone of the store, and at those that it may hold no longer."""
+        for info in await self._store.zones.zones():
+            self._dirty[fold(info.name)] = None
+        self._dirty.update(dict.fromkeys(tree.apex for tree in self._zones.trees()))
+        await self.catch_up()
+
+    def stop(self) -> None:
+        """Follow changes no longer."""
+        self._is_stopped = True
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    async def catch_up(self) -> None:
+        """Refresh what is marked until nothing is; at once if that is under way."""
+        if self._is_working:
+            return
+        self._is_working = True
+        try:
+            while self._dirty and not self._is_stopped:
+                name = next(iter(self._dirty))
+                del self._dirty[name]
+                if not await self._try_refresh(name):
+                    self._dirty[name] = None
+                    await self._pause(RETRY_SECONDS)
+        finally:
+            self._is_working = False
+
+    def _noticed(self, notices: tuple[Notice, ...]) -> None:
+        for notice in notices:
+            if notice.topic is Topic.ZONE:
+                self._dirty[fold(parse_name(notice.object))] = None
+        if self._dirty and not self._is_working:
+            self._wake()
+
+    async def _try_refresh(self, name: bytes) -> bool:
+        """Whether the zone is up to date now."""
+        try:
+            await self._refresh(name)
+        except StoreError:
+            # The old version stays in service.
+            self._failed(name_text(name))
+            return False
+        return True
+
+    async def _refresh(self, name: bytes) -> None:
+        tree = self._zones.get(name)
+        if tree is not None:
+            differences = await self._store.zones.differences(name, tree.revision)
+            if differences is not None and self._fits_in_place(differences):
+                self._apply(tree, differences)
+                return
+        zone = await self._store.zones.load(name)
+        if zone is None:
+            self._remove(name)
+            return
+        self._zones.put(await self._build(zone))
+        fresh = self._zones.get(name)
+        if fresh is not None:
+            self._announce(fresh, "loaded")
+
+    @staticmethod
+    def _fits_in_place(differences: Iterable[Difference]) -> bool:
+        total = sum(len(removed) + len(added) for _, _, removed, added in differences)
+        return total <= MAX_RRSETS_IN_PLACE
+
+    def _apply(self, tree: ZoneTree, differences: Sequence[Difference]) -> None:
+        """Take journalled changes into a tree that is in service: nothing of this
+        waits, so no answer sees half of it."""
+        left_out = 0
+        for _, _, removed, added in differences:
+            for rrset in removed:
+                tree.remove(rrset.owner, rrset.type)
+            for rrset in added:
+                left_out += not _put(tree, rrset)
+        if differences:
+            tree.revision += len(differences)
+            tree.touch()
+            self._complain(tree, left_out)
+            self._announce(tree, "updated")
+
+    async def _build(self, zone: Zone) -> ZoneTree:
+        """A tree of the whole zone."""
+        tree = ZoneTree(zone.info.name, zone.info.revision)
+        left_out = 0
+        for index, rrset in enumerate(zone.rrsets, 1):
+            left_out += not _put(tree, rrset)
+            if index % self._load_slice == 0:
+                await self._pause(0)
+        tree.touch()
+        self._complain(tree, left_out)
+        return tree
+
+    def _complain(self, tree: ZoneTree, left_out: int) -> None:
+        """Say what is wrong with a zone that is served all the same: without a SOA with
+        SERVFAIL, which is the truth, where REFUSED would not be."""
+        if tree.soa is None:
+            self._refuse(tree.apex, "the zone has no SOA record")
+        if left_out:
+            self._refuse(tree.apex, f"{left_out} malformed RRsets are left out")
+
+    def _remove(self, name: bytes) -> None:
+        tree = self._zones.get(name)
+        if tree is not None:
+            self._zones.remove(name)
+            self._announce(tree, "removed")
+
+    def _refuse(self, name: bytes, reason: str) -> None:
+        self._events.emit("zone_refused", zone=name_text(name), reason=reason)
+
+    def _announce(self, tree: ZoneTree, change: str) -> None:
+        self._changed()
+        self._events.emit(
+            "zone_changed",
+            zone=name_text(tree.apex),
+            serial=tree.serial,
+            change=change,
+            records=tree.record_count,
+        )
