@@ -150,7 +150,7 @@ class _Sections:
             own = settings_of(settings_class) if settings_class else ()
             known = {setting.key: setting for setting in own}
             if section in self.found.plugins:
-                known = {**framework_settings(self.found.plugins[section]), **known}
+                known.update(framework_settings(self.found.plugins[section]))
             self._keys[section] = known
         return self._keys[section]
 

@@ -17,11 +17,17 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IListeningPort,
+    IProtocolFactory,
+)
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from netservices.control_client import SOCKET_NAME
 from netservices.core.deferreds import as_deferred
@@ -42,6 +48,7 @@ class ControlSession(LineOnlyReceiver):
     _log = Logger()
     delimiter = b"\n"
     MAX_LENGTH = LONGEST_REQUEST
+    transport: Any
 
     def __init__(self, verbs: Mapping[str, Verb], clock: Any, patience: float) -> None:
         self._verbs = verbs
@@ -110,14 +117,19 @@ class ControlSession(LineOnlyReceiver):
             self.transport.abortConnection()
 
 
-class _Sessions(Factory):
-    noisy = False
-
+@implementer(IProtocolFactory)
+class _Sessions:
     def __init__(self, verbs: Mapping[str, Verb], clock: Any, patience: float) -> None:
         self._arguments = (verbs, clock, patience)
 
-    def buildProtocol(self, _address: IAddress) -> ControlSession:
+    def buildProtocol(self, addr: IAddress) -> ControlSession:
         return ControlSession(*self._arguments)
+
+    def doStart(self) -> None:  # noqa: N802
+        """A port begins to use the factory."""
+
+    def doStop(self) -> None:  # noqa: N802
+        """A port has stopped using it."""
 
 
 class Control:

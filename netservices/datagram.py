@@ -215,10 +215,8 @@ class DatagramPort:
         """Log the current exception, once for each place it comes from."""
         self.failures += 1
         failure = Failure()
-        error = failure.value
-        frames = extract_tb(error.__traceback__)
-        last = frames[-1]
-        place = (type(error).__name__, last.filename, last.lineno or 0)
+        last = extract_tb(failure.getTracebackObject())[-1]
+        place = (type(failure.value).__name__, last.filename, last.lineno or 0)
         if place in self._places or len(self._places) >= MOST_PLACES:
             return
         self._places.add(place)

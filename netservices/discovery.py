@@ -13,8 +13,9 @@ from traceback import extract_tb
 from typing import Any, cast
 
 from attrs import frozen
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.plugin import getPlugins
+from zope.interface import implementer
 
 from netservices.core.errors import ConfigurationError
 from netservices.plugin import IProtocolPlugin, ProtocolPlugin
@@ -33,6 +34,7 @@ def find_plugins() -> Found:
     """Every protocol plugin, by name, in alphabetical order."""
     failures: list[LogEvent] = []
 
+    @implementer(ILogObserver)
     def keep(event: LogEvent) -> None:
         if "log_failure" in event:
             failures.append(event)

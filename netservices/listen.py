@@ -23,8 +23,8 @@ from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
 )
-from twisted.internet.protocol import Factory
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
@@ -112,10 +112,9 @@ class Connections:
         return len(left)
 
 
-class CountingFactory(Factory):
+@implementer(IProtocolFactory)
+class CountingFactory:
     """The factory of a listener: the protocol's own, counted and limited."""
-
-    noisy = False
 
     def __init__(self, inner: IProtocolFactory, connections: Connections) -> None:
         self.inner = inner
@@ -130,12 +129,12 @@ class CountingFactory(Factory):
     def logPrefix(self) -> str:
         return type(self.inner).__name__
 
-    def buildProtocol(self, address: IAddress) -> IProtocol | None:
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         """The protocol of a new connection; None, and so the end, of one too many."""
         if self.connections.is_full:
             self.connections.refused += 1
             return None
-        protocol = self.inner.buildProtocol(address)
+        protocol = self.inner.buildProtocol(addr)
         if protocol is not None:
             self.connections.add(protocol)
         return protocol

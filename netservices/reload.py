@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from netservices.config import Configuration
@@ -45,10 +47,11 @@ def _protocol_differences(
 
 
 def _differences(section: str, old: object, new: object) -> list[str]:
-    if old == new or type(old) is not type(new) or not attrs.has(type(old)):
+    kind: Any = type(old)
+    if old == new or kind is not type(new) or not attrs.has(kind):
         return []
     return [
         f"{section}.{field.name}"
-        for field in attrs.fields(type(old))
+        for field in attrs.fields(kind)
         if getattr(old, field.name) != getattr(new, field.name)
     ]

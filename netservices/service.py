@@ -201,7 +201,7 @@ class NetServices:
             server = make_server(protocol.settings, self.services)
             self.servers[protocol.plugin.name] = server
             if server.start is not None:
-                await maybeDeferred(server.start)
+                await _run(server.start)
             if server.stop is not None:
                 self._undo.append(server.stop)
 
@@ -261,7 +261,7 @@ class NetServices:
         finished = [self.listeners.drain()]
         for server in self.servers.values():
             if server.drain is not None:
-                finished.append(maybeDeferred(server.drain))
+                finished.append(_run(server.drain))
         deadline = self.configuration.server.drain_deadline
         await finish_within(finished, deadline, self.reactor, self._cut)
         cut = self.listeners.abort()
@@ -324,7 +324,7 @@ class NetServices:
         if server.reload is None:
             return
         try:
-            await maybeDeferred(server.reload)
+            await _run(server.reload)
         except Exception:
             self._log.failure("{name}: reload failed; it goes on as before", name=name)
 
@@ -335,7 +335,7 @@ class NetServices:
         await self.services.store.changes.poll()
         for server in self.servers.values():
             if server.settle is not None:
-                await maybeDeferred(server.settle)
+                await _run(server.settle)
 
     def status(self) -> Mapping[str, Any]:
         """What ``netservices status`` shows."""
@@ -358,3 +358,8 @@ class NetServices:
             for name, server in self.servers.items()
         }
         return shown
+
+
+def _run(hook: Callable[[], Any]) -> Deferred[Any]:
+    """Call a server's hook, which may or may not return a Deferred."""
+    return maybeDeferred(hook)
