@@ -82,11 +82,7 @@ class SendAtOnce(_Stream):
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """The same for several pieces, which leave together."""
-        pieces = list(iovec)
-        if self._must_queue() or self._is_corked:
-            super().writeSequence(pieces)
-        else:
-            self.write(b"".join(pieces))
+        self.write(b"".join(iovec))
 
     def _must_queue(self) -> bool:
         """Whether octets wait already, or the connection is in one of the rarer
