@@ -1,1 +1,65 @@
-"""To be written."""
+"""The ``netservices`` command: accounts, domains, zones and the care of the store.
+
+It works on the state directory itself, with the server running or not.  A running
+server is told about each change over its control socket and answers when it is in
+force.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from netservices import __version__
+
+_COMMANDS = {
+    "account": "netservices.cli.account.account",
+    "backup": "netservices.cli.care.backup",
+    "check": "netservices.cli.care.check",
+    "completion": "netservices.cli.completion.completion",
+    "domain": "netservices.cli.domain.domain",
+    "restore": "netservices.cli.care.restore",
+    "status": "netservices.cli.status.status",
+    "zone": "netservices.cli.zone.zone",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is wanted: ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all subcommands."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of that name."""
+        dotted_name = _COMMANDS.get(cmd_name)
+        if dotted_name is None:
+            return None
+        module_name, _, attribute = dotted_name.rpartition(".")
+        command: click.Command = getattr(import_module(module_name), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--state",
+    metavar="DIR",
+    envvar="NETSERVICES_STATE",
+    help="The state directory of the server.",
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    envvar="NETSERVICES_CONFIG",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The server's configuration file.",
+)
+@click.version_option(__version__, prog_name="netservices")
+@click.pass_context
+def main(ctx: click.Context, state: str | None, config: str | None) -> None:
+    """Look after a netservices server: accounts, domains, zones, backups."""
+    from netservices.cli.workplace import Workplace
+
+    ctx.obj = Workplace(state, config)

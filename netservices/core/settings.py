@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, dataclass_transform, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import attrs
 from attrs import frozen
@@ -160,10 +160,19 @@ def _parse_defaults(cls: type, fields: list[Any]) -> list[Any]:
     return changed
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(setting,))
 def settings(cls: type[C]) -> type[C]:
-    """Class decorator: a frozen attrs class whose fields are ``setting()`` lines."""
+    """Class decorator: a frozen attrs class whose fields are ``setting()`` lines.
+
+    Every field has a default, so ``ShoutSettings()`` is complete;
+    ``with_values(ShoutSettings, patience=Duration(5))`` changes some.
+    """
     return attrs.frozen(cls, field_transformer=_parse_defaults)
+
+
+def with_values(cls: type[C], **values: Any) -> C:
+    """An instance of a settings class with some values other than the defaults."""
+    make: Callable[..., C] = cls
+    return make(**values)
 
 
 def settings_of(cls: type) -> tuple[Setting, ...]:

@@ -1,0 +1,134 @@
+"""Where the commands work: the state directory, its store, and the running server.
+
+A ``Workplace`` knows the options; ``open()`` gives a ``Bench``, the store opened inline
+(no threads, no reactor).  When the bench is cleared away, a running server is told and
+has answered: what was changed is in force.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import click
+from attrs import define
+
+from netservices.cli.bench import Bench
+from netservices.config import CommandLine, Configuration, load
+from netservices.control_client import NotRunning, ask
+from netservices.core.errors import StartupError
+from netservices.interfaces import FileProblem, StoreError
+from netservices.values import Report
+
+
+@define(slots=False)
+class Workplace:
+    """The options of the command, and what follows from them."""
+
+    state_option: str | None
+    config_option: str | None
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The server's settings, as it would read them."""
+        flags = {}
+        if self.state_option:
+            flags["--state"] = ("server.state", os.path.abspath(self.state_option))
+        with _in_words():
+            return load(CommandLine(file=self.config_option or "", flags=flags))
+
+    @property
+    def directory(self) -> str:
+        """The state directory."""
+        return self.configuration.state_directory
+
+    @contextmanager
+    def open(self, as_owner: bool = True) -> Iterator[Bench]:
+        """The store of an existing state directory.
+
+        With ``as_owner``, root becomes the owner of the directory first and for good,
+        so that it leaves no file behind that the server cannot write.
+        """
+        self._require_state()
+        if as_owner:
+            _become_owner(self.directory)
+        with _in_words(), Bench.opened(self.configuration) as bench:
+            yield bench
+        if bench.has_written:
+            self.tell_server()
+
+    def _require_state(self) -> None:
+        if not os.path.exists(os.path.join(self.directory, "netservices.db")):
+            raise click.ClickException(
+                f"{self.directory} holds no netservices state; say which with "
+                "--state DIR or --config FILE, or start the server once to make it"
+            )
+
+    def tell_server(self) -> None:
+        """Have a running server read what changed; silent where none runs."""
+        try:
+            ask(self.directory, {"verb": "changed"})
+        except NotRunning:
+            return
+        except (OSError, ValueError) as problem:
+            click.echo(
+                f"The change is stored, but the server did not confirm it: {problem}",
+                err=True,
+            )
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The running server's answer to ``request``."""
+        try:
+            return ask(self.directory, request)
+        except NotRunning:
+            message = f"no server is running on {self.directory}"
+            raise click.ClickException(message) from None
+        except (OSError, ValueError) as problem:
+            message = f"the server on {self.directory} does not answer: {problem}"
+            raise click.ClickException(message) from None
+
+    def restore(self, source: str, report: Callable[[int, int], None]) -> Report:
+        """Bring ``source`` back into the state directory, which must not exist yet."""
+        from netservices.store.backup import restore
+
+        with _in_words():
+            return restore(source, self.directory, report)
+
+
+class _CannotStart(click.ClickException):
+    """A start-up error, with the exit status that the server would end with."""
+
+    def __init__(self, problem: StartupError) -> None:
+        super().__init__(str(problem))
+        self.exit_code = problem.exit_status
+
+
+pass_workplace = click.make_pass_decorator(Workplace)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Errors of store, files and configuration as one line for people."""
+    try:
+        yield
+    except (StoreError, FileProblem) as problem:
+        words = str(problem) or type(problem).__name__
+        raise click.ClickException(words) from None
+    except StartupError as problem:
+        raise _CannotStart(problem) from None
+    except OSError as problem:
+        raise click.ClickException(
+            f"{problem.filename or 'the state directory'}: {problem.strerror}"
+        ) from None
+
+
+def _become_owner(directory: str) -> None:
+    """Give up root for the owner of ``directory``."""
+    owner = os.stat(directory)
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([owner.st_gid])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
