@@ -284,7 +284,8 @@ class IChangeFeed(Interface):
         subscribed."""
 
     def since(seq: int, limit: int = 1000) -> Deferred[tuple[Notice, ...]]:
-        """Notices after ``seq``, oldest first."""
+        """Notices after ``seq``, oldest first.  NotFound where some of them are no
+        longer kept: the caller reads everything anew."""
 
     def cursor() -> Deferred[int]:
         """The newest sequence number."""
@@ -319,10 +320,13 @@ class IStoreAdmin(Interface):
         (re-hash)."""
 
     def backup(
-        target: str, progress: Callable[[int, int], None] | None = None
+        target: str,
+        progress: Callable[[int, int], None] | None = None,
+        extra_trees: tuple[str, ...] = (),
     ) -> Deferred[Manifest]:
         """A consistent copy of database and blobs in the empty or older backup
-        ``target``."""
+        ``target``, and copies of ``extra_trees``, directories of the state directory.
+        StartupError names what is wrong with the target."""
 
     def statistics() -> Deferred[Mapping[str, int]]:
         """Counts and sizes, for ``status``."""

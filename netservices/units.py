@@ -224,7 +224,8 @@ class RemovePartial(Operation):
 
 @frozen
 class CreateZone(Operation):
-    """Result: the revision.  Exists."""
+    """Result: the revision, higher than those of an earlier zone of that name.
+    Exists."""
 
     name: bytes
     rrsets: tuple[RRset, ...]
@@ -284,7 +285,8 @@ class DeleteValue(Operation):
 
 @frozen
 class AddToValue(Operation):
-    """Result: the new number.  A counter kept as decimal text; absent counts as 0."""
+    """Result: the new number.  A counter kept as decimal text; absent counts as 0, and
+    only then ``expires`` counts.  Conflict where the value is no number."""
 
     namespace: str
     key: bytes

@@ -1,11 +1,11 @@
 """Content in files of its own: ``blobs/ab/cd/<hash>``, named by its SHA-256.
 
-Theory.  A name exists only when the whole content behind it is on stable storage:
-octets go to a file in ``spool/``, which is synced, then linked to its name, and then the
-directory is synced; only after that may a database commit name it.  The spool file stays
+Theory. A name exists only when the whole content behind it is on stable storage: octets
+go to a file in ``spool/``, which is synced, then linked to its name, and then the
+directory is synced; only after that may a database commit name it. The spool file stays
 until that commit, because the collector may remove the name in between, and then it is
-linked again.  Names are removed only after the commit that forgot them, under the
-store's lock.  So a crash leaves at worst files that no row names, which ``check`` finds.
+linked again. Names are removed only after the commit that forgot them, under the
+store's lock. So a crash leaves at worst files that no row names, which ``check`` finds.
 """
 
 from __future__ import annotations

@@ -198,7 +198,8 @@ class Blobs:
     async def _collect(self, older_than: float) -> int:
         total = 0
         while True:
-            (count,) = await self._store.apply(Unit((CollectBlobs(older_than),)))
+            results = await self._store.apply(Unit((CollectBlobs(older_than),)))
+            count = int(results[0])
             total += count
             if count < _COLLECTED_AT_ONCE:
                 return total

@@ -1,9 +1,9 @@
 """The change feed: what was committed, here or by another process.
 
-Notices are rows written by the commit that they tell of.  Each process keeps a cursor,
+Notices are rows written by the commit that they tell of. Each process keeps a cursor,
 the last notice that it has handed on; after its own commits, and every poll interval
 when the database says that somebody committed, it hands on what lies behind the cursor,
-in order.  A subscriber hears of each change once while its process lives; what it missed
+in order. A subscriber hears of each change once while its process lives; what it missed
 before, ``since`` tells.
 """
 

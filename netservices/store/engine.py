@@ -43,7 +43,16 @@ from netservices.interfaces import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from netservices.store import blobs, files, housekeeping, leases, records, values, zones
+from netservices.store import (
+    blobs,
+    files,
+    housekeeping,
+    leases,
+    records,
+    repair,
+    values,
+    zones,
+)
 from netservices.store.blobfiles import BlobFiles
 from netservices.store.changes import write_notices
 from netservices.store.connections import BUSY_MILLISECONDS, MEMORY, connect
@@ -82,6 +91,7 @@ HANDLERS: Handlers = {
     **values.HANDLERS,
     **leases.HANDLERS,
     **housekeeping.HANDLERS,
+    **repair.HANDLERS,
 }
 
 TAKEN_WHEN_FULL = frozenset(
@@ -101,6 +111,7 @@ TAKEN_WHEN_FULL = frozenset(
         ReleaseLease,
         blobs.CollectBlobs,
         housekeeping.RemoveExpired,
+        *repair.HANDLERS,
     }
 )
 """What is taken while the disk is full: deletions, and the leases of those who delete.

@@ -6,7 +6,7 @@ sends can be told apart.  A released lease keeps its row for the sake of that nu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -73,18 +73,18 @@ class Leases:
     def acquire(self, name: str, owner: str, seconds: float) -> Deferred[Lease | None]:
         """None while somebody else holds it."""
         unit = Unit((AcquireLease(name, owner, seconds),))
-        return self._store.apply(unit).addCallback(_only)
+        return self._store.apply(unit).addCallback(_first)
 
     def renew(self, lease: Lease, seconds: float) -> Deferred[Lease]:
         """LeaseLost."""
         unit = Unit((RenewLease(lease.name, lease.fence, seconds),))
-        return self._store.apply(unit).addCallback(_only)
+        return self._store.apply(unit).addCallback(_first)
 
     def release(self, lease: Lease) -> Deferred[None]:
         """Give it back."""
         unit = Unit((ReleaseLease(lease.name, lease.fence),))
-        return self._store.apply(unit).addCallback(_only)
+        return self._store.apply(unit).addCallback(_first)
 
 
-def _only(results: tuple[Lease, ...]) -> Lease:
+def _first(results: tuple[Any, ...]) -> Any:
     return results[0]

@@ -4,10 +4,10 @@ Theory.  ``MIGRATIONS[n - 1]`` leads from version ``n - 1`` to version ``n``; ve
 is an empty file.  A migration that has been released is never edited: databases made by
 it exist.  Only tables of what the program does today are here.
 
-Habits of the schema: STRICT everywhere; WITHOUT ROWID where rows are small and looked up
-by key; references are rows, never counters; what people gave letter case to is stored
-with it beside a folded key; texts that may hold any octets (paths, the objects of
-notices) are BLOBs; times are seconds since 1970; ids are never used twice.
+Habits of the schema: STRICT everywhere; WITHOUT ROWID where rows are small and looked
+up by key; references are rows, never counters; what people gave letter case to is
+stored with it beside a folded key; texts that may hold any octets (paths, the objects
+of notices) are BLOBs; times are seconds since 1970; ids are never used twice.
 """
 
 from __future__ import annotations

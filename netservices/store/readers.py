@@ -1,7 +1,7 @@
 """The two ways to read: here and now, or in a thread.
 
-A bounded read by primary key runs in the reactor thread (4 us; a thread costs 60).  What
-may return more than 64 rows or 64 KB, or searches, goes to a small pool.  Either way the
+A bounded read by primary key runs in the reactor thread (4 us; a thread costs 60). What
+may return more than 64 rows or 64 KB, or searches, goes to a small pool. Either way the
 rows are fetched before the function returns: no read transaction outlives it, for it
 would keep the write-ahead log from being cut.
 """

@@ -27,11 +27,14 @@ def migrate(
     """Bring the database to the version of ``migrations``; StartupError where it cannot
     be."""
     version = version_of(connection, path, len(migrations))
+    if version == 0:
+        # This can only be set before the first table exists.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    # Also for a file that comes from a backup; the file remembers it.
+    connection.execute("PRAGMA journal_mode=WAL")
     if version == len(migrations):
         return
-    if version == 0:
-        _prepare(connection)
-    elif path != MEMORY:
+    if version and path != MEMORY:
         _copy(connection, f"{path}.before-{len(migrations)}")
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -67,12 +70,6 @@ def version_of(connection: Connection, path: str, newest: int) -> int:
             f"backup (or {path}.before-{version}) into another state directory"
         )
     return version
-
-
-def _prepare(connection: Connection) -> None:
-    """What can only be set before the first table exists."""
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _name(connection: Connection) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
@@ -28,6 +28,8 @@ from netservices.interfaces import (
 from netservices.store.blobfiles import BlobFiles
 from netservices.store.settings import StoreSettings
 from netservices.values import BlobRef
+
+T = TypeVar("T")
 
 Keep: TypeAlias = Callable[[BlobRef, "bytes | None"], "Deferred[bool]"]
 """Makes the row; tells whether the content was in its place."""
@@ -203,21 +205,18 @@ class BlobSink:
             else:
                 waiter.errback(self._failure)
 
-    async def _call(self, function: Callable[[], BlobRef | None]) -> BlobRef:
-        deferred = self._workers.call(function)
-        deferred.addErrback(_translated)
-        result = await deferred
-        return result  # type: ignore[return-value]
+    def _call(self, function: Callable[[], T]) -> Deferred[T]:
+        return self._workers.call(function).addErrback(_translated)
 
 
 def _translated(failure: Failure) -> Failure:
     """The store's own error for what the disk or the pool raised."""
-    if failure.check(TooManyWaiting):
+    error = failure.value
+    if isinstance(error, TooManyWaiting):
         return Failure(StoreBusy("too many files are being written already"))
-    if failure.check(NotRunning):
+    if isinstance(error, NotRunning):
         return Failure(StoreUnavailable("the store is not open"))
-    if failure.check(OSError):
-        error = failure.value
+    if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return Failure(StoreReadOnly("the disk is full"))
         return Failure(StoreUnavailable(f"writing content failed: {error.strerror}"))

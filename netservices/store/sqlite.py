@@ -72,7 +72,7 @@ class SQLiteStore:
         self.values = KeyValues(self, self._readers, seconds)
         self.changes = ChangeFeed(self._readers)
         self.leases = Leases(self)
-        self.admin = Admin(self, self._engine, self._readers)
+        self.admin = Admin(self, self._engine, self._readers, reactor)
 
     @property
     def state(self) -> str:
@@ -100,6 +100,7 @@ class SQLiteStore:
             await self._writer.start()
             self._readers.open(self._engine.path)
         self._workers.start()
+        self.admin.start()
         self.changes.start()
         self._is_open = True
         self._start_loops()
@@ -115,6 +116,7 @@ class SQLiteStore:
         self._is_closed = True
         for loop in self._loops:
             loop.stop()
+        await self.admin.stop()
         await self._workers.stop()
         await self._readers.close()
         if self._writer is None:

@@ -189,7 +189,10 @@ def _rrset(connection: Connection, zone: int, key: Key) -> RRset | None:
         "SELECT owner, type, ttl, rdatas FROM rrset WHERE zone=? AND key=? AND type=?",
         (zone, *key),
     ).fetchone()
-    return None if row is None else RRset(*row[:3], unpack_rdatas(row[3]))
+    if row is None:
+        return None
+    owner, type_, ttl, rdatas = row
+    return RRset(owner, type_, ttl, unpack_rdatas(rdatas))
 
 
 def _content(connection: Connection, zone: int) -> dict[Key, RRset]:
