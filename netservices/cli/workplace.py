@@ -92,7 +92,7 @@ class Workplace:
 
     def restore(self, source: str, report: Callable[[int, int], None]) -> Report:
         """Bring ``source`` back into the state directory, which must not exist yet."""
-        from netservices.store.backup import restore
+        from netservices.store.restore import restore
 
         with _in_words():
             return restore(source, self.directory, report)
