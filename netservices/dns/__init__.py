@@ -1,8 +1,8 @@
 """DNS: an authoritative name server that answers from zones in memory.
 
-Zones come from the store, where ``netservices zone import`` puts them, and every change
-there is in force at once.  Start it alone with ``twistd -n netservices --dns``; on ports
-that need no privilege with ``--port-offset 8000``, then ask it with
+Zones come from the store, where ``netservices zone import`` puts them, and every
+change there is in force at once.  Start it alone with ``twistd -n netservices --dns``;
+on ports that need no privilege with ``--port-offset 8000``, then ask it with
 ``dig @127.0.0.1 -p 8053 example.com``.
 
 ==========  ===========  =============================================================

@@ -37,6 +37,10 @@ from netservices.dns.zone.tree import Zones, ZoneTree
 _HEADER = struct.Struct(">HHHHH")
 _RECORD = struct.Struct(">HHHIH")
 _QUESTION_POINTER = 0xC000 | HEADER_OCTETS
+# Plain numbers: looking up the member of an Enum class costs more than comparing it.
+_IN = int(Class.IN)
+_UDP = Transport.UDP
+_COPIED_BITS = codes.RD | codes.CD
 _COOKIE_LENGTHS = frozenset((8, *range(16, 41)))
 
 Composed = tuple[bytes, int, int, bool]
@@ -95,7 +99,7 @@ class Dialogue:
             refusal = self._check_extensions(query)
             if refusal is not None:
                 return self._refuse(data, query, refusal)
-        if query.qclass == Class.IN:
+        if query.qclass == _IN:
             return self._answer_internet(data, query, client)
         return self._answer_class(data, query, client)
 
@@ -175,13 +179,15 @@ class Dialogue:
         self, data: bytes, query: Query, client: Client, prepared: Prepared
     ) -> Composed:
         """The whole reply, or what fits of it, or TC."""
-        opt = self._reply_opt(query, client, prepared.rcode)
-        if client.transport is Transport.UDP:
+        opt = b""
+        if query.udp_size:
+            opt = self._reply_opt(query, client, prepared.rcode)
+        if client.transport is _UDP:
             limit = min(query.udp_size or 512, self.policy.max_udp_size)
         else:
             limit = MAX_MESSAGE_OCTETS
         room = limit - query.end - len(opt)
-        flags = prepared.flags | query.bits & (codes.RD | codes.CD)
+        flags = prepared.flags | query.bits & _COPIED_BITS
         body, counts = prepared.body, prepared.counts
         if len(body) > room:
             fitted = prepared.fit(room)
@@ -225,7 +231,7 @@ class Dialogue:
     def _refuse(self, data: bytes, query: Query, rcode: int) -> Composed:
         """Question and OPT, and no records."""
         opt = self._error_opt(query, rcode)
-        flags = codes.QR | rcode & 15 | query.bits & (codes.RD | codes.CD)
+        flags = codes.QR | rcode & 15 | query.bits & _COPIED_BITS
         reply = b"".join(
             (
                 data[:2],
@@ -246,8 +252,6 @@ class Dialogue:
 
     def _reply_opt(self, query: Query, client: Client, rcode: int) -> bytes:
         """OPT of a reply, where the question had one; RFC 6891 6.1.1, 6.1.3."""
-        if not query.udp_size:
-            return b""
         if not query.options:
             return self._opt_do if query.is_do else self._opt
         options: list[tuple[int, bytes]] = []
@@ -256,7 +260,7 @@ class Dialogue:
             options.append((edns.NSID, self.policy.nsid))
         # RFC 7828 3.2.1: over UDP the option means nothing.
         if (
-            client.transport is not Transport.UDP
+            client.transport is not _UDP
             and query.option(edns.TCP_KEEPALIVE) is not None
         ):
             tenths = self._keepalive_tenths.to_bytes(2, "big")

@@ -33,20 +33,22 @@ class Layout:
     """Whether we compress the names when we send."""
 
 
+_ONE_NAME = Layout(is_compressed=True)
+
 # RFC 3597 4: senders compress in the types of RFC 1035 alone; receivers understand
 # compression also in RP, AFSDB, RT, SIG, PX, NXT, NAPTR and SRV.  KX and DNAME forbid
 # it (RFC 2230 3, RFC 6672 2.5), as do SVCB and HTTPS (RFC 9460 2.2), but some servers
 # do it, and no harm is in reading it.
 LAYOUTS: dict[int, Layout] = {
-    Type.NS: Layout(is_compressed=True),
-    Type.MD: Layout(is_compressed=True),
-    Type.MF: Layout(is_compressed=True),
-    Type.CNAME: Layout(is_compressed=True),
+    Type.NS: _ONE_NAME,
+    Type.MD: _ONE_NAME,
+    Type.MF: _ONE_NAME,
+    Type.CNAME: _ONE_NAME,
     Type.SOA: Layout(names=2, rest=20, is_compressed=True),
-    Type.MB: Layout(is_compressed=True),
-    Type.MG: Layout(is_compressed=True),
-    Type.MR: Layout(is_compressed=True),
-    Type.PTR: Layout(is_compressed=True),
+    Type.MB: _ONE_NAME,
+    Type.MG: _ONE_NAME,
+    Type.MR: _ONE_NAME,
+    Type.PTR: _ONE_NAME,
     Type.MINFO: Layout(names=2, is_compressed=True),
     Type.MX: Layout(prefix=2, is_compressed=True),
     Type.RP: Layout(names=2),
@@ -135,6 +137,8 @@ def split_rdata(type_: int, rdata: bytes) -> tuple[bytes, tuple[bytes, ...], byt
     layout = LAYOUTS.get(type_)
     if layout is None:
         return rdata, (), b""
+    if layout is _ONE_NAME:
+        return b"", (rdata,), b""
     start = _after_strings(rdata, layout.prefix, len(rdata), layout.strings)
     position = start
     names = []

@@ -19,6 +19,12 @@ from netservices.dns.wire.rdata import split_rdata
 from netservices.dns.zone.tree import CUT, DNAME, Node, ZoneTree
 from netservices.values import RRset
 
+# Plain numbers: looking up the member of an Enum class costs more than comparing it.
+_A, _NS, _CNAME, _MX = int(Type.A), int(Type.NS), int(Type.CNAME), int(Type.MX)
+_AAAA, _SRV, _DNAME = int(Type.AAAA), int(Type.SRV), int(Type.DNAME)
+_DS, _ANY = int(Type.DS), int(Type.ANY)
+_SVCB, _HTTPS = int(Type.SVCB), int(Type.HTTPS)
+
 
 class Found(Enum):
     """How a walk down the tree ends."""
@@ -58,6 +64,9 @@ class Answer:
         self.more: list[RRset] = []
 
 
+_NAME, _NOTHING, _REFERRAL = Found.NAME, Found.NOTHING, Found.REFERRAL
+_BELOW_DNAME, _WILDCARD = Found.DNAME, Found.WILDCARD
+
 PickAny = Callable[[bytes, tuple[RRset, ...]], tuple[RRset, ...]]
 """What a question for ANY gets, of an owner and its RRsets."""
 
@@ -69,7 +78,7 @@ def walk(tree: ZoneTree, name: bytes, qtype: int) -> tuple[Found, bytes, Node]:
     if tree.is_flat:
         node = names.get(name)
         if node is not None:
-            return Found.NAME, name, node
+            return _NAME, name, node
     offsets = []
     position = 0
     end = len(name) - len(tree.apex)
@@ -78,23 +87,23 @@ def walk(tree: ZoneTree, name: bytes, qtype: int) -> tuple[Found, bytes, Node]:
         position += name[position] + 1
     owner, node = tree.apex, names[tree.apex]
     if node.marks & DNAME and offsets:
-        return Found.DNAME, owner, node
+        return _BELOW_DNAME, owner, node
     for offset in reversed(offsets):
         suffix = name[offset:]
         child = names.get(suffix)
         if child is None:
             star = names.get(b"\1*" + owner)
             if star is None:
-                return Found.NOTHING, owner, node
-            return Found.WILDCARD, owner, star
+                return _NOTHING, owner, node
+            return _WILDCARD, owner, star
         owner, node = suffix, child
         if node.marks:
             # RFC 4035 3.1.4.1: DS lives on the parent's side of the cut.
-            if node.marks & CUT and (offset or qtype != Type.DS):
-                return Found.REFERRAL, owner, node
+            if node.marks & CUT and (offset or qtype != _DS):
+                return _REFERRAL, owner, node
             if node.marks & DNAME and offset:
-                return Found.DNAME, owner, node
-    return Found.NAME, owner, node
+                return _BELOW_DNAME, owner, node
+    return _NAME, owner, node
 
 
 def resolve(
@@ -112,17 +121,17 @@ def resolve(
     while True:
         met.add(name)
         found, owner, node = walk(tree, name, qtype)
-        if found is Found.REFERRAL:
+        if found is _REFERRAL:
             _refer(tree, answer, owner, node)
             break
-        if found is Found.NOTHING:
+        if found is _NOTHING:
             # RFC 6604 3: the response code is that of the last name of a chain.
             answer.rcode = Rcode.NXDOMAIN
             _deny(tree, answer)
             break
-        if found is Found.DNAME:
+        if found is _BELOW_DNAME:
             target = _substitute(answer, name, owner, node)
-            if target is None or qtype in (Type.CNAME, Type.ANY):
+            if target is None or qtype in (_CNAME, _ANY):
                 break
         else:
             target, is_whole = _take(tree, answer, name, node, qtype, pick_any)
@@ -149,7 +158,7 @@ def _take(
 ) -> tuple[bytes | None, bool]:
     """Step 3a and 3c: the records at a name, or at the wildcard that stands for it
     (RFC 4592 3.3).  The target of a CNAME; whether records were what was asked for."""
-    if qtype == Type.ANY:
+    if qtype == _ANY:
         rrsets = pick_any(name, node.rrsets)
         if not rrsets:
             _deny(tree, answer)
@@ -160,7 +169,7 @@ def _take(
     if rrset is not None:
         answer.answer.append(_owned(rrset, name))
         return None, True
-    alias = node.get(Type.CNAME)
+    alias = node.get(_CNAME)
     if alias is None:
         _deny(tree, answer)
         return None, False
@@ -184,7 +193,7 @@ def _deny(tree: ZoneTree, answer: Answer) -> None:
 def _refer(tree: ZoneTree, answer: Answer, owner: bytes, node: Node) -> None:
     """Step 3b: the servers of a zone below, and the addresses one needs to reach
     them."""
-    servers = node.get(Type.NS)
+    servers = node.get(_NS)
     if servers is None:
         return
     # RFC 1034 4.3.1: the answer's authority is that of its first owner name.
@@ -203,7 +212,7 @@ def _refer(tree: ZoneTree, answer: Answer, owner: bytes, node: Node) -> None:
 def _substitute(answer: Answer, name: bytes, owner: bytes, node: Node) -> bytes | None:
     """RFC 6672 2.2: the DNAME, and a CNAME made from it; its target, or None where
     that is longer than a name can be."""
-    rrset = node.get(Type.DNAME)
+    rrset = node.get(_DNAME)
     if rrset is None:
         return None
     answer.answer.append(_owned(rrset, owner))
@@ -212,7 +221,7 @@ def _substitute(answer: Answer, name: bytes, owner: bytes, node: Node) -> bytes 
         answer.rcode = Rcode.YXDOMAIN
         return None
     # RFC 6672 3.1: the CNAME lives as long as its DNAME.
-    answer.answer.append(RRset(name, Type.CNAME, rrset.ttl, (target,)))
+    answer.answer.append(RRset(name, _CNAME, rrset.ttl, (target,)))
     return target.lower()
 
 
@@ -220,7 +229,7 @@ def _add_authority(tree: ZoneTree, answer: Answer) -> None:
     """The zone's servers beside a positive answer, unless they are the answer."""
     servers = tree.ns
     if servers is None or any(
-        rrset.type == Type.NS and rrset.owner == tree.apex for rrset in answer.answer
+        rrset.type == _NS and rrset.owner == tree.apex for rrset in answer.answer
     ):
         return
     answer.is_authority_optional = True
@@ -233,7 +242,7 @@ def _add_addresses(tree: ZoneTree, answer: Answer) -> None:
     extra: list[RRset] = []
     for rrset in answer.answer:
         for target in _targets(rrset):
-            _add_address(tree, extra, target, is_glue=rrset.type == Type.NS)
+            _add_address(tree, extra, target, is_glue=rrset.type == _NS)
     if answer.is_authority_optional:
         for target in _targets(answer.authority[0]):
             _add_address(tree, extra, target, is_glue=True)
@@ -246,11 +255,11 @@ def _add_addresses(tree: ZoneTree, answer: Answer) -> None:
 def _targets(rrset: RRset) -> list[bytes]:
     """The names whose addresses go with an RRset, folded; RFC 1035 3.3.9 and 3.3.11,
     RFC 2782, RFC 9460 4.1."""
-    if rrset.type == Type.NS:
+    if rrset.type == _NS:
         return [rdata.lower() for rdata in rrset.rdatas]
-    if rrset.type in (Type.MX, Type.SRV):
+    if rrset.type in (_MX, _SRV):
         return [split_rdata(rrset.type, rdata)[1][0].lower() for rdata in rrset.rdatas]
-    if rrset.type in (Type.SVCB, Type.HTTPS):
+    if rrset.type in (_SVCB, _HTTPS):
         # RFC 9460 2.5.2: the root stands for the owner.
         targets = [split_rdata(rrset.type, rdata)[1][0] for rdata in rrset.rdatas]
         return [rrset.owner if t == ROOT else t.lower() for t in targets]
@@ -266,9 +275,9 @@ def _add_address(
         return
     node = tree.names.get(target) if is_glue else None
     if node is None:
-        found, _, node = walk(tree, target, Type.A)
-        if found not in (Found.NAME, Found.WILDCARD):
+        found, _, node = walk(tree, target, _A)
+        if found not in (_NAME, _WILDCARD):
             return
     for rrset in node.rrsets:
-        if rrset.type in (Type.A, Type.AAAA):
+        if rrset.type in (_A, _AAAA):
             section.append(_owned(rrset, target))

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 CUT = 1
 DNAME = 2
 
+_SOA = int(Type.SOA)
+_NS = int(Type.NS)
+_DS = int(Type.DS)
 _MARKS: dict[int, int] = {Type.NS: CUT, Type.DNAME: DNAME}
 
 
@@ -113,15 +116,15 @@ class ZoneTree:
     def touch(self) -> None:
         """A change is complete: note the new SOA and forget prepared answers."""
         node = self.names[self.apex]
-        self.soa = node.get(Type.SOA)
-        self.ns = node.get(Type.NS)
+        self.soa = node.get(_SOA)
+        self.ns = node.get(_NS)
         self.negative_soa = None
         if self.soa is not None:
             fields = SOA.parse(self.soa.rdatas[0])
             self.serial = fields.serial
             # RFC 2308 3: a negative answer lives as long as the lesser of the two.
             ttl = min(self.soa.ttl, fields.minimum)
-            self.negative_soa = RRset(self.apex, Type.SOA, ttl, self.soa.rdatas[:1])
+            self.negative_soa = RRset(self.apex, _SOA, ttl, self.soa.rdatas[:1])
         self.prepared.clear()
 
     def rrsets(self) -> Iterable[RRset]:
@@ -219,7 +222,7 @@ class Zones:
                 continue
             tree = self._trees.get(folded[offsets[count - depth] :])
             if tree is not None:
-                if qtype != Type.DS or depth < count or not depth:
+                if qtype != _DS or depth < count or not depth:
                     return tree
                 found = tree
         return found
