@@ -510,9 +510,11 @@ class LineSession(Protocol):
             return
         # Back-pressure is the new transport's from here on.
         self._holds = self._holds & ~_BLOCKED | _SECURING
-        start_tls(
+        # A transport in memory switches by itself.
+        switch = getattr(self.transport, "start_tls", start_tls)
+        switch(
             self,
-            context if isinstance(context, ssl.SSLContext) else context(),
+            context() if callable(context) else context,
             when_open=self._secured,
         )
 

@@ -1,0 +1,31 @@
+"""Dates as protocols write them: pure functions, in UTC, in English, whatever the
+locale."""
+
+from __future__ import annotations
+
+from time import gmtime
+
+MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
+
+_HALF_YEAR_SECONDS = 15_778_476
+"""Half of a mean Gregorian year, as GNU ls takes it."""
+_SKEW_SECONDS = 3600
+"""So far ahead a clock may be before a time is shown as one of the future."""
+_EARLIEST = -62_167_219_200  # 0000-01-01
+_LATEST = 253_402_300_799  # 9999-12-31 23:59:59
+
+
+def ls_date(seconds: float, now: float) -> str:
+    """Twelve characters as ``ls -l`` writes them; both times in seconds since 1970.
+
+    ``Nov 21 10:44`` within half a year before ``now``, else ``Nov 21  2024``: clients
+    take a time of day to mean the last year (Not RFC 959, which leaves LIST open).
+    """
+    when = gmtime(min(max(seconds, _EARLIEST), _LATEST))
+    day = f"{MONTHS[when.tm_mon - 1]} {when.tm_mday:2}"
+    if -_SKEW_SECONDS <= now - seconds < _HALF_YEAR_SECONDS:
+        return f"{day} {when.tm_hour:02}:{when.tm_min:02}"
+    return f"{day} {when.tm_year:5}"
