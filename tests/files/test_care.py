@@ -1,0 +1,234 @@
+"""Sweeping, recounting, starting and stopping."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from netservices.core.deferreds import value_of
+from netservices.files import area
+from netservices.files.settings import FilesSettings
+from netservices.interfaces import NotAllowed, StoreReadOnly, StoreUnavailable
+from netservices.values import WriteMode
+from tests.files.trees import FilesCase, WaitingReactor
+
+
+class CareTests(FilesCase):
+    """``care`` and ``service``."""
+
+    settings = FilesSettings(partial_lifetime=100.0, small_upload=10)
+
+    def put(self, tree: Any, name: str, data: bytes) -> None:
+        """A whole file."""
+        upload = value_of(tree.begin_write((name,)))
+        upload.write(data)
+        value_of(upload.commit())
+
+    def keep(self, tree: Any, name: str, data: bytes) -> None:
+        """A partial upload."""
+        upload = value_of(tree.begin_write((name,)))
+        upload.write(data)
+        value_of(upload.abort(keep_partial=True))
+
+    def area_of(self, tree: Any) -> list[str]:
+        """Names in the upload area."""
+        return os.listdir(os.path.join(self.directory(tree), ".ns-uploads"))
+
+    def test_partials_expire(self) -> None:
+        """A partial upload goes after its time, from disk, records and sums."""
+        tree = self.make_tree()
+        self.put(tree, "f", b"abc")
+        self.keep(tree, "g", b"x" * 50)
+        self.assertEqual(0, value_of(self.files.sweep(0)))
+        self.assertEqual(53, value_of(tree.usage()).used_octets)
+        self.assertEqual(1, value_of(self.files.sweep(2**40)))
+        self.assertEqual([], self.area_of(tree))
+        self.assertIsNone(value_of(tree.partial_octets(("g",))))
+        self.assertEqual(3, value_of(tree.usage()).used_octets)
+
+    def test_only_unowned_files_are_swept(self) -> None:
+        """What a process holds stays; what a dead one left goes at once."""
+        tree = self.make_tree()
+        upload = value_of(tree.begin_write(("f",)))
+        upload.write(b"x" * 50)
+        left = os.path.join(self.directory(tree), ".ns-uploads", "t-0123456789abcdef")
+        lost = os.path.join(self.directory(tree), ".ns-uploads", "p-0123456789abcdef")
+        for name in (left, lost):
+            with open(name, "w"):
+                pass
+        self.assertEqual(2, value_of(self.files.sweep(0)))
+        self.assertEqual(1, len(self.area_of(tree)))
+        value_of(upload.commit())
+        self.assertEqual(50, value_of(tree.stat(("f",))).size)
+        self.assertEqual([], self.area_of(tree))
+
+    def test_a_partial_in_use_is_not_swept(self) -> None:
+        """It is being resumed when its time runs out: the upload goes on."""
+        tree = self.make_tree()
+        self.keep(tree, "f", b"x" * 50)
+        upload = value_of(tree.begin_write(("f",), WriteMode.APPEND))
+        value_of(self.files.sweep(2**40))
+        upload.write(b"y")
+        value_of(upload.commit())
+        self.assertEqual(51, value_of(tree.stat(("f",))).size)
+        value_of(self.files.check(repair=True))
+        self.assertEqual(51, value_of(tree.usage()).used_octets)
+
+    def test_a_swept_creation_is_repeated(self) -> None:
+        """A sweep between making and locking a file makes the upload take another."""
+        tree = self.make_tree()
+        locks = [False, True]
+        real = area._lock
+        self.patch(area, "_lock", lambda fd: real(fd) and locks.pop(0))
+        upload = value_of(tree.begin_write(("f",)))
+        upload.write(b"x" * 50)
+        self.assertEqual([], locks)
+        value_of(upload.commit())
+
+    def test_check_recounts(self) -> None:
+        """Files that came behind our back are found; repair makes the sums right."""
+        tree = self.make_tree()
+        self.put(tree, "f", b"abc")
+        self.keep(tree, "g", b"x" * 50)
+        os.mkdir(os.path.join(self.directory(tree), "d"))
+        with open(os.path.join(self.directory(tree), "d", "new"), "w") as file:
+            file.write("12345")
+        with open(os.path.join(self.directory(tree), "d", ".ns-upload-1"), "w"):
+            pass
+        os.symlink("/etc", os.path.join(self.directory(tree), "d", "etc"))
+        codes = ["stray-upload", "usage-sum"]
+        report = value_of(self.files.check())
+        self.assertEqual(codes, sorted(f.code for f in report.findings))
+        self.assertFalse(any(f.is_repaired for f in report.findings))
+        report = value_of(self.files.check(repair=True))
+        self.assertEqual(codes, sorted(f.code for f in report.findings))
+        self.assertTrue(all(f.is_repaired for f in report.findings))
+        report = value_of(self.files.check())
+        self.assertEqual(((), 2), (report.findings, report.examined))
+        usage = value_of(tree.usage())
+        self.assertEqual((58, 2), (usage.used_octets, usage.file_count))
+
+    def test_check_of_a_tree_that_is_gone(self) -> None:
+        """Its sums are set to nothing, and its directory is not made by looking."""
+        tree = self.make_tree()
+        self.put(tree, "f", b"abc")
+        directory = self.directory(tree)
+        os.rename(directory, directory + ".gone")
+        self.files = self.make_files()
+        found = value_of(self.files.check(repair=True)).findings
+        self.assertIn(("usage-sum", tree.name), [(f.code, f.object) for f in found])
+        self.assertFalse(os.path.exists(directory))
+
+    def test_public_is_read_only(self) -> None:
+        """``pub/`` is read, and nothing else; what is in it has no sums."""
+        with open(os.path.join(self.state, "pub", "hello"), "w") as file:
+            file.write("hello")
+        tree = self.files.public()
+        opened = value_of(tree.open(("hello",)))
+        self.assertEqual(b"hello", value_of(opened.read(0, 10)))
+        opened.close()
+        self.assertNotIn("write", tree.capabilities)
+        for refused in (
+            tree.begin_write(("f",)),
+            tree.make_directory(("d",)),
+            tree.remove(("hello",)),
+            tree.rename(("hello",), ("x",)),
+            tree.set_attributes(("hello",), mtime_ns=0),
+        ):
+            with self.assertRaises(NotAllowed):
+                value_of(refused)
+        self.assertEqual((), value_of(self.files.check()).findings)
+
+    def test_homes(self) -> None:
+        """A home is made when it is first used, and is its account's alone."""
+        tree = self.make_tree()
+        directory = os.path.join(self.state, "files", "user1@example.org")
+        self.assertFalse(os.path.exists(directory))
+        self.put(tree, "f", b"")
+        self.assertEqual(0o700, os.stat(directory).st_mode & 0o777)
+        self.assertEqual(0o644, os.stat(os.path.join(directory, "f")).st_mode & 0o777)
+
+    def test_modes_do_not_depend_on_the_umask(self) -> None:
+        """The process's own umask (twistd sets 077) plays no part."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        tree = self.make_tree()
+        self.put(tree, "f", b"")
+        value_of(tree.make_directory(("d",)))
+        self.assertEqual(0o644, value_of(tree.stat(("f",))).mode)
+        self.assertEqual(0o755, value_of(tree.stat(("d",))).mode)
+
+    def test_a_store_that_takes_nothing(self) -> None:
+        """Where no record can be written, no file is replaced."""
+        tree = self.make_tree()
+        self.put(tree, "f", b"old")
+        upload = value_of(tree.begin_write(("f",)))
+        upload.write(b"new")
+        for state, problem in (
+            ("readonly", StoreReadOnly),
+            ("failed", StoreUnavailable),
+        ):
+            tree.volume.store = Refusing(self.store, state)
+            for refused in (
+                upload.commit(),
+                tree.remove(("f",)),
+                tree.rename(("f",), ("g",)),
+            ):
+                with self.assertRaises(problem):
+                    value_of(refused)
+            tree.volume.store = self.store
+            upload = value_of(tree.begin_write(("f",)))
+            upload.write(b"new")
+        self.assertEqual(3, value_of(tree.stat(("f",))).size)
+        self.assertEqual([], self.area_of(tree))
+
+    def test_guards(self) -> None:
+        """A guard refuses changes of a path, also of uploads that began before."""
+        tree = self.make_tree()
+        self.put(tree, "f", b"old")
+        upload = value_of(tree.begin_write(("f",)))
+        upload.write(b"new")
+
+        def guard(action: Any, path: Any) -> None:
+            if path == ("f",):
+                raise NotAllowed("locked")
+
+        tree.volume.guards.append(guard)
+        for refused in (
+            upload.commit(),
+            tree.begin_write(("f",)),
+            tree.remove(("f",)),
+            tree.rename(("f",), ("g",)),
+            tree.set_attributes(("f",), mtime_ns=1),
+        ):
+            with self.assertRaises(NotAllowed):
+                value_of(refused)
+        self.put(tree, "g", b"free")
+        with self.assertRaises(NotAllowed):
+            value_of(tree.rename(("g",), ("f",)))
+
+    def test_swept_again_and_again(self) -> None:
+        """The service sweeps in the interval, until it is stopped."""
+        reactor = WaitingReactor()
+        files = self.make_files(reactor)
+        tree = self.make_tree()
+        self.put(tree, "f", b"x" * 50)
+        left = os.path.join(self.directory(tree), ".ns-uploads", "t-0123456789abcdef")
+        for _ in range(2):
+            with open(left, "w"):
+                pass
+            reactor.advance(self.settings.sweep_interval)
+            while not reactor.getDelayedCalls():
+                reactor.step()
+            self.assertFalse(os.path.exists(left))
+        reactor.wait(files.stop())
+        self.assertEqual([], reactor.getDelayedCalls())
+        with self.assertRaises(StoreUnavailable):
+            reactor.wait(files.home(self.account(1)).stat(()))
+
+
+class Refusing:
+    """A store in another state."""
+
+    def __init__(self, store: Any, state: str) -> None:
+        self.state = state
+        self.file_records = store.file_records
