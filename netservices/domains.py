@@ -46,8 +46,13 @@ def role_operations(name: str, postmaster: str | None) -> tuple[Operation, ...]:
 
 
 def zone_operation(name: str, hostname: str, addresses: Iterable[str]) -> CreateZone:
-    """The zone that a new domain starts with."""
-    rrsets = default_zone(name, hostname, addresses)
+    """The zone that a new domain starts with.
+
+    Its name server is this host, under a name inside the zone where the host has no
+    name that others could look up.
+    """
+    server = hostname if "." in hostname else f"ns1.{name}"
+    rrsets = default_zone(name, server, addresses)
     return CreateZone(parse_name(f"{name}."), rrsets)
 
 

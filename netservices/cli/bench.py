@@ -19,6 +19,7 @@ from netservices.accounts.names import (
     normalised_domain,
     split_login,
 )
+from netservices.accounts.passwords import BadPassword
 from netservices.config import Configuration
 from netservices.core.deferreds import value_of
 from netservices.files.service import Files, directory_name
@@ -47,7 +48,7 @@ class Bench:
         store = SQLiteStore(configuration.state_directory, configuration.store, None)
         value_of(store.open())
         try:
-            with _bad_names_in_words():
+            with _refusals_in_words():
                 yield cls(store, configuration)
         finally:
             value_of(store.close())
@@ -181,8 +182,8 @@ class Bench:
 
 
 @contextmanager
-def _bad_names_in_words() -> Iterator[None]:
+def _refusals_in_words() -> Iterator[None]:
     try:
         yield
-    except BadName as problem:
+    except (BadName, BadPassword) as problem:
         raise click.ClickException(str(problem)) from None
