@@ -146,8 +146,8 @@ class LineBuffer:
 
     def _no_end(self) -> Overlong | None:
         """No line end in sight: keep what has come, unless it is too long already."""
-        data = self._data
         self._compact()
+        data = self._data
         size = len(data) - self._start
         self._searched = len(data)
         # A CR at the end may belong to the line end that comes next.
