@@ -85,10 +85,8 @@ def skip_name(data: bytes, start: int) -> int:
 
 def check_name(name: bytes) -> None:
     """SyntaxProblem unless ``name`` is a whole uncompressed name and nothing more."""
-    if not name or skip_name(name, 0) != len(name) or len(name) > MAX_NAME_OCTETS:
-        raise SyntaxProblem("not a domain name")
-    if any(len(label) > MAX_LABEL_OCTETS for label in labels(name)):
-        raise SyntaxProblem("compression has no place here")
+    if read_name(name, 0) != (name, len(name)):
+        raise SyntaxProblem("not a whole, uncompressed name")
 
 
 def labels(name: bytes) -> Iterator[bytes]:
