@@ -19,7 +19,8 @@ unwinds the same stack.  ``start``, ``stop`` and ``reload`` exclude each other.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
@@ -45,6 +46,7 @@ from netservices.sockets import Passed, bind_all
 from netservices.state import InstanceLock, check_owner, prepare, remove_if_unused
 from netservices.store.sqlite import SQLiteStore
 from netservices.tls.certificates import Certificates
+from netservices.units import Operation
 
 CUT_SECONDS = 2.0
 """How long connections that were cut may take to be gone."""
@@ -163,7 +165,10 @@ class NetServices:
         events.start()
         self._undo.append(events.stop)
         self.first_account = await first_start(
-            store, configuration.hostname, configuration.accounts
+            store,
+            configuration.hostname,
+            configuration.accounts,
+            partial(_first_domain, configuration),
         )
         limits = Limits(configuration.limits, self.reactor.seconds)
         accounts = Accounts(
@@ -363,3 +368,15 @@ class NetServices:
 def _run(hook: Callable[[], Any]) -> Deferred[Any]:
     """Call a server's hook, which may or may not return a Deferred."""
     return maybeDeferred(hook)
+
+
+def _first_domain(
+    configuration: Configuration, domain: str, login: str
+) -> Iterable[Operation]:
+    """What the first domain has beside its account: role addresses and a zone."""
+    from netservices.domains import own_addresses, role_operations, zone_operation
+
+    only = configuration.server.interface
+    addresses = (only.partition("%")[0],) if only else own_addresses()
+    zone = zone_operation(domain, configuration.hostname, addresses)
+    return (*role_operations(domain, login), zone)

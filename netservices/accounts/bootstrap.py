@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable
 
 from attrs import field, frozen
 
@@ -12,7 +13,7 @@ from netservices.accounts.passwords import random_password
 from netservices.accounts.settings import AccountsSettings
 from netservices.core.deferreds import as_deferred
 from netservices.interfaces import Exists, IStore, OutcomeUnknown
-from netservices.units import CreateAccount, CreateDomain, Unit
+from netservices.units import CreateAccount, CreateDomain, Operation, Unit
 
 ADMIN = "admin"
 FALLBACK_DOMAIN = "localhost"
@@ -28,9 +29,15 @@ class FirstAccount:
 
 @as_deferred
 async def first_start(
-    store: IStore, hostname: str, settings: AccountsSettings
+    store: IStore,
+    hostname: str,
+    settings: AccountsSettings,
+    further: Callable[[str, str], Iterable[Operation]] | None = None,
 ) -> FirstAccount | None:
     """Create the domain ``hostname`` and the account ``admin`` in an empty store.
+
+    ``further(domain, login)`` gives operations that belong to the same unit: the
+    domain's zone, its postmaster.
 
     None where the store already has a domain.  Everything is one unit: a crash leaves
     all or nothing, and of two processes that start at once one creates.
@@ -39,6 +46,7 @@ async def first_start(
         return None
     domain = domain_of(hostname)
     password = random_password()
+    login = f"{ADMIN}@{domain}"
     unit = Unit(
         (
             CreateDomain(domain),
@@ -48,6 +56,7 @@ async def first_start(
                 is_admin=True,
                 secrets=first_secrets(password, settings),
             ),
+            *(further(domain, login) if further is not None else ()),
         ),
         token=secrets.token_bytes(16),
     )
@@ -59,7 +68,7 @@ async def first_start(
             await store.apply(unit)
     except Exists:
         return None
-    return FirstAccount(f"{ADMIN}@{domain}", password)
+    return FirstAccount(login, password)
 
 
 def domain_of(hostname: str) -> str:
