@@ -204,7 +204,7 @@ def remove(workplace: Workplace, login: str, yes: bool) -> None:
 def unlock(workplace: Workplace, login_or_address: str) -> None:
     """Lift the lock-out of a login, address or network after failed logins."""
     reply = workplace.ask({"verb": "unlock", "name": login_or_address})
-    if not reply.get("unlocked"):
+    if not reply.get("was_locked"):
         raise click.ClickException(f"{login_or_address} is not locked out")
 
 

@@ -27,20 +27,47 @@ def status(workplace: Workplace, as_json: bool) -> None:
 
 
 def _show_for_people(reply: dict[str, Any]) -> None:
-    summary = {
-        name: value
-        for name, value in reply.items()
-        if not isinstance(value, list | dict)
-    }
-    show_one(summary, as_json=False)
+    """The server in lines, its listeners and sessions in tables."""
+    plain = {k: v for k, v in reply.items() if not isinstance(v, list | dict)}
+    show_one(plain, as_json=False)
     click.echo()
-    columns = ("protocol", "endpoint", "address", "port", "connections", "answers")
-    show(reply["listeners"], columns, as_json=False)
+    columns = ("protocol", "endpoint", "address", "port", "traffic", "answers")
+    rows = [{**row, "traffic": _traffic(row)} for row in reply["listeners"]]
+    show(rows, columns, as_json=False)
     for protocol, numbers in reply.get("protocols", {}).items():
-        sessions = numbers.pop("sessions", [])
-        if numbers:
-            click.echo(f"\n{protocol}")
-            show_one(numbers, as_json=False)
-        if sessions:
-            click.echo()
-            show(sessions, tuple(sessions[0]), as_json=False)
+        _show_protocol(protocol, numbers)
+
+
+def _traffic(listener: dict[str, Any]) -> str:
+    """What goes on at a listener: connections of streams, questions of datagrams."""
+    if "connections" in listener:
+        return f"{listener['connections']} of {listener['accepted']} connections"
+    return f"{listener['received']} received"
+
+
+def _show_protocol(protocol: str, numbers: dict[str, Any]) -> None:
+    """One protocol's numbers in lines, its lists of things as tables."""
+    tables = [
+        value
+        for value in numbers.values()
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+    ]
+    lines = {
+        name: _counts(value) if isinstance(value, dict) else value
+        for name, value in numbers.items()
+        if value not in tables and value != []
+    }
+    click.echo(f"\n{protocol}")
+    if lines:
+        show_one(lines, as_json=False)
+    for rows in tables:
+        click.echo()
+        show(rows, tuple(rows[0]), as_json=False)
+
+
+def _counts(numbers: dict[str, Any]) -> list[str]:
+    """``A 12, MX 3``: the numbers of a dict; of a dict of dicts its keys."""
+    return [
+        name if isinstance(number, dict) else f"{name} {number}"
+        for name, number in numbers.items()
+    ]
