@@ -11,6 +11,7 @@ each of its answers is counted in the limits like one of ours.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -130,6 +131,10 @@ def foreign_checker(description: str) -> ForeignChecker | None:
     """The checker that ``accounts.checker`` describes.  ConfigurationError."""
     if not description:
         return None
+    kind, _, path = description.partition(":")
+    if kind == "file" and not os.path.isfile(path.partition(":")[0]):
+        # Twisted's own checker only prints a warning, and then refuses everybody.
+        raise ConfigurationError(f"accounts.checker = {description!r}: no such file")
     try:
         checker = strcred.makeChecker(description)
     except (strcred.StrcredException, ValueError, OSError, TypeError) as problem:
