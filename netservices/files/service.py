@@ -132,8 +132,8 @@ class Files:
         self._plan_sweep()
         if self.settings.durability != "full":
             self._log.warn(
-                "files.durability is {level}: an acknowledged upload may be lost",
-                level=self.settings.durability,
+                "files.durability is {durability}: an acknowledged upload may be lost",
+                durability=self.settings.durability,
             )
 
     def _make_directories(self) -> None:
