@@ -223,14 +223,15 @@ def read_blob(
 ) -> bytes:
     """A part of some content.  NotFound."""
     row = connection.execute(
-        "SELECT b.is_inline, substr(d.data, ?, ?) FROM blob b "
+        "SELECT b.is_inline, d.id, substr(d.data, ?, ?) FROM blob b "
         "LEFT JOIN blob_data d ON d.hash=b.hash WHERE b.hash=?",
         (offset + 1, length, ref.hash),
     ).fetchone()
     if row is None or (row[0] and row[1] is None):
         raise NotFound(f"there is no content {ref.hash.hex()}")
     if row[0] or files is None:
-        return bytes(row[1])
+        # Of nothing, substr makes NULL.
+        return bytes(row[2] or b"")
     try:
         return files.read(ref.hash, offset, length)
     except FileNotFoundError:

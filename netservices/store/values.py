@@ -51,14 +51,15 @@ def put_value(transaction: Transaction, operation: PutValue) -> bool:
 
 def delete_value(transaction: Transaction, operation: DeleteValue) -> bool:
     """A value goes."""
-    row = transaction.connection.execute(
-        "DELETE FROM kv WHERE namespace=? AND key=? "
-        "RETURNING expires IS NULL OR expires>?",
-        (operation.namespace, operation.key, transaction.now),
-    ).fetchone()
-    if row is not None:
+    held = _get(
+        transaction.connection, operation.namespace, operation.key, transaction.now
+    )
+    if transaction.connection.execute(
+        "DELETE FROM kv WHERE namespace=? AND key=?",
+        (operation.namespace, operation.key),
+    ).rowcount:
         transaction.notify(Topic.KEY_VALUE, operation.namespace)
-    return row is not None and bool(row[0])
+    return held is not None
 
 
 def add_to_value(transaction: Transaction, operation: AddToValue) -> int:
