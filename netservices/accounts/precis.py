@@ -13,11 +13,13 @@ rules of RFC 5892 appendix A come from ``idna``.
 
 from __future__ import annotations
 
+import re
 import stringprep
 import unicodedata
 
 from idna.core import valid_contextj, valid_contexto
 
+_ASCII_IDENTIFIER = re.compile(r"[!-~]+")
 _LETTERS_AND_DIGITS = frozenset(("Ll", "Lu", "Lo", "Nd", "Lm", "Mn", "Mc"))
 _FREEFORM_MORE = frozenset(
     # RFC 8264 9.11-9.14: other letters and digits, spaces, symbols, punctuation.
@@ -69,6 +71,8 @@ def opaque_string(text: str) -> str:
 
 def username_case_mapped(text: str) -> str:
     """A name in the form in which it is compared; RFC 8265 3.3.  BadString."""
+    if _ASCII_IDENTIFIER.fullmatch(text):
+        return text.lower()
     if text.isascii():
         prepared = text.lower()
     else:

@@ -129,12 +129,17 @@ class Proofs:
         """The account of which ``password`` is one, in force here and now."""
         account, credentials = await self._look_up(login)
         credential = credential_meant(credentials, password)
-        if not await self._is_right(login, credential, password, origin):
+        is_cached = credential is not None and self.cache.is_verified(
+            self.cache.mark_of(credential, password)
+        )
+        if not is_cached and not await self._is_right(
+            login, credential, password, origin
+        ):
             return Proved(await self._ask_checker(login, account, password))
         assert account is not None and credential is not None
         _check_enabled(account)
         self._check_in_force(credential, origin)
-        if needs_renewal(credential, credentials, self._settings):
+        if not is_cached and needs_renewal(credential, credentials, self._settings):
             self._renew(account, password, origin)
         return Proved(account, credential.label)
 
@@ -145,21 +150,18 @@ class Proofs:
         password: bytes,
         origin: Origin,
     ) -> bool:
-        """One hash, or none where the password was verified lately."""
+        """One hash, whatever there is to verify."""
         network = self._network_of(origin.address)
         if credential is None or len(password) > LONGEST_PASSWORD:
             await self._hashing.call(
                 network, verify_password, self._dummy, password[: LONGEST_PASSWORD + 1]
             )
             return False
-        mark = self.cache.mark_of(credential, password)
-        if self.cache.is_verified(mark):
-            return True
         is_right = await self._hashing.call(
             network, verify_password, hash_of(credential), password
         )
         if is_right:
-            self.cache.add(mark, login.key)
+            self.cache.add(self.cache.mark_of(credential, password), login.key)
         return is_right
 
     def _check_in_force(self, credential: Credential, origin: Origin) -> None:

@@ -23,6 +23,7 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
+@lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
     """The IP address that ``text`` is, or None (the path of a UNIX socket).
 
