@@ -271,19 +271,19 @@ class Certificates:
         now = self._now()
         for identity in self._identities.values():
             if identity.not_after <= now:
-                warning = "expired on"
+                verb = "expired on"
             elif identity.not_after - now <= timedelta(
                 seconds=float(self._settings.warn_before)
             ):
-                warning = "expires on"
+                verb = "expires on"
             else:
                 continue
-            if identity.warned_of != warning:
-                identity.warned_of = warning
+            if identity.warned_of != verb:
+                identity.warned_of = verb
                 self._log.warn(
-                    "the certificate in {path} {warning} {date}",
+                    "the certificate in {path} {verb} {date}",
                     path=identity.pair.certificate,
-                    warning=warning,
+                    verb=verb,
                     date=identity.not_after.strftime("%Y-%m-%d %H:%M UTC"),
                 )
 

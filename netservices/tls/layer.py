@@ -150,6 +150,8 @@ class TLSLayer(Flow):
     def readConnectionLost(self) -> None:
         """The peer's end of stream: the end, for TLS knows no other half-close than
         close_notify."""
+        if self._engine.peer_closed and self._unread:
+            return  # what was held back comes first; the end follows it
         if self._failure is None and not self._engine.peer_closed:
             if not self._engine.has_closed:
                 self._failure = Failure(TLSTruncated(_TRUNCATED))
