@@ -26,8 +26,9 @@ class DataBroken(Trouble):
 class DataChannel(Protocol):
     """One open data connection; each of its coroutines raises ``DataBroken``."""
 
-    octets: int
-    """How many octets it has carried."""
+    @property
+    def octets(self) -> int:
+        """How many octets it has carried."""
 
     async def send(self, data: bytes) -> None:
         """Send; returns when there is room for more."""

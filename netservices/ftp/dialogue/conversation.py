@@ -1,12 +1,14 @@
 """One FTP session: takes lines, returns replies; the state of RFC 959 5.4 and 6.
 
 Two lanes.  A command is answered before the next one is looked at, and a transfer is a
-command that takes long: its coroutine ends with the 226 or 426.  NOOP, STAT, ABOR and
-QUIT overtake it.  NOOP and STAT reply at once; ABOR and QUIT leave a mark on the
-transfer, whose last reply then brings theirs along, so that their order is that of RFC
-959 5.4 (426 or 226 first) whatever the moment at which they came.  A client that
-pipelines RETR, DELE, QUIT means them in this order: as soon as a line is held back by
-the transfer, only ABOR overtakes.
+command that takes long: its coroutine ends with the 226 or 426.  NOOP, STAT, REIN,
+USER, ABOR and QUIT overtake it.  The first four reply at once (after REIN and USER the
+transfer is completed for the old user, RFC 959 4.1.1, and whatever is refused for want
+of a login is refused at once, too).  ABOR and QUIT leave a mark on the transfer, whose
+last reply then brings theirs along, so that their order is that of RFC 959 5.4 (426 or
+226 first) whatever the moment at which they came.  A client that pipelines RETR, DELE,
+QUIT means them in this order: as soon as a line is held back by the transfer, only ABOR
+overtakes.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from netservices.ftp.dialogue.registry import (
 )
 from netservices.ftp.dialogue.states import State, refusal
 from netservices.ftp.policy import Policy, User
-from netservices.ftp.wire import FACTS, Reply, parse_command, strip_telnet
+from netservices.ftp.wire import FACTS, Reply, parse_command, plain_line
 from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Origin, Path
 
@@ -152,10 +154,14 @@ class Conversation:
         if self.transfer is None:
             return False
         verb = self.commands.verbs.get(_verb_of(line).decode("ascii", "replace"))
-        if verb is not None and verb.overtakes:
-            is_first = not self._holds_lines
-            if is_first or verb.name == "ABOR":
-                return True
+        if verb is None:
+            is_quick = False
+        elif verb.name == "ABOR":
+            return True
+        else:
+            is_quick = verb.overtakes or refusal(self.state, verb.name) is not None
+        if is_quick and not self._holds_lines:
+            return True
         self._holds_lines = True
         return False
 
@@ -177,9 +183,11 @@ class Conversation:
 
     def idle(self) -> Answer:
         """Nothing was said for too long."""
-        if self.user is None:
-            return Reply(421, "Login timed out", Then.CLOSE)
         return Reply(421, "Idle for too long", Then.CLOSE)
+
+    def login_timed_out(self) -> Reply:
+        """The client has stayed too long without a login."""
+        return Reply(421, "Log in sooner next time", Then.CLOSE)
 
     def draining(self) -> Answer:
         """The server stops: at once, or after the transfer that runs."""
@@ -214,7 +222,9 @@ class Conversation:
         self.restart = 0
         self.expected_octets = None
         self.is_epsv_only = False
-        self.data.close()
+        if self.transfer is None:
+            # RFC 959 4.1.1: a transfer in progress is completed first.
+            self.data.close()
 
     def _log_out(self) -> None:
         user, self.user = self.user, None
@@ -234,9 +244,7 @@ class Conversation:
 
 
 def _verb_of(line: bytes) -> bytes:
-    if 0xFF in line:
-        line = strip_telnet(line)
-    return line[:16].partition(b" ")[0].upper()
+    return plain_line(line)[:16].partition(b" ")[0].upper()
 
 
 async def _guarded(answer: Coroutine[Any, Any, AnyReply | None]) -> AnyReply | None:

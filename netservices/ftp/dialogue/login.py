@@ -18,7 +18,9 @@ COMMANDS = Commands()
 GOODBYE = Reply(221, "Goodbye", Then.CLOSE)
 
 
-@COMMANDS.verb("USER", argument=Argument.REQUIRED, help="<login>: who logs in")
+@COMMANDS.verb(
+    "USER", argument=Argument.REQUIRED, help="<login>: who logs in", overtakes=True
+)
 def user(talk: Conversation, argument: bytes) -> Answer:
     """Note the login; a session that was logged in starts anew."""
     try:
@@ -59,9 +61,11 @@ def acct(talk: Conversation, argument: bytes) -> Answer:
     return Reply(202, "No account is needed")
 
 
-@COMMANDS.verb("REIN", argument=Argument.NONE, help=": log out, stay connected")
+@COMMANDS.verb(
+    "REIN", argument=Argument.NONE, help=": log out, stay connected", overtakes=True
+)
 def rein(talk: Conversation, argument: bytes) -> Answer:
-    """Back to the beginning; a transfer has ended before this command is handled."""
+    """Back to the beginning; a transfer that runs is completed."""
     talk.forget_user()
     return Reply(220, talk.policy.banner)
 

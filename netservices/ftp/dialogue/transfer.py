@@ -14,6 +14,7 @@ connection, move the octets, end with one final reply.  The rules that all share
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field
@@ -39,6 +40,7 @@ from netservices.ftp.wire import (
     split_list_options,
 )
 from netservices.interfaces import (
+    Conflict,
     Exists,
     FileProblem,
     IOpenFile,
@@ -85,6 +87,15 @@ class Transfer:
     def octets(self) -> int:
         """How many octets have moved."""
         return 0 if self.channel is None else self.channel.octets
+
+    def status(self, now: float) -> dict[str, object]:
+        """What ``netservices status`` shows of it."""
+        return {
+            "verb": self.verb,
+            "path": path_text(self.path),
+            "octets": self.octets,
+            "seconds": round(now - self.started, 1),
+        }
 
     @property
     def is_upload(self) -> bool:
@@ -198,9 +209,10 @@ async def retr(talk: Conversation, argument: bytes) -> AnyReply:
         text = f"Sending {file.node.size - offset} octets"
         transfer = Transfer("RETR", path, talk.policy.seconds(), offset, text)
         chunk = talk.policy.settings.transfer_chunk
+        is_ascii = talk.is_ascii
 
         async def move(channel: DataChannel) -> None:
-            if talk.is_ascii:
+            if is_ascii:
                 await _send_text(channel, file, offset, chunk)
             else:
                 await channel.send_file(file, offset)
@@ -299,7 +311,10 @@ async def _store(
     if not transfer.path:
         raise IsADirectory("/")
     tree = talk.view.tree
-    upload = await tree.begin_write(transfer.path, mode, offset, expected)
+    try:
+        upload = await tree.begin_write(transfer.path, mode, offset, expected)
+    except Conflict:
+        return BEYOND_END
     taking = _Upload(upload, FromNVT() if talk.is_ascii else None)
     transfer.offset = upload.offset
     try:
@@ -316,7 +331,7 @@ class _Upload:
 
     upload: IUpload
     decoder: FromNVT | None
-    is_committed: bool = False
+    is_committing: bool = False
     may_be_resumed: bool = True
 
     async def move(self, channel: DataChannel) -> None:
@@ -331,14 +346,20 @@ class _Upload:
                 if waiting is not None:
                     await waiting
         except (FileProblem, StoreError):
+            # A full disk or quota is no reason to hold on to what came.
             self.may_be_resumed = False
             raise
-        await upload.commit()
-        self.is_committed = True
+        # Once begun, a commit goes on even if the client leaves meanwhile.
+        self.is_committing = True
+        try:
+            await upload.commit()
+        except (FileProblem, StoreError):
+            self.is_committing = False
+            raise
 
     async def settle(self) -> None:
         """Give up what was not committed; keep what the client may continue."""
-        if not self.is_committed:
+        if not self.is_committing:
             has_octets = self.upload.offset + self.upload.received_octets > 0
             await self.upload.abort(keep_partial=self.may_be_resumed and has_octets)
 
@@ -431,7 +452,10 @@ async def _send_pages(
     talk.restart = 0
     if not talk.data.is_prepared:
         return NOT_PREPARED
-    first = await anext(pages, ())
+    first: tuple[Node, ...] = ()
+    # Not anext() with a default: in Python 3.11 that cannot wait for a Deferred.
+    with suppress(StopAsyncIteration):
+        first = await anext(pages)
 
     def octets(page: tuple[Node, ...]) -> bytes:
         return encode_path("".join(line(node) + "\r\n" for node in page))

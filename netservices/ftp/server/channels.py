@@ -20,13 +20,14 @@ import termios
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from netservices.core.sendfile import FileSender, FileShrank
 from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken
 from netservices.interfaces import IOpenFile
@@ -40,7 +41,7 @@ class DataConnection(Protocol):
     """An open data connection, or one that has ended."""
 
     def __init__(self, chunk_octets: int) -> None:
-        self.octets = 0
+        self._octets = 0
         self.made: Callable[[DataConnection], None] | None = None
         """Told when the connection is there."""
         self._chunk = chunk_octets
@@ -50,9 +51,16 @@ class DataConnection(Protocol):
         self._is_finishing = False
         self._has_room = True
         self._waiter: Deferred[None] | None = None
+        self._sender: FileSender | None = None
+        self._sending: Deferred[int] | None = None
         self._take: Callable[[bytes], Awaitable[None] | None] | None = None
         self._is_storing = False
         self._progress = 0
+
+    @property
+    def octets(self) -> int:
+        """How many octets the connection has carried."""
+        return self._octets + (self._sender.sent if self._sender is not None else 0)
 
     def connectionMade(self) -> None:
         """Wait, without reading, for the transfer."""
@@ -71,20 +79,40 @@ class DataConnection(Protocol):
         if not self._is_producer:
             self._is_producer = True
             transport.registerProducer(self, True)
-        self.octets += len(data)
+        self._octets += len(data)
         transport.write(data)
         if not self._has_room:
             await self._wait()
 
     async def send_file(self, file: IOpenFile, offset: int) -> None:
         """Send a file as it is, to the end it had when opened.  DataBroken."""
+        self._check()
         end = file.node.size
+        if file.fileno() >= 0:
+            await self._send_descriptor(file.fileno(), offset, end - offset)
+            return
         while offset < end:
             data = await file.read(offset, min(self._chunk, end - offset))
             if not data:
                 raise DataBroken("the file became shorter while it was sent")
             offset += len(data)
             await self.send(data)
+
+    async def _send_descriptor(self, descriptor: int, offset: int, count: int) -> None:
+        if count <= 0:
+            return
+        self._sender = FileSender(self.transport, descriptor, offset, count, None)
+        self._sending = self._sender.start()
+        try:
+            await self._sending
+        except (ConnectionLost, FileShrank, CancelledError) as error:
+            self._check_problem()
+            if isinstance(error, CancelledError):
+                raise
+            raise DataBroken(str(error)) from error
+        finally:
+            self._octets += self._sender.sent
+            self._sender = self._sending = None
 
     async def finish(self) -> None:
         """Close once everything sent has left.  DataBroken."""
@@ -130,7 +158,7 @@ class DataConnection(Protocol):
         """Hand octets over, and pause while they are more than can be stored."""
         if self._take is None:
             return
-        self.octets += len(data)
+        self._octets += len(data)
         try:
             waiting: Any = self._take(data)
         except Exception:
@@ -215,6 +243,8 @@ class DataConnection(Protocol):
     def _break(self, problem: DataBroken) -> None:
         if self._problem is None:
             self._problem = problem
+        if self._sending is not None:
+            self._sending.cancel()
         self._wake(Failure(self._problem))
 
     def _wake(self, result: Failure | None) -> None:

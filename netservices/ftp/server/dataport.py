@@ -107,14 +107,15 @@ class SessionPort:
     @property
     def is_connected(self) -> bool:
         """Whether the client has connected already."""
-        return self._lease is not None and self._lease.connection is not None
+        return self._lease is not None and self._lease.is_connected
 
     def listen(self) -> HostPort:
         """Expect the client on a passive port.  Trouble."""
         self.close()
         if not self.local:
             raise Trouble("passive mode without an IP address", NO_PORT)
-        self._lease = self.shared.passive.lease(self.local, self.peer)
+        connection = self.shared.make()
+        self._lease = self.shared.passive.lease(self.local, self.peer, connection)
         return self._lease.address
 
     def aim(self, target: HostPort) -> None:
@@ -126,7 +127,7 @@ class SessionPort:
         """The connection.  NoDataConnection."""
         lease, target = self._lease, self._target
         self._lease = self._target = None
-        if lease is not None and lease.connection is not None:
+        if lease is not None and lease.is_connected:
             connection = lease.connection
         elif lease is not None:
             connection = await self._accept(lease)
@@ -182,7 +183,7 @@ class SessionPort:
         lease, self._lease = self._lease, None
         if lease is not None:
             lease.release()
-            if lease.connection is not None:
+            if lease.is_connected:
                 lease.connection.abort()
         if self._cancel is not None:
             self._cancel()

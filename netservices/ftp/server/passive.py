@@ -12,7 +12,6 @@ from the configured range only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -41,7 +40,8 @@ class Lease:
     address: HostPort
     _listener: Listener
     _peer: str
-    connection: DataConnection | None = None
+    connection: DataConnection
+    is_connected: bool = False
     arrived: Deferred[DataConnection] | None = None
 
     def release(self) -> None:
@@ -52,7 +52,7 @@ class Lease:
 
     def take(self, connection: DataConnection) -> None:
         """The client has connected."""
-        self.connection = connection
+        self.is_connected = True
         if self.arrived is not None:
             self.arrived.callback(connection)
 
@@ -62,19 +62,18 @@ class Listener(Factory):
 
     noisy = False
 
-    def __init__(self, make_connection: Callable[[], DataConnection]) -> None:
+    def __init__(self) -> None:
         self.expected: dict[str, Lease] = {}
         self.port: Any = None
-        self._make_connection = make_connection
 
     def buildProtocol(self, addr: IAddress | None) -> DataConnection | None:
         """The connection of a client that is expected; anybody else's is closed."""
-        lease = self.expected.pop(normal_address(getattr(addr, "host", "")), None)
+        peer = normal_address(getattr(addr, "host", ""))
+        lease = self.expected.pop(peer, None)
         if lease is None:
             return None
-        connection = self._make_connection()
-        connection.made = lease.take
-        return connection
+        lease.connection.made = lease.take
+        return lease.connection
 
 
 @define(eq=False)
@@ -86,13 +85,12 @@ class PassivePorts:
     shared: int
     """How many listeners of an address are used in turn before more are opened for a
     client that occupies all of them."""
-    make_connection: Callable[[], DataConnection]
     _listeners: dict[str, list[Listener]] = field(factory=dict)
     _turn: int = 0
 
-    def lease(self, local: str, peer: str) -> Lease:
-        """A claim for the client ``peer`` on a port of our address ``local``.  Trouble
-        where all ports are taken."""
+    def lease(self, local: str, peer: str, connection: DataConnection) -> Lease:
+        """A claim for the client ``peer`` on a port of our address ``local``, for a
+        connection still to be made.  Trouble where all ports are taken."""
         listeners = self._listeners.setdefault(local, [])
         listener = None
         if len(listeners) >= self.shared:
@@ -102,7 +100,7 @@ class PassivePorts:
         if listener is None:
             raise Trouble("all passive ports are taken", NO_PORT)
         address = HostPort(local, listener.port.getHost().port)
-        lease = listener.expected[peer] = Lease(address, listener, peer)
+        lease = listener.expected[peer] = Lease(address, listener, peer, connection)
         return lease
 
     def _free(self, listeners: list[Listener], peer: str) -> Listener | None:
@@ -121,7 +119,7 @@ class PassivePorts:
 
     def _open(self, local: str, listeners: list[Listener]) -> Listener | None:
         taken = {listener.port.getHost().port for listener in listeners}
-        listener = Listener(self.make_connection)
+        listener = Listener()
         for number in self._numbers(len(listeners)):
             if number and number in taken:
                 continue

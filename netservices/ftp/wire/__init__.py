@@ -21,6 +21,7 @@ from netservices.ftp.wire.commands import (
     decode_path,
     encode_path,
     parse_command,
+    plain_line,
     strip_telnet,
 )
 from netservices.ftp.wire.facts import (
@@ -73,6 +74,7 @@ __all__ = [
     "parse_pasv_reply",
     "parse_port",
     "parse_time",
+    "plain_line",
     "printable",
     "quoted",
     "split_list_options",

@@ -19,6 +19,9 @@ _SB = 0xFA  # subnegotiation begins
 _SE = 0xF0  # subnegotiation ends
 _WILL = 0xFB  # WILL, WONT, DO and DONT (0xFB-0xFE) carry one option octet
 
+_TELNET = bytes(range(_SE, 0x100))
+"""No verb begins with these."""
+
 _VERB = re.compile(rb"[A-Za-z]{1,16}\Z")
 
 
@@ -32,14 +35,21 @@ class Command:
 
 def parse_command(line: bytes) -> Command:
     """The command of a line given without its line end.  SyntaxProblem."""
-    if IAC in line:
-        line = strip_telnet(line)
+    line = plain_line(line)
     if 0 in line or 13 in line:
         line = _without_nul(line)
     verb, _, argument = line.partition(b" ")
     if not _VERB.match(verb):
         raise SyntaxProblem("no FTP verb")
     return Command(verb.decode("ascii").upper(), argument)
+
+
+def plain_line(line: bytes) -> bytes:
+    """A command line without what Telnet put into it."""
+    if IAC not in line:
+        return line
+    # Not RFC 854: clients that send IP and IAC in the wrong order before ABOR.
+    return strip_telnet(line).lstrip(_TELNET)
 
 
 def _without_nul(line: bytes) -> bytes:

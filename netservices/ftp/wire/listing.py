@@ -32,7 +32,7 @@ def list_line(node: Node, now: float) -> str:
     """One line of LIST, without its line end."""
     mode = stat.filemode(_KIND_BITS[node.kind] | (node.mode & 0o7777))
     links = 2 if node.kind is NodeKind.DIRECTORY else 1
-    owner = node.owner.replace(" ", "_") or "ftp"
+    owner = node.owner.partition("@")[0].replace(" ", "_") or "ftp"
     date = ls_date(node.mtime_ns / 1e9, now)
     name = printable(node.name)
     if node.link_target is not None and node.kind is NodeKind.SYMLINK:

@@ -1,0 +1,93 @@
+"""The control connection: a line session that knows its addresses and its transfer."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from netservices.core.session import LineSession
+from netservices.core.wheel import Deadline
+from netservices.ftp.dialogue.conversation import Conversation
+from netservices.ftp.server.dataport import SessionPort
+from netservices.ftp.wire import normal_address
+
+if TYPE_CHECKING:
+    from netservices.ftp.server.service import FTPServer
+
+
+class ControlSession(LineSession):
+    """One client's control connection."""
+
+    __slots__ = ("_login_deadline", "port")
+
+    dialogue: Conversation
+
+    def __init__(self, server: FTPServer, peer: str) -> None:
+        self.port = SessionPort("", peer, server.connections)
+        conversation = Conversation(server.policy, self.port, self.say)
+        super().__init__(
+            conversation,
+            wheel=server.wheel,
+            max_line_octets=server.settings.longest_command,
+            idle_seconds=server.settings.idle_timeout,
+            tls_context=server.tls_context,
+            trace=server.trace,
+        )
+        conversation.session_id = self.session_id
+        self._login_deadline: Deadline | None = Deadline(
+            server.wheel, server.settings.login_timeout, self._look_for_login
+        )
+
+    def connectionMade(self) -> None:
+        """Learn the local address; take urgent octets as ordinary ones."""
+        self.port.local = address_of(self.transport.getHost())
+        with suppress(AttributeError, OSError):
+            # RFC 959 4.1.3: ABOR may come as Telnet Synch, whose last octet is urgent;
+            # without this option it would be missing from the stream.
+            handle = self.transport.getHandle()
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        self.dialogue.is_secure = self.is_secure
+        super().connectionMade()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Forget the login deadline, too."""
+        self._forget_login_deadline()
+        super().connectionLost(reason)
+
+    def _look_for_login(self) -> None:
+        """The time for the login is over."""
+        self._forget_login_deadline()
+        if self.dialogue.user is None:
+            self.say(self.dialogue.login_timed_out())
+
+    def _forget_login_deadline(self) -> None:
+        deadline, self._login_deadline = self._login_deadline, None
+        if deadline is not None:
+            deadline.cancel()
+
+    def status(self) -> dict[str, Any]:
+        """What ``netservices status`` shows of the session."""
+        talk = self.dialogue
+        found: dict[str, Any] = {
+            "session": self.session_id,
+            "address": self.port.peer,
+            "account": "" if talk.user is None else talk.user.login,
+            "is_secure": talk.is_secure,
+        }
+        transfer = talk.transfer
+        if transfer is not None:
+            found["transfer"] = transfer.status(talk.policy.seconds())
+        return found
+
+
+def address_of(address: IAddress | None) -> str:
+    """The IP address in canonical form; empty for what has none, a UNIX socket."""
+    try:
+        return normal_address(getattr(address, "host", ""))
+    except ValueError:
+        return ""

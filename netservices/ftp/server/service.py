@@ -1,0 +1,89 @@
+"""The FTP server of a process: made once from its settings and the shared services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import define
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IAddress
+
+from netservices.core.session import LineFactory
+from netservices.core.trace import Trace, trace_to_log
+from netservices.core.wheel import Wheel
+from netservices.ftp.policy import Policy
+from netservices.ftp.server.control import ControlSession, address_of
+from netservices.ftp.server.dataport import DataConnections
+from netservices.ftp.server.passive import PassivePorts
+from netservices.ftp.settings import FTPSettings
+from netservices.plugin import Server, Services
+
+_STATUS_SESSIONS = 200
+
+
+@define(eq=False)
+class FTPServer:
+    """What all sessions share."""
+
+    settings: FTPSettings
+    policy: Policy
+    connections: DataConnections
+    wheel: Wheel
+    tls_context: Callable[[], Any]
+    trace: Trace | None
+    factory: LineFactory
+
+    def make_session(self, address: IAddress | None) -> ControlSession:
+        """The session of a new control connection."""
+        return ControlSession(self, address_of(address))
+
+    def stop(self) -> Deferred[None]:
+        """Break what transfers remain, close the passive ports."""
+        self.connections.stop()
+        closing = [one for one in self.connections.passive.close() if one is not None]
+        closed: Deferred[Any] = DeferredList(closing, consumeErrors=True)
+        return closed.addCallback(lambda _results: None)
+
+    def status(self) -> Mapping[str, Any]:
+        """Sessions, transfers and passive ports."""
+        sessions = [s for s in self.factory.sessions if isinstance(s, ControlSession)]
+        transfers = [s for s in sessions if s.dialogue.transfer is not None]
+        return {
+            "sessions": len(sessions),
+            "transfers": len(transfers),
+            "passive_ports": self.connections.passive.statistics(),
+            "session_list": [s.status() for s in sessions[:_STATUS_SESSIONS]],
+        }
+
+
+def make_server(settings: FTPSettings, services: Services) -> Server:
+    """The FTP server; nothing is opened before a session needs it."""
+    reactor: Any = services.clock
+    passive = PassivePorts(reactor, settings.passive_ports, settings.passive_listeners)
+    connections = DataConnections(
+        reactor,
+        passive,
+        settings.transfer_chunk,
+        settings.data_timeout,
+        settings.stall_timeout,
+    )
+    policy = Policy(
+        settings,
+        services.accounts,
+        services.files,
+        services.events,
+        services.limits,
+        services.hostname,
+        reactor.seconds,
+    )
+    server = FTPServer(
+        settings,
+        policy,
+        connections,
+        Wheel(reactor),
+        services.certificates.server_context,
+        trace_to_log if services.settings.log.trace else None,
+        LineFactory(lambda address: server.make_session(address)),
+    )
+    return Server(stream=server.factory, stop=server.stop, status=server.status)
