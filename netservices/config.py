@@ -231,7 +231,7 @@ def _assignment(
     """One ``section.key=value`` of the command line."""
     name, equals, value = text.partition("=")
     section, dot, key = name.strip().partition(".")
-    if not equals or not dot or not key:
+    if not equals or not section or not dot or not key:
         raise ConfigurationError(f"{place}: section.key=value is wanted")
     _check_section(section, place, sections)
     _check_key(section, key, place, sections, f"{section}.")

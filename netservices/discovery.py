@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from traceback import extract_tb
 from typing import Any, cast
 
+import twisted.plugin
 from attrs import frozen
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
-from twisted.plugin import getPlugins
-from zope.interface import implementer
+from twisted.python.failure import Failure
 
 from netservices.core.errors import ConfigurationError
 from netservices.plugin import IProtocolPlugin, ProtocolPlugin
@@ -30,29 +29,54 @@ class Found:
     """One line for each plugin that cannot be used."""
 
 
+RESERVED = frozenset(
+    {
+        *("check", "config", "help", "interface", "port", "set", "state", "version"),
+        *("accounts", "files", "limits", "log", "mail", "server", "store", "tls"),
+    }
+)
+"""Names of options and sections that no plugin can have."""
+
+
+class _Ear:
+    """Takes the place of the log while plugins are searched: keeps the failures."""
+
+    def __init__(self) -> None:
+        self.failures: list[Failure] = []
+
+    def err(self, *_: object) -> None:
+        """An exception is being handled."""
+        self.failures.append(Failure())
+
+    def msg(self, *_: object, **__: object) -> None:
+        """The plugin cache cannot be written: that costs 0.1 s, and harms nobody."""
+
+
 def find_plugins() -> Found:
     """Every protocol plugin, by name, in alphabetical order."""
-    failures: list[LogEvent] = []
-
-    @implementer(ILogObserver)
-    def keep(event: LogEvent) -> None:
-        if "log_failure" in event:
-            failures.append(event)
-
-    globalLogPublisher.addObserver(keep)
+    ear = _Ear()
+    # Twisted prints a traceback of each failure and keeps none, all in one place.
+    search: Any = twisted.plugin
+    its_log, search.log = search.log, ear
     try:
-        found = cast(list[ProtocolPlugin], list(getPlugins(IProtocolPlugin)))
+        found = cast(list[ProtocolPlugin], list(search.getPlugins(IProtocolPlugin)))
     finally:
-        globalLogPublisher.removeObserver(keep)
-    problems = [_describe(event["log_failure"]) for event in failures]
+        search.log = its_log
+    problems = [_describe(failure) for failure in ear.failures]
     plugins: dict[str, ProtocolPlugin] = {}
-    for plugin in sorted(found, key=lambda plugin: plugin.name):
-        if plugin.name in plugins:
+    for one in sorted(found, key=lambda one: one.name):
+        if one.name in RESERVED:
             problems.append(
-                f"two plugins are called {plugin.name} ({plugins[plugin.name].target}"
-                f" and {plugin.target}): only the first is used"
+                f"plugin {one.name} ({one.target}) cannot be used: an option or a"
+                " section of netservices has that name"
             )
-        plugins.setdefault(plugin.name, plugin)
+        elif one.name in plugins:
+            problems.append(
+                f"two plugins are called {one.name} ({plugins[one.name].target} and"
+                f" {one.target}): only the first is used"
+            )
+        else:
+            plugins[one.name] = one
     return Found(plugins, tuple(dict.fromkeys(problems)))
 
 

@@ -4,7 +4,7 @@
 ``udp:PORT[:interface=A]``, ``unix:PATH[:mode=660][:role=R]``,
 ``systemd:NAME[:role=R][:tls=yes]``, and ``tcp:fd=N``, ``tls:fd=N``, ``udp:fd=N`` for
 sockets that a parent process bound.  A ``:`` or ``\\`` inside a value is written
-``\\:`` or ``\\\\``; an IPv6 address may also stand in brackets, ``interface=[::1]``.
+``\\:`` or ``\\\\``; an IPv6 address may stand as it is, or in brackets, ``[::1]``.
 """
 
 from __future__ import annotations
@@ -89,6 +89,8 @@ def parse_endpoint(text: str) -> Endpoint:
         name, equals, value = word.partition("=")
         if equals and name in _OPTIONS[kind]:
             options[name] = value
+        elif "interface" in options and not equals and list(options)[-1] == "interface":
+            options["interface"] += f":{word}"  # an IPv6 address without brackets
         elif not first and not options and word:
             first = word
         else:

@@ -19,14 +19,14 @@ from twisted.python import usage
 from netservices import __version__, logs
 from netservices.config import CommandLine, Configuration, load
 from netservices.core.errors import StartupError
-from netservices.discovery import Found, find_plugins, is_built_in
+from netservices.discovery import Found, find_plugins, is_built_in, load_target
 
 FLAGS = {
     "config": ("FILE", "Configuration file (TOML)."),
     "state": ("DIR", "Directory of everything that is kept."),
     "interface": ("ADDRESS", "Address on which to listen; default: all."),
     "port-offset": ("N", "Added to the standard ports, as 8000: FTP on 8021."),
-    "set": ("KEY=VALUE", "A setting, as ftp.passive_ports=50000-50099; repeatable."),
+    "set": ("KEY=VALUE", "Any setting, as log.trace=true; repeatable."),
 }
 """The options that are always there, and take a value."""
 
@@ -73,7 +73,7 @@ class Options(usage.Options):
             return "Endpoint for that protocol; repeatable."
         if name in self.found.plugins:
             return self.found.plugins[name].summary
-        return "Validate the configuration, print what would run, and exit."
+        return "Check the configuration, print what would run, and exit."
 
     def _take_value(self, name: str, value: str) -> None:
         if name == "config":
@@ -146,6 +146,7 @@ class Options(usage.Options):
         )
         for problem in self.found.problems:
             print(f"netservices: warning: {problem}", file=sys.stderr)
+        self._load_what_runs(self.configuration)
         if self.parent is not None:
             logs.install(self.configuration.log.level, self.parent)
         if self["check"]:
@@ -153,6 +154,17 @@ class Options(usage.Options):
 
             print(what_would_run(self.configuration))
             sys.exit(0)
+
+    def _load_what_runs(self, configuration: Configuration) -> None:
+        """Import the protocols and read the certificates: what is wrong with them is
+        better known before a socket is bound.  StartupError."""
+        for protocol in configuration.enabled():
+            load_target(protocol.plugin)
+        if configuration.tls.certificates and self["check"]:
+            from netservices.tls.certificates import Certificates
+
+            state = configuration.state_directory
+            Certificates(configuration.tls, state, configuration.hostname)
 
     def getSynopsis(self) -> str:
         return "Usage: twistd [options of twistd] netservices [options]"
@@ -171,9 +183,8 @@ class Options(usage.Options):
         lines = [self.getSynopsis(), "", *_aligned(rows), "", "Protocols:"]
         lines += _aligned(protocols)
         lines += [
-            "  --PROTOCOL-listen ENDPOINT    where it listens, as tcp:2121, in place of"
-            " its",
-            "                                standard ports; repeatable",
+            "  --PROTOCOL-listen ENDPOINT",
+            "         Where it listens, as tcp:2121, not at its own ports; repeatable.",
             "",
             "Without a protocol, those run that the configuration enables; by default",
             f"{', '.join(built_in)}.  docs/settings.md lists every setting.",
