@@ -64,7 +64,8 @@ class Tallies:
         if tally is None:
             return None
         now = self._seconds()
-        leaked = (now - tally.at) * self._leak_per_second
+        # A clock that was set back must not add failures.
+        leaked = max(0.0, now - tally.at) * self._leak_per_second
         tally.level = max(0.0, tally.level - leaked)
         tally.at = now
         return tally

@@ -33,8 +33,9 @@ from typing import TypeAlias
 from attrs import frozen
 
 from netservices.core.buckets import TokenBuckets
+from netservices.core.errors import ConfigurationError
 from netservices.core.failures import Tallies, Tally
-from netservices.core.networks import Networks, parse_address, parse_networks
+from netservices.core.networks import Network, Networks, parse_address, parse_networks
 from netservices.core.sessions import SessionCounts, Slot, TooMany
 from netservices.core.settings import Duration, setting, settings
 
@@ -138,7 +139,7 @@ class Limits:
 
     Accounts are named by their login in folded form, whether they exist or not;
     addresses as ``Origin.address``.  ``seconds`` is a clock that never goes back.
-    ValueError where ``settings.exempt`` holds something that is not a network.
+    ConfigurationError where ``settings.exempt`` holds something that is not a network.
     """
 
     def __init__(self, settings: LimitsSettings, seconds: Callable[[], float]) -> None:
@@ -147,7 +148,7 @@ class Limits:
         self._networks = Networks(
             settings.ipv4_network_bits,
             settings.ipv6_network_bits,
-            parse_networks(settings.exempt),
+            _exempt_networks(settings),
         )
         self._pairs = self._tallies(settings.login_failures)
         self._by_network = self._tallies(settings.login_failures_network)
@@ -327,6 +328,13 @@ class Limits:
                 for name, count in self._sessions.by_protocol().items()
             },
         }
+
+
+def _exempt_networks(settings: LimitsSettings) -> tuple[Network, ...]:
+    try:
+        return parse_networks(settings.exempt)
+    except ValueError as problem:
+        raise ConfigurationError(f"limits.exempt: {problem}") from None
 
 
 def _bounded(account: str) -> str:

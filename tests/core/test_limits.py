@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.buckets import TokenBuckets
+from netservices.core.errors import ConfigurationError
 from netservices.core.failures import Tallies
 from netservices.core.limits import Delay, Limits, LimitsSettings, LockedOut
 from netservices.core.networks import Networks, is_loopback, parse_networks
@@ -278,8 +279,25 @@ class FailedLoginTests(LimitsTestCase):
         """
         A network that is none is an error that names it.
         """
-        error = self.assertRaises(ValueError, self.make, exempt=("300.0.0.0/8",))
-        self.assertIn("300.0.0.0/8", str(error))
+        error = self.assertRaises(
+            ConfigurationError, self.make, exempt=("300.0.0.0/8",)
+        )
+        self.assertEqual(
+            "limits.exempt: '300.0.0.0/8' is not a network such as 192.0.2.0/24",
+            str(error),
+        )
+
+    def test_clock_set_back(self) -> None:
+        """
+        A clock that is set back adds no failures.
+        """
+        limits = self.make()
+        self.clock.advance(100_000)
+        self.fail(limits, JOE, CAFE)
+        self.clock.rightNow = 0.0
+
+        self.assertEqual(Delay(0.0), limits.may_try("ann", CAFE))
+        self.assertLessEqual(limits._pairs.open((JOE, "198.51.100.0/24")).level, 1)
 
 
 class MemoryTests(LimitsTestCase):
