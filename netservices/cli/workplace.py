@@ -98,12 +98,10 @@ class Workplace:
             return restore(source, self.directory, report)
 
 
-class _CannotStart(click.ClickException):
-    """A start-up error, with the exit status that the server would end with."""
+class _WrongConfiguration(click.ClickException):
+    """The configuration is wrong; the exit status is the server's for that."""
 
-    def __init__(self, problem: StartupError) -> None:
-        super().__init__(str(problem))
-        self.exit_code = problem.exit_status
+    exit_code = 2
 
 
 pass_workplace = click.make_pass_decorator(Workplace)
@@ -118,7 +116,9 @@ def _in_words() -> Iterator[None]:
         words = str(problem) or type(problem).__name__
         raise click.ClickException(words) from None
     except StartupError as problem:
-        raise _CannotStart(problem) from None
+        if problem.exit_status == _WrongConfiguration.exit_code:
+            raise _WrongConfiguration(str(problem)) from None
+        raise click.ClickException(str(problem)) from None
     except OSError as problem:
         raise click.ClickException(
             f"{problem.filename or 'the state directory'}: {problem.strerror}"
