@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from attrs import evolve
@@ -193,11 +194,11 @@ class ForeignCheckerTests(AccountsTestCase):
         """
         ``accounts.checker`` takes what ``twistd --auth`` takes, here a file.
         """
-        path = self.mktemp()
-        with open(path, "w") as file:
+        with NamedTemporaryFile("w") as file:
             file.write("joe:from a file\n")
-        self.start(evolve(CHEAP, checker=f"file:{path}"))
-        self.login("joe", "from a file")
+            file.flush()
+            self.start(evolve(CHEAP, checker=f"file:{file.name}"))
+            self.login("joe", "from a file")
 
     def test_bad_setting(self) -> None:
         """

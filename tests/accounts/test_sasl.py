@@ -269,10 +269,10 @@ class ScramTests(SynchronousTestCase):
         An authorization identity is handed on with the success, not before.
         """
         done = self.converse(
-            Scram(), ScramClient("user", "pencil", authorization="o,ther")
+            Scram(), ScramClient("user", "pencil", authorization="x,y")
         )
 
-        self.assertEqual("o,ther", done.authorization)
+        self.assertEqual("x,y", done.authorization)
 
     def test_channel_binding(self) -> None:
         """

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from attrs import evolve
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from netservices.accounts import proofs
@@ -14,10 +12,8 @@ from netservices.accounts.credentials import (
     app_password_operations,
     credential_operations,
 )
-from netservices.accounts.hashing import Hashing
 from netservices.accounts.passwords import BadPassword, hash_password, verify_password
 from netservices.core.deferreds import value_of
-from netservices.core.errors import Trouble
 from netservices.core.settings import Duration, Size
 from netservices.interfaces import IAccounts, LoginRefused, StoreUnavailable
 from netservices.units import (
@@ -35,7 +31,6 @@ from tests.accounts.workbench import (
     HERE,
     PASSWORD,
     AccountsTestCase,
-    ThreadedClock,
 )
 
 
@@ -453,167 +448,3 @@ class CacheTests(AccountsTestCase):
         text = repr(vars(self.accounts._proofs.cache)) + repr(self.events.seen)
         self.assertNotIn(PASSWORD, text)
         self.assertNotIn("hunter2", text)
-
-
-class LimitedLoginTests(AccountsTestCase):
-    """Failures slow down and lock out, whatever the protocol."""
-
-    def test_delay_across_protocols(self) -> None:
-        """
-        After failures over FTP and IMAP the next login over either waits for the clock.
-        """
-        imap = Origin("imap", "127.0.0.9", is_secure=False)
-        self.assertRaises(LoginRefused, self.login, "joe", "wrong1", HERE)
-        self.assertRaises(LoginRefused, self.login, "joe", "wrong2", imap)
-
-        deferred = self.accounts.login("joe", PASSWORD.encode(), HERE)
-
-        self.clock.advance(0.99)
-        self.assertNoResult(deferred)
-        self.clock.advance(0.01)
-        self.assertEqual("joe", self.wait(deferred).name)
-
-    def wrong(self, origin: Origin, guesses: int) -> None:
-        """Try that many different wrong passwords as joe."""
-        for number in range(guesses):
-            deferred = self.accounts.login("joe", b"wrong%d" % number, origin)
-            self.clock.advance(16)
-            self.assertRaises(LoginRefused, self.wait, deferred)
-
-    def test_lockout_and_unlock(self) -> None:
-        """
-        A locked out network learns for how long; events tell; an admin lifts it by any
-        form of the login or by address.
-        """
-        for name in ("joe", "JOE@example.org", "198.51.100.9"):
-            self.start(CHEAP)
-            self.wrong(AFAR, 10)
-            refusal = self.assertRaises(LoginRefused, self.login, "joe", PASSWORD, AFAR)
-            self.assertEqual(900, refusal.retry_after)
-            [event] = self.events.named("locked_out")
-            self.assertEqual("198.51.100.0/24", event["network"])
-            self.assertEqual("joe@example.org", event["login"])
-
-            self.assertTrue(self.accounts.unlock(name))
-            self.assertFalse(self.accounts.unlock(name))
-            self.login("joe", PASSWORD, AFAR)
-            self.assertEqual(1, len(self.events.named("unlocked")))
-
-    def test_lockout_elsewhere(self) -> None:
-        """
-        Whoever is locked out afar, the user at home gets in at once.
-        """
-        self.wrong(AFAR, 12)
-        self.login("joe", PASSWORD, HERE)
-
-    def test_cancelled_while_waiting(self) -> None:
-        """
-        A peer that leaves during its wait counts as nothing.
-        """
-        self.wrong(AFAR, 5)
-        before = self.limits._pairs.find(("joe@example.org", "198.51.100.0/24"))
-        assert before is not None
-        deferred = self.accounts.login("joe", b"wrong", AFAR)
-        self.assertEqual(1, before.pending)
-        deferred.cancel()
-        self.failureResultOf(deferred)
-        self.assertEqual(0, before.pending)
-        self.assertEqual([], self.clock.getDelayedCalls())
-
-    def test_cancelled_while_hashing(self) -> None:
-        """
-        A peer that leaves while its password is hashed counts as nothing.
-        """
-        deferred = self.accounts.login("joe", b"wrong", AFAR)
-        deferred.cancel()
-        self.failureResultOf(deferred)
-        self.assertEqual(0, self.limits.statistics()["failure_tallies"])
-
-    def test_events(self) -> None:
-        """
-        Each attempt gives one event with all its fields.
-        """
-        self.login("joe", PASSWORD, AFAR)
-        self.assertRaises(LoginRefused, self.login, "Joe", "wrong")
-        where = {"protocol": "ftp", "session": "s1", "address": "127.0.0.1"}
-
-        self.assertEqual(["login", "login_refused"], [n for n, _ in self.events.seen])
-        self.assertEqual(
-            {
-                **where,
-                "is_secure": False,
-                "login": "joe@example.org",
-                "method": "password",
-                "reason": "wrong password",
-                "retry_after": 0.0,
-            },
-            self.events.seen[1][1],
-        )
-
-
-class HashingTests(SynchronousTestCase):
-    """The pool is bounded."""
-
-    def test_concurrency_and_queue(self) -> None:
-        """
-        At most ``hash_threads`` hashes run at once, at most ``hash_queue`` wait, and
-        further ones fail at once with ``Trouble``.
-        """
-        clock = ThreadedClock()
-        settings = evolve(CHEAP, hash_threads=2, hash_queue=3)
-        hashing = Hashing(settings, clock)
-        hashing.start()
-        gate, lock = threading.Event(), threading.Lock()
-        running, peak = 0, 0
-
-        def slow() -> int:
-            nonlocal running, peak
-            with lock:
-                running += 1
-                peak = max(peak, running)
-            gate.wait(30)
-            with lock:
-                running -= 1
-            return 1
-
-        calls = [hashing.call(f"net{number}", slow) for number in range(5)]
-        self.failureResultOf(hashing.call("another", slow), Trouble)
-        gate.set()
-        self.assertEqual([1] * 5, [clock.wait_for(call) for call in calls])
-        self.assertLessEqual(peak, 2)
-        clock.wait_for(hashing.stop())
-        self.failureResultOf(hashing.call("late", slow), Trouble)
-
-    def test_one_network_leaves_room(self) -> None:
-        """
-        One network fills its part of the queue; another one is still served.
-        """
-        clock = ThreadedClock()
-        hashing = Hashing(evolve(CHEAP, hash_queue_per_network=2), clock)
-        hashing.start()
-        gate = threading.Event()
-        calls = [hashing.call("evil", gate.wait, 30) for _ in range(2)]
-        self.failureResultOf(hashing.call("evil", gate.wait, 30), Trouble)
-        calls.append(hashing.call("good", gate.wait, 30))
-        gate.set()
-        for call in calls:
-            clock.wait_for(call)
-        clock.wait_for(hashing.call("evil", gate.wait, 30))
-        self.assertEqual({}, hashing._by_network)
-        clock.wait_for(hashing.stop())
-
-
-class FullQueueTests(AccountsTestCase):
-    """A full queue is our fault, not the peer's."""
-
-    def test_temporary(self) -> None:
-        """
-        A login that finds the queue full is refused as temporary and not counted.
-        """
-        self.start(evolve(CHEAP, hash_queue_per_network=1))
-        first = self.accounts.login("joe", PASSWORD.encode(), HERE)
-        second = self.accounts.login("ann", PASSWORD.encode(), HERE)
-        refusal = self.failureResultOf(second, LoginRefused).value
-        self.assertTrue(refusal.is_temporary)
-        self.assertEqual("joe", self.wait(first).name)
-        self.assertEqual(0, self.limits.statistics()["failure_tallies"])
