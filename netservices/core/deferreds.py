@@ -47,6 +47,10 @@ async def _resume(coroutine: Coroutine[Any, Any, T], waiting_for: Any) -> T:
     while True:
         try:
             value = await waiting_for
+        except GeneratorExit:
+            # Nobody will ever resume this: end the coroutine as if it were alone.
+            coroutine.close()
+            raise
         except BaseException:
             step = Failure()
             try:

@@ -456,21 +456,32 @@ class LineSession(Protocol):
             if type(answer) is CoroutineType:
                 answer = drive(answer)
         except Exception:
-            self._log.failure("{session} cannot go on", session=self.session_id)
-            self.close()
+            self._give_up()
             return
         if isinstance(answer, Deferred):
             self._wait_for(answer)
         elif answer is not None:
-            self._reply(answer)
+            self._reply(answer, is_apology=True)
+
+    def _give_up(self) -> None:
+        """Not even an error can be answered."""
+        self._log.failure("{session} cannot go on", session=self.session_id)
+        self.close()
 
     # --- replies --------------------------------------------------------------------
 
-    def _reply(self, reply: Reply) -> None:
+    def _reply(self, reply: Reply, is_apology: bool = False) -> None:
         """Note what a reply says, and do what it asks for."""
         if self._holds & _CLOSED:
             return
-        octets = reply.encode()
+        try:
+            octets = reply.encode()
+        except Exception as error:
+            if is_apology:
+                self._give_up()
+            else:
+                self._fail(error)
+            return
         self._out.append(octets)
         self._out_octets += len(octets)
         if self._trace is not None:
