@@ -109,6 +109,16 @@ def remove_unowned(directory: int, name: bytes) -> int | None:
         os.close(descriptor)
 
 
+def has_partials(root: int, opener: Opener) -> bool:
+    """Whether there is a partial upload, of anybody and any path."""
+    try:
+        directory = open_area(root, opener, is_made=False)
+    except FileNotFoundError:
+        return False
+    with closing(directory):
+        return any(name.startswith(PARTIAL) for name in os.listdir(directory))
+
+
 def is_unowned(directory: int, name: bytes) -> bool:
     """Whether nobody has locked the file."""
     try:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from bisect import bisect_right
 from collections import OrderedDict
@@ -93,22 +94,16 @@ class Snapshots:
 
 def sorted_names(directory: int) -> tuple[bytes, ...]:
     """All visible names of an open directory, ordered by octets."""
-    runs: list[list[bytes]] = []
-    run: list[bytes] = []
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            name = os.fsencode(entry.name)
-            if is_reserved(name):
-                continue
-            run.append(name)
-            if len(run) == _RUN:
-                run.sort()
-                runs.append(run)
-                run = []
-    run.sort()
-    if not runs:
-        return tuple(run)
-    return tuple(merge(*runs, run))
+    encoding = sys.getfilesystemencoding()
+    errors = sys.getfilesystemencodeerrors()
+    unsorted = os.listdir(directory)
+    runs = []
+    for start in range(0, len(unsorted), _RUN):
+        run = [name.encode(encoding, errors) for name in unsorted[start : start + _RUN]]
+        run.sort()
+        runs.append(run)
+    ordered = runs[0] if len(runs) == 1 else merge(*runs)
+    return tuple(name for name in ordered if not is_reserved(name))
 
 
 def list_page(

@@ -7,7 +7,7 @@ import os
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from netservices.files import names, placing
+from netservices.files import area, names, placing
 from netservices.files.content import Tally
 from netservices.files.continuing import continue_file, continue_partial
 from netservices.files.disk import Target
@@ -197,12 +197,17 @@ class FileTree:
         names.check_new_name(path)
         path = names.canonical(path)
         self._check_guards(Action.WRITE, path)
-        target = await volume.hops.run(self._look_for_room, encoded, expected_size)
+        target, has_partials = await volume.hops.run(
+            self._look_for_room, encoded, expected_size
+        )
         if mode is WriteMode.CREATE and target is not None:
             raise Exists("the name is taken")
         records = volume.store.file_records
-        volume.ledger.used_octets, _ = await records.usage(self.name)
-        partial = await records.partial(self.name, path, self._account)
+        if self._quota_octets is not None:
+            volume.ledger.used_octets, _ = await records.usage(self.name)
+        partial = None
+        if has_partials:
+            partial = await records.partial(self.name, path, self._account)
         order = Order(is_new=mode is WriteMode.CREATE)
         beginning = None
         if mode in (WriteMode.APPEND, WriteMode.RESUME):
@@ -214,13 +219,15 @@ class FileTree:
 
     def _look_for_room(
         self, encoded: bytes, expected_size: int | None
-    ) -> Target | None:
-        """In a thread."""
+    ) -> tuple[Target | None, bool]:
+        """What has the name, and whether there may be something to resume: a record is
+        looked up only if there is a file, which saves most uploads the look.  In a
+        thread."""
         disk = self.volume.disk
         target = disk.target(encoded)
         if expected_size and expected_size > disk.free_octets():
             raise DiskFull("the disk has no room for that much")
-        return target
+        return target, area.has_partials(disk.root(), disk.opener)
 
     async def _continue(
         self,
