@@ -94,17 +94,20 @@ class View:
         letters = _DIRECTORY_LETTERS if kind is NodeKind.DIRECTORY else _FILE_LETTERS
         return "".join(letter for letter, right in letters if self.may(right))
 
-    async def nodes(self, text: str) -> AsyncIterator[tuple[Node, ...]]:
+    async def nodes(
+        self, text: str, may_match: bool = True
+    ) -> AsyncIterator[tuple[Node, ...]]:
         """Pages of what LIST or NLST of ``text`` shows.
 
-        The entries of a directory, the one node of a file, or what a pattern in the
-        last segment matches.  NotFound where there is nothing of that name.
+        The entries of a directory, the one node of a file, or (with ``may_match``)
+        what a pattern in the last segment matches.  NotFound where there is nothing of
+        that name.
         """
         path = self.path(text)
         try:
             node = await self.tree.stat(path)
         except NotFound:
-            if not path or not _GLOB.search(path[-1]):
+            if not (may_match and path and _GLOB.search(path[-1])):
                 raise
             async for page in self._matching(path):
                 yield page

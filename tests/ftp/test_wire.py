@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import contextlib
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +35,7 @@ class CommandTests(SynchronousTestCase):
             (b"STOR a\r\0b", "STOR", b"a\rb"),
             (b"STOR a\xff\xffb", "STOR", b"a\xffb"),
             (b"\xff\xf4\xff\xf2ABOR", "ABOR", b""),
+            (b"\xf4\xffABOR", "ABOR", b""),
             (b"RETR \xff\xfb\x01x", "RETR", b"x"),
             (b"RE\xff\xfaanything\xff\xf0TR x", "RETR", b"x"),
         ):
@@ -208,7 +209,7 @@ class AddressTests(SynchronousTestCase):
     def test_any_octets(self, argument: bytes) -> None:
         """Every argument is an address or one of the known problems."""
         for parse in (wire.parse_port, wire.parse_eprt, wire.parse_epsv_argument):
-            with suppress(SyntaxProblem, Refused):
+            with contextlib.suppress(SyntaxProblem, Refused):
                 parse(argument)
 
     def test_normal_address(self) -> None:
@@ -299,7 +300,7 @@ class ListingTests(SynchronousTestCase):
         """All facts, and only those that were chosen.  RFC 3659 7.5"""
         everything = wire.facts_of(node(), "adfrw", wire.FACTS)
         self.assertEqual(
-            "type=file;size=5;modify=20231114221320;perm=adfrw;unique=7;"
+            "type=file;perm=adfrw;size=5;modify=20231114221320;unique=7;"
             "UNIX.mode=0644; a",
             wire.format_facts(everything, "a"),
         )

@@ -2,13 +2,13 @@
 
 Two lanes.  A command is answered before the next one is looked at, and a transfer is a
 command that takes long: its coroutine ends with the 226 or 426.  NOOP, STAT, REIN,
-USER, ABOR and QUIT overtake it.  The first four reply at once (after REIN and USER the
-transfer is completed for the old user, RFC 959 4.1.1, and whatever is refused for want
-of a login is refused at once, too).  ABOR and QUIT leave a mark on the transfer, whose
-last reply then brings theirs along, so that their order is that of RFC 959 5.4 (426 or
-226 first) whatever the moment at which they came.  A client that pipelines RETR, DELE,
-QUIT means them in this order: as soon as a line is held back by the transfer, only ABOR
-overtakes.
+USER, QUIT and ABOR overtake it.  All but the last reply at once; after REIN and USER
+the transfer is completed for the old user (RFC 959 4.1.1), and whatever is refused for
+want of a login is refused at once, too; after QUIT the session ends with the transfer's
+own reply.  ABOR leaves a mark on the transfer, whose last reply brings that to ABOR
+along, so that their order is that of RFC 959 5.4 (426 or 226 first) whatever the moment
+at which it came.  A client that pipelines RETR, DELE, QUIT means them in this order: as
+soon as a line is held back by the transfer, only ABOR overtakes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from netservices.ftp.dialogue.registry import (
     Commands,
     Verb,
 )
-from netservices.ftp.dialogue.states import State, refusal
+from netservices.ftp.dialogue.states import LOG_IN_FIRST, State, refusal
 from netservices.ftp.policy import Policy, User
 from netservices.ftp.wire import FACTS, Reply, parse_command, plain_line
 from netservices.interfaces import FileProblem, StoreError
@@ -127,14 +127,16 @@ class Conversation:
         return refused or self.run(verb, command.argument)
 
     def _refusal(self, verb: Verb, argument: bytes) -> Reply | None:
-        refused = refusal(self.state, verb.name)
-        if refused is not None:
-            return refused
+        out_of_order = refusal(self.state, verb.name)
+        if out_of_order is LOG_IN_FIRST:
+            return out_of_order
         if argument.strip() == b"":
             if verb.argument is Argument.REQUIRED:
                 return NEEDS_ARGUMENT
         elif verb.argument is Argument.NONE:
             return TAKES_NO_ARGUMENT
+        if out_of_order is not None:
+            return out_of_order
         if verb.permission is not None and not self.view.may(verb.permission):
             return DENIED
         return None
@@ -193,7 +195,7 @@ class Conversation:
         """The server stops: at once, or after the transfer that runs."""
         if self.transfer is None:
             return CLOSING
-        self.transfer.last_words.append(CLOSING)
+        self.transfer.is_last = True
         return None
 
     def failed(self, error: BaseException) -> Answer:

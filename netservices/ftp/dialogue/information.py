@@ -118,7 +118,7 @@ async def _stat_path(talk: Conversation, argument: str) -> Reply:
     most = talk.policy.settings.status_entries
     text = split_list_options(argument)
     lines: list[str] = []
-    async for page in talk.view.nodes(text):
+    async for page in talk.view.nodes(text, may_match=False):
         lines += [list_line(node, now) for node in page[: most - len(lines)]]
         if len(lines) >= most:
             lines.append("... (use LIST for more)")

@@ -72,8 +72,8 @@ def rein(talk: Conversation, argument: bytes) -> Answer:
 
 @COMMANDS.verb("QUIT", argument=Argument.NONE, help=": end the session", overtakes=True)
 def quit_(talk: Conversation, argument: bytes) -> Answer:
-    """Close; during a transfer, after it (RFC 959 4.1.1)."""
+    """Close; during a transfer, after its own reply (RFC 959 4.1.1)."""
     if talk.transfer is None:
         return GOODBYE
-    talk.transfer.last_words.append(GOODBYE)
-    return None
+    talk.transfer.is_last = True
+    return Reply(221, "Goodbye, when the transfer is complete")

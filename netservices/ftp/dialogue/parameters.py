@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 COMMANDS = Commands()
 
 _ASCII = frozenset({"A", "A N", "A T"})
-_IMAGE = frozenset({"I", "L 8"})
+_IMAGE = frozenset({"I", "L 8", "L8"})
 _KNOWN_TYPE = re.compile(r"([AE]( [NTC])?|I|L \d{1,3})\Z")
 _SIZE = re.compile(rb"(\d{1,18})(?: R \d{1,18})?\Z")
+_FACT_NAMES = re.compile(r"(?:[!-:<-~]+;)*\Z")
 _LARGEST_OFFSET = (1 << 63) - 1
 
 WRONG_FAMILY = {
@@ -199,6 +200,8 @@ def opts(talk: Conversation, argument: bytes) -> Answer:
     if verb == "UTF8":
         return _opts_utf8(options.strip().upper())
     if verb == "MLST":
+        if not _FACT_NAMES.match(options):
+            raise SyntaxProblem("OPTS MLST without semicolons")
         talk.facts = chosen_facts(options)
         names = "".join(name + ";" for name in talk.facts)
         return Reply(200, f"MLST OPTS {names}".rstrip())

@@ -17,9 +17,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import define, field
+import attrs
+from attrs import define
 
-from netservices.core.dialogue import Answer
+from netservices.core.dialogue import Answer, Then
 from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import ProtocolError, Refused
 from netservices.ftp.backend import Permission, path_text
@@ -60,7 +61,7 @@ NOT_PREPARED = Reply(425, "Say PASV, EPSV, PORT or EPRT first")
 ABORTED = Reply(426, "Transfer aborted")
 ABOR_DONE = Reply(226, "Abort complete")
 NOTHING_TO_ABORT = Reply(225, "No transfer is in progress")
-BEYOND_END = Reply(554, "The restart position is beyond the end of the file")
+BEYOND_END = Reply(554, "Restart position > file size")
 RESTART_PENDING = Reply(450, "Not after REST")
 
 _UNIQUE_TRIES = 5
@@ -79,9 +80,11 @@ class Transfer:
     opening: str = ""
     """Text of the 125 or 150."""
     channel: DataChannel | None = None
-    is_aborted: bool = False
-    last_words: list[Reply] = field(factory=list)
-    """Replies of the commands that came meanwhile and follow the transfer's own."""
+    is_given_up: bool = False
+    aborts: int = 0
+    """How many ABORs came; each is answered after the transfer."""
+    is_last: bool = False
+    """Whether the session ends with it: QUIT came, or the server stops."""
 
     @property
     def octets(self) -> int:
@@ -109,7 +112,7 @@ class Transfer:
 
     def abort(self) -> None:
         """The client wants no more of it, or has gone."""
-        self.is_aborted = True
+        self.is_given_up = True
         self.break_channel()
 
     def break_channel(self) -> None:
@@ -120,6 +123,8 @@ class Transfer:
 
 async def carry(talk: Conversation, transfer: Transfer, move: Move) -> AnyReply:
     """Open the data connection, let ``move`` use it, and say how that ended."""
+    if not talk.data.is_prepared:
+        return NOT_PREPARED
     talk.transfer = transfer
     user = talk.user
     reply = ABORTED
@@ -129,7 +134,7 @@ async def carry(talk: Conversation, transfer: Transfer, move: Move) -> AnyReply:
         talk.data.close()
         talk.transfer_ended()
         _report(talk, user, transfer, reply.code)
-    return _with_last_words(reply, transfer.last_words)
+    return _last_words(transfer, reply)
 
 
 def _report(
@@ -157,22 +162,19 @@ async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
         await move(transfer.channel)
     except (ProtocolError, FileProblem, StoreError) as error:
         transfer.break_channel()
-        return ABORTED if transfer.is_aborted else reply_for(error)
+        return ABORTED if transfer.is_given_up else reply_for(error)
     except BaseException:
         transfer.break_channel()
         raise
     return Reply(226, f"Transfer complete, {transfer.octets} octets")
 
 
-def _with_last_words(reply: Reply, words: list[Reply]) -> AnyReply:
-    if not words:
-        return reply
-    parts = [reply]
-    for word in words:
-        parts.append(word)
-        if word.then is not None:
-            break
-    return Replies(tuple(parts))
+def _last_words(transfer: Transfer, reply: Reply) -> AnyReply:
+    """The transfer's reply, those to ABOR, and the end of the session if it is due."""
+    replies = [reply, *(ABOR_DONE for _ in range(transfer.aborts))]
+    if transfer.is_last:
+        replies[-1] = attrs.evolve(replies[-1], then=Then.CLOSE)
+    return replies[0] if len(replies) == 1 else Replies(tuple(replies))
 
 
 @COMMANDS.verb("ABOR", argument=Argument.NONE, help=": stop a transfer", overtakes=True)
@@ -181,7 +183,7 @@ def abor(talk: Conversation, argument: bytes) -> Answer:
     if talk.transfer is None:
         talk.data.close()
         return NOTHING_TO_ABORT
-    talk.transfer.last_words.append(ABOR_DONE)
+    talk.transfer.aborts += 1
     talk.transfer.abort()
     talk.data.close()
     return None
@@ -199,8 +201,6 @@ def abor(talk: Conversation, argument: bytes) -> Answer:
 async def retr(talk: Conversation, argument: bytes) -> AnyReply:
     """The file as it was when it was opened, from the restart position on."""
     offset = _take_restart(talk)
-    if not talk.data.is_prepared:
-        return NOT_PREPARED
     path = talk.view.path(decode_path(argument))
     file = await talk.view.tree.open(path)
     try:
@@ -306,8 +306,6 @@ async def _store(
     talk: Conversation, transfer: Transfer, mode: WriteMode, offset: int = 0
 ) -> AnyReply:
     expected, talk.expected_octets = talk.expected_octets, None
-    if not talk.data.is_prepared:
-        return NOT_PREPARED
     if not transfer.path:
         raise IsADirectory("/")
     tree = talk.view.tree
@@ -450,8 +448,6 @@ async def _send_pages(
 ) -> AnyReply:
     """Send a listing page by page; what is wrong with the path comes before the 150."""
     talk.restart = 0
-    if not talk.data.is_prepared:
-        return NOT_PREPARED
     first: tuple[Node, ...] = ()
     # Not anext() with a default: in Python 3.11 that cannot wait for a Deferred.
     with suppress(StopAsyncIteration):

@@ -11,7 +11,7 @@ from netservices.core.errors import SyntaxProblem
 from netservices.ftp.wire.listing import printable
 from netservices.values import Node, NodeKind
 
-FACTS = ("type", "size", "modify", "perm", "unique", "UNIX.mode")
+FACTS = ("type", "perm", "size", "modify", "unique", "UNIX.mode")
 """The facts on offer, in the order in which they are written."""
 
 _TIME = re.compile(r"(\d{14})(?:\.(\d{1,9}))?\Z")
