@@ -35,21 +35,22 @@ class Layout:
 
 _ONE_NAME = Layout(is_compressed=True)
 
-# RFC 3597 4: senders compress in the types of RFC 1035 alone; receivers understand
+# RFC 3597 4: senders compress in the types of RFC 1035 alone (here only in those that
+# every decoder still knows); receivers understand
 # compression also in RP, AFSDB, RT, SIG, PX, NXT, NAPTR and SRV.  KX and DNAME forbid
 # it (RFC 2230 3, RFC 6672 2.5), as do SVCB and HTTPS (RFC 9460 2.2), but some servers
 # do it, and no harm is in reading it.
 LAYOUTS: dict[int, Layout] = {
     Type.NS: _ONE_NAME,
-    Type.MD: _ONE_NAME,
-    Type.MF: _ONE_NAME,
+    Type.MD: Layout(),
+    Type.MF: Layout(),
     Type.CNAME: _ONE_NAME,
     Type.SOA: Layout(names=2, rest=20, is_compressed=True),
-    Type.MB: _ONE_NAME,
-    Type.MG: _ONE_NAME,
-    Type.MR: _ONE_NAME,
+    Type.MB: Layout(),
+    Type.MG: Layout(),
+    Type.MR: Layout(),
     Type.PTR: _ONE_NAME,
-    Type.MINFO: Layout(names=2, is_compressed=True),
+    Type.MINFO: Layout(names=2),
     Type.MX: Layout(prefix=2, is_compressed=True),
     Type.RP: Layout(names=2),
     Type.AFSDB: Layout(prefix=2),

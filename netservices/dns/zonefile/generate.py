@@ -7,7 +7,9 @@ import re
 MAX_GENERATED = 65536
 _MAX_WIDTH = 127
 _RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?")
-_PLACE = re.compile(r"\\.|\$\$|\$\{([+-]?\d{1,10})(?:,(\d{1,3})(?:,([doxXnN]))?)?\}|\$")
+_PLACE = re.compile(
+    r"\\.|\$\$|\$\{([+-]?\d{1,10})(?:,(\d{1,3})(?:,([doxXnN]))?)?\}|\$(?!\{)"
+)
 
 
 def parse_range(word: str) -> tuple[int, int, int]:
