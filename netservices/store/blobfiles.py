@@ -32,6 +32,8 @@ class BlobFiles:
         """Make the directories where they are missing."""
         for directory in (self.root, self.spool):
             os.makedirs(directory, 0o700, exist_ok=True)
+        if self.is_durable:
+            sync_directory(os.path.dirname(self.root))
 
     def path(self, content_hash: bytes) -> str:
         """Where the content of that hash is."""

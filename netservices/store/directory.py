@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pwd import getpwuid
 
 from netservices.core.errors import StartupError
+from netservices.store.sync import sync_directory
 
 DATABASE = "netservices.db"
 
@@ -15,7 +17,7 @@ def prepare_directory(path: str) -> None:
     """Make ``path``, or see that it is ours to write; StartupError with the way
     out."""
     try:
-        os.makedirs(path, 0o700, exist_ok=True)
+        _make(os.path.abspath(path))
         found = os.stat(path)
     except OSError as error:
         raise StartupError(
@@ -27,6 +29,16 @@ def prepare_directory(path: str) -> None:
     if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o007:
         # Passwords and mail are in it.
         os.chmod(path, stat.S_IMODE(found.st_mode) & ~0o007)
+
+
+def _make(path: str) -> None:
+    """Make a directory and those above it, their names on stable storage."""
+    above = os.path.dirname(path)
+    if not os.path.isdir(above):
+        _make(above)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+        sync_directory(above)
 
 
 def _check_owner(path: str, found: os.stat_result) -> None:
