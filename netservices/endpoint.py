@@ -85,13 +85,13 @@ def parse_endpoint(text: str) -> Endpoint:
         )
     options: dict[str, str] = {}
     first = ""
-    for word in words[1:]:
+    for position, word in enumerate(words[1:]):
         name, equals, value = word.partition("=")
         if equals and name in _OPTIONS[kind]:
             options[name] = value
         elif "interface" in options and not equals and list(options)[-1] == "interface":
             options["interface"] += f":{word}"  # an IPv6 address without brackets
-        elif not first and not options and word:
+        elif position == 0:
             first = word
         else:
             known = ", ".join(sorted(_OPTIONS[kind]))
