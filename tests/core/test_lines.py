@@ -186,6 +186,26 @@ class LookAheadTests(SynchronousTestCase):
                 kept.append(line)
         self.assertEqual(kept, lines_of(buffer))
 
+    def test_remove_what_began_earlier(self) -> None:
+        """A line whose first octets were searched before leaves no trace when it is
+        taken out."""
+        buffer = LineBuffer(LIMIT)
+        buffer.feed(b"AB")
+        self.assertIsNone(buffer.next_line())
+        buffer.feed(b"OR\n\nfoo\n")
+        self.assertEqual(b"ABOR", buffer.look_ahead())
+        buffer.remove_looked_at(b"ABOR")
+        self.assertEqual([b"", b"foo"], lines_of(buffer))
+
+    def test_remove_behind_a_literal(self) -> None:
+        """The CR at the end of a literal is not taken out with the line behind it."""
+        buffer = LineBuffer(LIMIT)
+        buffer.feed(b"lit\r\nlonger\r\n")
+        self.assertEqual(b"lit\r", buffer.take(4))
+        self.assertEqual(b"", buffer.look_ahead())
+        buffer.remove_looked_at(b"")
+        self.assertEqual([b"longer"], lines_of(buffer))
+
     def test_from_start(self) -> None:
         """Each wait may look at the held lines anew."""
         buffer = LineBuffer(LIMIT)
@@ -262,3 +282,13 @@ class LinearTimeTests(SynchronousTestCase):
                     work = self.work(segment, times, bare_lf, held)
                     size = len(segment) * times
                     self.assertLess(work, 8 * size + 1000, (segment[:8], held))
+
+    def test_backlog(self) -> None:
+        """A backlog that is worked off a line at a time is not moved each time."""
+        self.patch(CountingArray, "work", 0)
+        buffer = LineBuffer(64)
+        buffer._data = CountingArray(b"12345678\r\n" * 6000)
+        for _ in range(6000):
+            self.assertEqual(b"12345678", buffer.next_line())
+            buffer.feed(b"12345678\r\n")
+        self.assertLess(CountingArray.work, 8 * 120_000)
