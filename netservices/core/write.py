@@ -84,6 +84,11 @@ class SendAtOnce(_Stream):
         """The same for several pieces, which leave together."""
         self.write(b"".join(iovec))
 
+    @property
+    def unsent_octets(self) -> int:
+        """What the kernel has not taken yet."""
+        return len(self.dataBuffer) - self.offset + self._tempDataLen
+
     def _must_queue(self) -> bool:
         """Whether octets wait already, or the connection is in one of the rarer
         states."""

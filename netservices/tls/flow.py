@@ -72,6 +72,8 @@ class Flow:
     _is_pulling = False
     _is_corked = False
     _is_half_closing = False
+    _is_held = False
+    _is_paused = False
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -108,6 +110,8 @@ class Flow:
         words = self._engine.take()
         if words:
             self.lower.write(words)
+            if self._lower_is_full:
+                self._hold_reading()
         self._relieve()
         self._close_when_drained()
 
@@ -167,9 +171,20 @@ class Flow:
             self.lower.unregisterProducer()
         self._is_attached = self._is_pulling = self._lower_is_full = False
 
+    def _hold_reading(self) -> None:
+        """Read no more until what was sent in answer has left: a peer that only asks
+        (for new keys, RFC 8446 4.6.3) and never reads would fill the memory."""
+        if not self._is_held:
+            self._is_held = True
+            self.lower.pauseProducing()
+
     def _lower_drained(self) -> None:
         """The transport below has sent everything."""
         self._lower_is_full = False
+        if self._is_held:
+            self._is_held = False
+            if not self._is_paused:
+                self.lower.resumeProducing()
         self._flush()
 
     def _pull(self) -> None:

@@ -48,10 +48,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices.tls.engine import Engine
+from netservices.tls.facts import Facts
 from netservices.tls.flow import Flow
 
 HANDSHAKE_SECONDS = 30.0
 CLOSE_SECONDS = 5.0
+
+FLUSH_SECONDS = 120.0
+"""After ``loseConnection``, how long not one octet may leave."""
 
 _TRUNCATED = "the peer ended the connection without close_notify"
 
@@ -66,7 +70,7 @@ class TLSFailed(ConnectionLost):
 
 
 @implementer(ISSLTransport, IConsumer, IPushProducer, IProtocol, IHalfCloseableProtocol)
-class TLSLayer(Flow):
+class TLSLayer(Flow, Facts):
     """One TLS connection; see the module's theory.
 
     ``build`` makes the inner protocol once the handshake is complete, unless there is
@@ -80,7 +84,7 @@ class TLSLayer(Flow):
     _timer: Any = None
     _failure: Failure | None = None
     _has_ended = False
-    _is_paused = False
+    _unsent_before = -1
     _is_open = False
     _is_finished = False
     _all_has_left = False
@@ -164,6 +168,8 @@ class TLSLayer(Flow):
     def writeConnectionLost(self) -> None:
         """Everything up to our close_notify has gone to the kernel."""
         self._all_has_left = True
+        if self._timer is not None:
+            self._start_timer(self._close_seconds)
 
     def connectionLost(self, reason: Failure) -> None:
         """The transport below is gone."""
@@ -243,7 +249,8 @@ class TLSLayer(Flow):
 
     def _broken(self, error: ssl.SSLError) -> None:
         """The peer does not speak TLS, or not as it should."""
-        reason = (error.reason or str(error)).lower().replace("_", " ")
+        reason = getattr(error, "verify_message", None) or error.reason or str(error)
+        reason = reason.lower().replace("_", " ")
         stage = "TLS" if self._is_open else "TLS handshake"
         self._log.info(
             "{stage} with {peer} failed: {reason}",
@@ -309,11 +316,11 @@ class TLSLayer(Flow):
         self._detach()
         if goodbye:
             self.lower.write(goodbye)
-        self._start_timer(self._close_seconds)
+        self._start_timer(FLUSH_SECONDS)
         close_direction = getattr(self.lower, "loseWriteConnection", None)
         if close_direction is not None:
             close_direction()
-        if self._is_paused:
+        if self._is_paused or self._is_held:
             self.lower.resumeProducing()
 
     def _drop_queue(self) -> None:
@@ -327,7 +334,7 @@ class TLSLayer(Flow):
         if last_words:
             self.lower.write(last_words)
         if self.lower is not None:
-            self._start_timer(self._close_seconds)
+            self._start_timer(FLUSH_SECONDS)
             self.lower.loseConnection()
 
     def _start_timer(self, seconds: float) -> None:
@@ -346,6 +353,12 @@ class TLSLayer(Flow):
         if self._all_has_left:
             self.lower.loseConnection()
             return
+        unsent = getattr(self.lower, "unsent_octets", self._unsent_before)
+        if self.disconnecting and unsent != self._unsent_before:
+            # Slow, but alive.
+            self._unsent_before = unsent
+            self._start_timer(FLUSH_SECONDS)
+            return
         if self._failure is None:
             stage = "end" if self._is_open else "handshake"
             self._failure = Failure(TLSFailed(f"TLS {stage} took too long"))
@@ -362,7 +375,7 @@ class TLSLayer(Flow):
         """Deliver again."""
         self._is_paused = False
         if not self._unread:
-            self.lower.resumeProducing()
+            self._read_on()
         elif self._clock is not None:
             self._clock.callLater(0, self._deliver_held_back)
         else:
@@ -383,92 +396,11 @@ class TLSLayer(Flow):
             self._is_corked = False
         self._flush()
         if not self._is_paused and not self.disconnected:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if not self._is_held:
             self.lower.resumeProducing()
-
-    # --- what is known of the connection --------------------------------------------
-
-    def getPeer(self) -> Any:
-        """Address of the peer."""
-        return self.lower.getPeer()
-
-    def getHost(self) -> Any:
-        """Our address."""
-        return self.lower.getHost()
-
-    def getHandle(self) -> Any:  # noqa: N802
-        """The socket below, where there is one."""
-        return self.lower.getHandle()
-
-    def getPeerCertificate(self) -> bytes | None:  # noqa: N802
-        """The peer's certificate in DER, verified as the context demands."""
-        return self._engine.object.getpeercert(binary_form=True)
-
-    def getTcpNoDelay(self) -> Any:
-        """TCP_NODELAY of the socket below."""
-        return self.lower.getTcpNoDelay()
-
-    def setTcpNoDelay(self, enabled: Any) -> None:
-        """Set TCP_NODELAY of the socket below."""
-        self.lower.setTcpNoDelay(enabled)
-
-    def getTcpKeepAlive(self) -> Any:
-        """SO_KEEPALIVE of the socket below."""
-        return self.lower.getTcpKeepAlive()
-
-    def setTcpKeepAlive(self, enabled: Any) -> None:
-        """Set SO_KEEPALIVE of the socket below."""
-        self.lower.setTcpKeepAlive(enabled)
-
-    @property
-    def reactor(self) -> Any:
-        """The reactor of the transport below, where it has one."""
-        return getattr(self.lower, "reactor", None)
-
-    @property
-    def transport(self) -> Any:
-        """The transport below, under the name that protocols have for it."""
-        return self.lower
-
-    @property
-    def connected(self) -> bool:
-        """Whether the transport below is there."""
-        return self.lower is not None and not self.disconnected
-
-    @property
-    def version(self) -> str | None:
-        """``TLSv1.2`` or ``TLSv1.3``, once negotiated."""
-        return self._engine.object.version()
-
-    @property
-    def cipher(self) -> str | None:
-        """OpenSSL's name of the cipher suite, once negotiated."""
-        found = self._engine.object.cipher()
-        return found[0] if found else None
-
-    @property
-    def alpn(self) -> str | None:
-        """The application protocol agreed on, RFC 7301."""
-        return self._engine.object.selected_alpn_protocol()
-
-    @property
-    def server_name(self) -> str | None:
-        """The name that the client asked for (SNI, RFC 6066 3)."""
-        name: str | None = self._engine.attribute("server_name")
-        return name
-
-    @property
-    def session(self) -> ssl.SSLSession | None:
-        """What a client resumes with; in TLS 1.3 it comes with the first data."""
-        return self._engine.object.session
-
-    @property
-    def session_reused(self) -> bool:
-        """Whether this connection resumes an earlier session."""
-        return bool(self._engine.object.session_reused)
-
-    def channel_binding(self, kind: str = "tls-unique") -> bytes | None:
-        """Octets that name this connection, RFC 5929."""
-        return self._engine.object.get_channel_binding(kind)
 
 
 def _peer_name(transport: Any) -> str:

@@ -35,7 +35,7 @@ class TLSSettings:
         "30s", "How long a peer may take for a handshake.", minimum=0.1
     )
     close_timeout: Duration = setting(
-        "5s", "How long a peer may take to answer the end of a connection.", minimum=0
+        "5s", "How long a peer may take to answer the end of a connection.", minimum=0.1
     )
     reload_interval: Duration = setting(
         "10s", "How often certificate files are looked at for changes.", minimum=0

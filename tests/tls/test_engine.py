@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
-from contextlib import suppress
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,7 +81,7 @@ class EngineTests(SynchronousTestCase):
         else."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server = Engine(context, True)
-        with suppress(ssl.SSLError):
+        with contextlib.suppress(ssl.SSLError):
             self.assertEqual([], server.feed(garbage))
         self.assertFalse(server.is_open)
 

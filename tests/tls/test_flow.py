@@ -112,6 +112,17 @@ class BackPressureTests(LayerCase):
         self.server_layer.registerProducer(late, True)
         self.assertEqual(["stop"], late.told)
 
+    def test_peer_that_only_asks(self) -> None:
+        """While answers of TLS itself cannot leave nothing more is read, so a peer that
+        asks and never reads fills no memory."""
+        pair = self.layers()
+        pair.right.bufferSize = 10
+        pair.left.step(1 << 20)  # the ClientHello
+        self.assertTrue(pair.right.is_paused)
+        pair.pump()
+        self.assertFalse(pair.right.is_paused)
+        self.assertEqual(["made"], self.server.events)
+
     def test_pause_reading(self) -> None:
         """pauseProducing stops delivery, of what was already decrypted too."""
 

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from netservices.tls.layer import (
+    FLUSH_SECONDS,
     TLSFactory,
     TLSFailed,
     TLSLayer,
@@ -172,11 +173,9 @@ class EndTests(LayerCase):
         """A peer that never answers our close_notify is gone after close_seconds; what
         we sent has left, so it is a clean end."""
         pair = self.connected(close_seconds=5)
-        pair.left.is_paused = True
+        pair.left.protocol = HalfTalker()  # takes everything, answers nothing
         self.server_layer.write(b"last")
         self.server_layer.loseConnection()
-        pair.pump()
-        pair.right.queue.clear()
         pair.pump()
         self.clock.advance(4.9)
         self.assertEqual(["made"], self.server.events)
@@ -190,9 +189,29 @@ class EndTests(LayerCase):
         self.server_layer.write(b"last")
         self.server_layer.loseConnection()
         pair.pump()
-        self.clock.advance(5)
+        self.clock.advance(FLUSH_SECONDS)
         self.assertTrue(pair.right.aborted)
         self.assertTrue(self.server.reason.check(ConnectionLost))
+
+    def test_slow_peer_gets_everything(self) -> None:
+        """As long as octets leave, the end waits for them however slow the peer is."""
+        pair = self.connected(close_seconds=5)
+        pair.left.is_paused = True
+        self.server_layer.write(bytes(30))
+        self.server_layer.loseConnection()
+        unsent = [1000]
+        type(pair.right).unsent_octets = property(  # type: ignore[attr-defined]
+            lambda _transport: unsent[0]
+        )
+        self.addCleanup(delattr, type(pair.right), "unsent_octets")
+        for _ in range(5):
+            self.clock.advance(FLUSH_SECONDS)
+            unsent[0] -= 1
+        self.assertFalse(pair.right.aborted)
+        pair.left.is_paused = False
+        pair.pump()
+        self.assertEqual(bytes(30), self.client.received)
+        self.assertTrue(self.server.reason.check(ConnectionDone))
 
     def test_peer_leaves_before_everything_was_sent(self) -> None:
         """The peer's end of stream while our data still waits is ConnectionLost, not a
