@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from netservices.files import care
+from netservices.files.area import closing
 from netservices.files.beneath import make_opener
 from netservices.files.disk import Disk
 from netservices.files.durable import Durability
@@ -142,6 +143,8 @@ class Files:
             if not os.path.isdir(directory):
                 os.makedirs(directory)
                 os.chmod(directory, mode)
+        with closing(os.open(self._state, os.O_RDONLY | os.O_DIRECTORY)) as state:
+            self._durability.sync_directory(state)
 
     def _plan_sweep(self) -> None:
         if self._reactor is not None:
