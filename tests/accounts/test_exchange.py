@@ -141,6 +141,17 @@ class MechanismTests(ExchangeTestCase):
         error = self.assertRaises(LoginRefused, self.play, ScramClient("joe", PASSWORD))
         self.assertEqual(900, error.retry_after)
 
+    def test_one_exchange_is_one_attempt(self) -> None:
+        """
+        After a wrong proof the exchange is over: one challenge serves one guess.
+        """
+        exchange = self.accounts.exchange("SCRAM-SHA-256", AFAR)
+        client = ScramClient("joe", "wrong")
+        final = client.step(self.wait(exchange.start(client.start())).data)
+
+        self.assertRaises(LoginRefused, self.wait, exchange.step(final))
+        self.assertRaises(SyntaxProblem, self.wait, exchange.step(final))
+
     def test_unfinished_scram_counts_nothing(self) -> None:
         """
         Asking for a salt and leaving is no failure, and takes no memory.

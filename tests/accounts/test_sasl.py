@@ -31,6 +31,7 @@ from netservices.accounts.sasl_client import (
 )
 from netservices.accounts.scram import (
     ScramKeys,
+    client_proof,
     derive_keys,
     invented_keys,
     strict_base64,
@@ -331,6 +332,21 @@ class ScramTests(SynchronousTestCase):
             server.start(client.start())
             final = client.step(server.keys_found(KEYS).data)
             self.assertRaises(Refused, server.step, change(final))
+
+    def test_another_nonce(self) -> None:
+        """
+        A right proof over another nonce is refused: it could be an old one.
+        """
+        server = Scram()
+        server.start(b"n,,n=user,r=abc")
+        challenge = server.keys_found(KEYS).data
+        unproved = b"c=biws,r=abcdef"
+        auth_message = b",".join((b"n=user,r=abc", challenge, unproved))
+        proof, _ = client_proof("pencil", KEYS.salt, KEYS.iterations, auth_message)
+        final = unproved + b",p=" + b64encode(proof)
+
+        error = self.assertRaises(Refused, server.step, final)
+        self.assertIn("nonce", error.log_text)
 
     def test_mandatory_extension(self) -> None:
         """

@@ -105,9 +105,12 @@ class FailedLoginTests(LimitsTestCase):
         limits.may_try(JOE, HOME)
         limits.succeeded(JOE, HOME)
 
-        delays = [self.fail(limits, JOE, HOME) for _ in range(200)]
+        delays = [self.fail(limits, JOE, HOME) for _ in range(50)]
 
         self.assertEqual(16.0, max(delays))  # type: ignore[type-var]
+        self.assertFalse(limits.failed(JOE, HOME), "nobody was locked out")
+        for _ in range(150):
+            self.assertNotIsInstance(self.fail(limits, JOE, HOME), LockedOut)
 
     def test_distributed_attack_does_not_lock_the_user_out(self) -> None:
         """
