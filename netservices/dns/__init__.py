@@ -24,6 +24,8 @@ RFC 5001    done         NSID
 RFC 6604    done         response code of a chain
 RFC 6672    done         DNAME, YXDOMAIN
 RFC 6891    done         EDNS(0), BADVERS
+RFC 7830    done         padding over TLS, in blocks of RFC 8467
+RFC 7858    done         DNS over TLS on listeners of the kind ``tls``
 RFC 7766    done         TCP: pipelining, idle time, limits
 RFC 7828    done         the keepalive option over TCP
 RFC 8020    done         nothing is below a name that does not exist

@@ -24,6 +24,7 @@ from tests.dns.authority import (
 )
 
 TCP = Client("127.0.0.1", Transport.TCP)
+TLS = Client("127.0.0.1", Transport.TLS)
 WWW = question("www.example.com.", "A")
 OPT = Edns(1232).encode()
 
@@ -261,6 +262,23 @@ class EdnsTests(SynchronousTestCase):
         assert message.edns is not None
         self.assertEqual(b"\0\x64", message.edns.option(edns.TCP_KEEPALIVE))
         self.assertEqual(Edns(1232), self.ask(asked).edns)
+
+    def test_padding(self) -> None:
+        """Over TLS a reply is padded to 468 octets if the question was padded, and
+        nowhere else.  RFC 7830 4, RFC 8467 4.1."""
+        asked = Edns(1232, False, ((edns.PADDING, bytes(9)), (edns.NSID, b"")))
+        for name in ("www.example.com.", "q.example.com.", "sub.example.com."):
+            data = question(name, "A", edns=asked)
+            reply = self.dialogue.answer(data, TLS)
+            assert reply is not None
+            self.assertEqual(468, len(reply))
+            opt = Message.parse(reply).edns
+            assert opt is not None
+            self.assertEqual(b"here", opt.option(edns.NSID))
+            for client in (LOOPBACK, TCP):
+                self.assertLess(len(self.dialogue.answer(data, client) or b""), 468)
+        data = question("www.example.com.", "A", edns=Edns(1232))
+        self.assertLess(len(self.dialogue.answer(data, TLS) or b""), 468)
 
     def test_cookie_lengths(self) -> None:
         """A cookie has 8, or 16 to 40 octets.  RFC 7873 5.2.2."""

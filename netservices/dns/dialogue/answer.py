@@ -40,7 +40,9 @@ _QUESTION_POINTER = 0xC000 | HEADER_OCTETS
 # Plain numbers: looking up the member of an Enum class costs more than comparing it.
 _IN = int(Class.IN)
 _UDP = Transport.UDP
+_TLS = Transport.TLS
 _COPIED_BITS = codes.RD | codes.CD
+_PADDED_OCTETS = 468
 _COOKIE_LENGTHS = frozenset((8, *range(16, 41)))
 
 Composed = tuple[bytes, int, int, bool]
@@ -196,6 +198,9 @@ class Dialogue:
                 flags |= codes.TC
                 fitted = b"", (0, 0, 0)
             body, counts = fitted
+        if client.transport is _TLS and query.option(edns.PADDING) is not None:
+            octets = query.end + len(body) + len(opt)
+            opt = self._reply_opt(query, client, prepared.rcode, octets)
         answers, authorities, additional = counts
         reply = b"".join(
             (
@@ -250,8 +255,11 @@ class Dialogue:
             return self._encode_opt(query.is_do, rcode)
         return self._opt_do if query.is_do else self._opt
 
-    def _reply_opt(self, query: Query, client: Client, rcode: int) -> bytes:
-        """OPT of a reply, where the question had one; RFC 6891 6.1.1, 6.1.3."""
+    def _reply_opt(
+        self, query: Query, client: Client, rcode: int, unpadded_octets: int = 0
+    ) -> bytes:
+        """OPT of a reply, where the question had one (RFC 6891 6.1.1); with padding for
+        a reply of ``unpadded_octets`` (RFC 7830 4)."""
         if not query.options:
             return self._opt_do if query.is_do else self._opt
         options: list[tuple[int, bytes]] = []
@@ -265,6 +273,11 @@ class Dialogue:
         ):
             tenths = self._keepalive_tenths.to_bytes(2, "big")
             options.append((edns.TCP_KEEPALIVE, tenths))
+        if unpadded_octets:
+            # RFC 8467 4.1; the option's head has four octets.
+            size = -(unpadded_octets + 4) % _PADDED_OCTETS
+            size = min(size, max(0, MAX_MESSAGE_OCTETS - unpadded_octets - 4))
+            options.append((edns.PADDING, bytes(size)))
         return self._encode_opt(query.is_do, rcode, tuple(options))
 
     def _encode_opt(
