@@ -154,7 +154,7 @@ class TLSLayer(Flow, Facts):
     def readConnectionLost(self) -> None:
         """The peer's end of stream: the end, for TLS knows no other half-close than
         close_notify."""
-        if self._engine.peer_closed and self._unread:
+        if self._end_waits:
             return  # what was held back comes first; the end follows it
         if self._failure is None and not self._engine.peer_closed:
             if not self._engine.has_closed:
@@ -229,9 +229,14 @@ class TLSLayer(Flow, Facts):
                 self.protocol.dataReceived(
                     unread[0] if len(unread) == 1 else b"".join(unread)
                 )
-        if self._engine.peer_closed and not self._has_ended and not self._unread:
+        if self._end_waits and (self.disconnecting or not self._is_paused):
             self._has_ended = True
             self._peer_ended()
+
+    @property
+    def _end_waits(self) -> bool:
+        """Whether the peer's close_notify has come and nobody was told."""
+        return self._engine.peer_closed and not self._has_ended
 
     def _peer_ended(self) -> None:
         """close_notify has come."""
@@ -374,7 +379,7 @@ class TLSLayer(Flow, Facts):
     def resumeProducing(self) -> None:
         """Deliver again."""
         self._is_paused = False
-        if not self._unread:
+        if not self._unread and not self._end_waits:
             self._read_on()
         elif self._clock is not None:
             self._clock.callLater(0, self._deliver_held_back)

@@ -141,3 +141,18 @@ class BackPressureTests(LayerCase):
         pair.pump()
         self.assertEqual(b"early", self.server.received)
         self.assertTrue(self.server.reason.check(ConnectionDone))
+
+    def test_pause_holds_back_the_end(self) -> None:
+        """A protocol that pauses in dataReceived is told of the end when it goes on,
+        as with plain TCP."""
+        pair = self.connected(Talker(lambda t, _d: t.transport.pauseProducing()))
+        self.client_layer.write(b"all")
+        self.client_layer.loseConnection()
+        pair.pump()
+        self.assertEqual(b"all", self.server.received)
+        self.assertEqual(["made"], self.server.events)
+        self.server_layer.resumeProducing()
+        self.clock.advance(0)
+        pair.pump()
+        self.assertEqual(["made", "lost"], self.server.events)
+        self.assertTrue(self.server.reason.check(ConnectionDone))
