@@ -76,17 +76,17 @@ class BackendTests(SynchronousTestCase):
     def test_record_added(self) -> None:
         """A small change goes into the tree in place: names, serial and denials."""
         before = self.authority.zones.get(ZONE)
-        self.assertEqual(Rcode.NXDOMAIN, self.ask("new.example.com.").rcode)
+        self.assertEqual(Rcode.NXDOMAIN, self.ask("fresh.example.com.").rcode)
         rrsets = read_zone(EXAMPLE, "example.com.")
         (soa,) = [r for r in with_serial(rrsets, 2026112102) if r.type == Type.SOA]
         apply(
             self.store,
             UpdateZone(
-                ZONE, (), (parse_record("example.com.", "new A 192.0.2.3"), soa)
+                ZONE, (), (parse_record("example.com.", "fresh A 192.0.2.3"), soa)
             ),
         )
         self.settle()
-        self.assertEqual(1, len(self.ask("new.example.com.").answer))
+        self.assertEqual(1, len(self.ask("fresh.example.com.").answer))
         self.assertIn(
             b"\x78\xc3\x5d\xf6", self.ask("none.example.com.").authority[0].rdata
         )
@@ -118,7 +118,6 @@ class BackendTests(SynchronousTestCase):
         before = self.authority.zones.get(ZONE)
         lines = "".join(f"h{i} A 192.0.2.1\n" for i in range(600))
         apply(self.store, ReplaceZone(ZONE, read_zone(EXAMPLE + lines, "example.com.")))
-        self.clock.advance(0)
         self.assertEqual(Rcode.NXDOMAIN, self.ask("h1.example.com.").rcode)
         self.assertIs(before, self.authority.zones.get(ZONE))
         for _ in range(100):
@@ -153,7 +152,8 @@ class BackendTests(SynchronousTestCase):
         self.assertEqual(Rcode.NXDOMAIN, self.ask("www.example.com.").rcode)
 
     def test_malformed_records(self) -> None:
-        """Records that cannot be right are left out and reported; the rest is served."""
+        """Records that cannot be right are left out and reported; the rest is
+        served."""
         bad = RRset(parse_name("bad.example.com."), Type.MX, 60, (b"\0",))
         good = parse_record("example.com.", "good A 192.0.2.1")
         apply(self.store, UpdateZone(ZONE, (), (bad, good)))
