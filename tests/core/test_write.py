@@ -19,13 +19,15 @@ from netservices.core.write import (
     BULK_OCTETS,
     SEND_OCTETS,
     CorkedServer,
+    CorkedUNIXServer,
     adopt_listener,
     connect_tcp,
     expect_bulk,
     listen_tcp,
     listen_unix,
 )
-from tests.core.connected import Connected
+from tests.core.connected import Connected, NotedReactor, Scripted
+from tests.tls.authority import Authority
 
 reactor: Any = live_reactor
 
@@ -249,6 +251,25 @@ class SendAtOnceTests(SynchronousTestCase):
         self.assertEqual(["corked"], raised)
         self.assertRaises(TypeError, made.transport.write, "text")
 
+    def test_descriptors_travel_with_their_octet(self) -> None:
+        """On a UNIX connection a descriptor leaves with the first octet written after
+        it."""
+        left, right = socket.socketpair()
+        self.addCleanup(left.close)
+        self.addCleanup(right.close)
+        notes = NotedReactor()
+        transport = CorkedUNIXServer(left, Scripted(), "", None, 0, notes)
+        transport.sendFileDescriptor(right.fileno())
+        transport.write(b"x")
+        self.assertIn(transport, notes.writers)
+        transport.doWrite()
+        data, descriptors, _, _ = socket.recv_fds(right, 10, 1)
+        self.assertEqual(b"x", data)
+        self.assertEqual(1, len(descriptors))
+        os.close(descriptors[0])
+        transport.write(b"y")
+        self.assertEqual(b"y", right.recv(10))
+
     def test_no_delay(self) -> None:
         """Accepted connections have TCP_NODELAY."""
         self.assertTrue(self.connect().transport.getTcpNoDelay())
@@ -316,6 +337,41 @@ class PortTests(TestCase):
         host: Any = port.getHost()
         data, _ = await self.ask((host.host, host.port))
         self.assertEqual(b"HELLO", data)
+
+    async def test_tls_of_twisted(self) -> None:
+        """Twisted's own TLS still works on these connections: foreign protocols may
+        start it."""
+        from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+
+        chain, key = Authority().issue("a.example")
+        options = PrivateCertificate.loadPEM(key + chain).options()
+
+        class Upgrading(Answering):
+            def connectionMade(self) -> None:
+                self.transport.startTLS(options)  # type: ignore[union-attr]
+
+        class AskingTwice(Asking):
+            def connectionMade(self) -> None:
+                transport: Any = self.transport
+                transport.startTLS(CertificateOptions())
+                super().connectionMade()
+
+        factory = Factory.forProtocol(Upgrading)
+        factory.noisy = False
+        port = listen_tcp(reactor, 0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        answer: Deferred[Any] = Deferred()
+        client = ClientFactory()
+        client.noisy = False
+        client.buildProtocol = lambda _address: AskingTwice(answer)  # type: ignore
+        connect_tcp(reactor, "127.0.0.1", port.getHost().port, client)  # type: ignore
+        data, transport = await answer
+        self.assertEqual(b"HELLO", data)
+        gone: Deferred[None] = Deferred()
+        transport.protocol.wrappedProtocol.connectionLost = lambda _r: gone.callback(
+            None
+        )
+        await gone
 
     async def test_tcp6_only(self) -> None:
         """A port on :: for IPv6 only leaves the same IPv4 port free."""
