@@ -175,6 +175,7 @@ class Engine:
         if directory is not None:
             is_durable = settings.durability == "full"
             self.blob_files = BlobFiles(directory, is_durable)
+        self.recoveries = 0
         self._connection: Connection | None = None
         self._lock = CommitLock(None)
         self._space = Space(directory, settings.free_space_floor, settings.spare)
@@ -251,10 +252,6 @@ class Engine:
         finally:
             with suppress(sqlite3.Error, StoreUnavailable):
                 self.connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
-
-    def is_reopened(self, before: Connection) -> bool:
-        """Whether another connection is in use now than ``before``."""
-        return self._connection not in (None, before)
 
     # --- committing -----------------------------------------------------------------
 
@@ -418,6 +415,7 @@ class Engine:
             self._log.error("the store stays closed: {error}", error=error)
             return False
         self.state = "ready"
+        self.recoveries += 1
         self._look_at_space()
         self._log.info("the store is open again")
         return True

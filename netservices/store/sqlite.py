@@ -132,9 +132,9 @@ class SQLiteStore:
         if self._is_closed or not self._is_open:
             job.error = StoreUnavailable("the store is not open")
         else:
-            connection = self._engine.connection
+            before = self._engine.recoveries
             group = self._engine.commit(job, _nothing_more)
-            if self._engine.is_reopened(connection):
+            if self._engine.recoveries != before:
                 self._readers.reopened(self._engine.connection)
             self.changes.committed(group.notices)
         job.fire()

@@ -1,7 +1,7 @@
 """Run below the auditor: at every acknowledgement, all must be on stable storage.
 
-``python -m tests.store.audited rows|group|files DIRECTORY [DURABILITY]`` prints, in JSON,
-the number of acknowledgements, and of those at which something was not synced.
+``python -m tests.store.audited rows|group|files DIRECTORY [DURABILITY]`` prints, in
+JSON, the number of acknowledgements, and of those at which something was not synced.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from twisted.internet.task import react
 from netservices.store.engine import Engine, Group
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
-
 from tests.store.shim import unsynced, unsynced_files
 
 SMALL = StoreSettings(

@@ -1,8 +1,8 @@
 """Building the LD_PRELOAD shims, and running Python below them.
 
 ``run_with_shim("audit", "tests.store.audited", "rows", directory)`` runs that module in
-a child; there, ``unsynced()`` is what the auditor counts, ``unsynced_files()`` says where,
-and ``arm_fault(...)`` makes the disk fail.  Tests of file uploads use the same.
+a child; there, ``unsynced()`` is what the auditor counts, ``unsynced_files()`` says
+where, and ``arm_fault(...)`` makes the disk fail. Tests of file uploads use the same.
 """
 
 from __future__ import annotations
@@ -38,7 +38,17 @@ def build(name: str) -> str:
     target = os.path.join(directory, name + ".so")
     source = os.path.join(_SOURCES, name + ".c")
     subprocess.run(
-        [compiler, "-O1", "-shared", "-fPIC", "-o", target, source, "-ldl", "-lpthread"],
+        [
+            compiler,
+            "-O1",
+            "-shared",
+            "-fPIC",
+            "-o",
+            target,
+            source,
+            "-ldl",
+            "-lpthread",
+        ],
         check=True,
     )
     return target
@@ -46,7 +56,9 @@ def build(name: str) -> str:
 
 def shim_environment(name: str, **variables: str) -> dict[str, str]:
     """The environment in which a child runs below a shim."""
-    path = os.pathsep.join(part for part in (_ROOT, os.environ.get("PYTHONPATH")) if part)
+    path = os.pathsep.join(
+        part for part in (_ROOT, os.environ.get("PYTHONPATH")) if part
+    )
     return {
         **os.environ,
         "LD_PRELOAD": build(name),
@@ -70,7 +82,9 @@ def run_with_shim(
         timeout=seconds,
     )
     if done.returncode != 0:
-        raise AssertionError(f"{module} {arguments} failed:\n{done.stdout}{done.stderr}")
+        raise AssertionError(
+            f"{module} {arguments} failed:\n{done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 
