@@ -37,7 +37,7 @@ async def sweep(files: Files, now: float) -> int:
     recorded = await _recorded_partials(files)
     for tree in await files.trees():
         volume = files.volume(tree)
-        if await volume.hops.run(files.is_on_disk, tree):
+        if await volume.hops.run(volume.disk.is_there):
             gone = await volume.hops.run(_sweep_area, volume, recorded)
             removed += len(gone)
     return removed
@@ -63,7 +63,7 @@ async def _expire_partials(files: Files, now: float) -> int:
                 operations += (AddUsage(tree, -known[1], 0),)
             await files.store.apply(Unit(operations))
             volume = files.volume(tree)
-            if await volume.hops.run(files.is_on_disk, tree):
+            if await volume.hops.run(volume.disk.is_there):
                 removed += await volume.hops.run(_remove_in_area, volume.disk, name)
         if len(rows) < _BATCH:
             break
@@ -167,7 +167,7 @@ async def check(files: Files, repair: bool) -> Report:
     recorded = await _recorded_partials(files)
     for tree in await files.trees():
         volume = files.volume(tree)
-        if not await volume.hops.run(files.is_on_disk, tree):
+        if not await volume.hops.run(volume.disk.is_there):
             findings += await _check_absent(files, tree, repair)
             continue
         strays = await volume.hops.run(_sweep_area, volume, recorded, repair)

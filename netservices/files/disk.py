@@ -101,6 +101,10 @@ class Disk:
             os.chmod(self.directory, self._mode)
             self.durability.sync_directory(above)
 
+    def is_there(self) -> bool:
+        """Whether the root's directory exists; looking does not make it."""
+        return os.path.isdir(self.directory)
+
     def close(self) -> None:
         """Give the root's descriptor back; it is opened again when needed."""
         with self._opening:

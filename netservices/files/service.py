@@ -193,7 +193,3 @@ class Files:
         except FileNotFoundError:
             homes = []
         return (PUBLIC, *(_HOME + name for name in homes))
-
-    def is_on_disk(self, tree: str) -> bool:
-        """Whether the tree's directory is there; asking must not make it."""
-        return os.path.isdir(self.volume(tree).disk.directory)

@@ -8,35 +8,37 @@ file never leaves it before its commit, which then is one hop to a thread.  *Wri
 the octets go to a temporary file, in the reactor thread while that is fast and in hops
 when it is not; at most one hop is under way, what arrives meanwhile is joined into the
 next one, and the sender is asked to pause above ``upload_buffer``.  *Settled*: commit
-or abort has been called; nothing more is taken.  *Failed* (``_problem``): a write
-failed; only abort is left.
+or abort has been called; nothing more is taken.  *Failed* (``writing.problem``): a
+write failed; only abort is left.
 
 A commit does, in this order: all octets written; the name taken (``intents``); the
 quota settled; then ``placing.place`` (sync, rename, sync); then one unit with the
 record and the sums.  Before the rename every failure leaves the target as it was.  The
-unit after it does not depend on anything that could refuse it.
+unit after it does not depend on anything that could refuse it; if the store breaks at
+that very moment, the commit fails although the file has its name, whole: the client
+repeats the upload, and ``check --repair`` finds the sums.
 
 Partial uploads count for the quota as what they are: octets.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from netservices.files import area, placing
 from netservices.files.content import Tally
 from netservices.files.permissions import Action
 from netservices.files.placing import Order, Placed, Temporary
-from netservices.files.problems import problem_of
 from netservices.files.quota import Reservation
 from netservices.files.volume import Volume
 from netservices.files.work import unstoppable
-from netservices.interfaces import IUpload, StoreUnavailable
+from netservices.files.writing import Writing
+from netservices.interfaces import IUpload, QuotaExceeded, StoreUnavailable
 from netservices.units import (
     AddUsage,
     Operation,
@@ -90,24 +92,16 @@ class Upload:
         self._volume = volume
         self._destination = destination
         self._reservation = reservation
-        self._temporary: Temporary | None = None
-        self._tally: Tally | None = Tally()
         self._base_size = 0
         self._continues_partial = False
-        if beginning is not None:
+        self._is_settled = False
+        if beginning is None:
+            self._writing = Writing(volume, None, Tally())
+        else:
             self.offset = beginning.offset
-            self._temporary = beginning.temporary
-            self._tally = beginning.tally
             self._base_size = beginning.size
             self._continues_partial = beginning.is_partial
-        self._pending: list[bytes] = []
-        self._pending_octets = 0
-        self._inline_octets = 0
-        self._is_hopping = False
-        self._is_settled = False
-        self._problem: Exception | None = None
-        self._paused: list[Deferred[None]] = []
-        self._flushed: list[Deferred[None]] = []
+            self._writing = Writing(volume, beginning.temporary, beginning.tally)
 
     # --- taking octets --------------------------------------------------------------
 
@@ -115,120 +109,20 @@ class Upload:
         """Take ``data``; see ``IUpload``."""
         if self._is_settled:
             return fail(StoreUnavailable("the upload has ended"))
-        if self._problem is None:
+        writing = self._writing
+        if writing.problem is None:
             try:
                 self._reservation.grow(self._size() + len(data))
-            except Exception as error:
-                self._problem = error
-        if self._problem is not None:
-            return fail(self._problem)
+            except QuotaExceeded as error:
+                writing.problem = error
+        if writing.problem is not None:
+            return fail(writing.problem)
         self.received_octets += len(data)
-        self._pending.append(data)
-        self._pending_octets += len(data)
-        settings = self._volume.settings
-        if self._temporary is None and self._pending_octets <= settings.small_upload:
-            return None
-        return self._pump()
+        return writing.take(data)
 
     def _size(self) -> int:
         """Octets of the finished file, so far."""
         return max(self._base_size, self.offset + self.received_octets)
-
-    def _pump(self) -> Deferred[None] | None:
-        """Write what is pending, here or elsewhere; a Deferred where that lags."""
-        if not self._is_hopping:
-            if self._may_write_here():
-                self._write_here()
-            else:
-                self._hop()
-        if self._problem is not None:
-            return fail(self._problem)
-        if self._pending_octets < self._volume.settings.upload_buffer:
-            return None
-        paused: Deferred[None] = Deferred(lambda _: None)
-        self._paused.append(paused)
-        return paused
-
-    def _may_write_here(self) -> bool:
-        volume = self._volume
-        if volume.hops.is_inline:
-            return True
-        return (
-            self._temporary is not None
-            and volume.pace.is_fast()
-            and self._inline_octets < volume.settings.inline_octets
-        )
-
-    def _write_here(self) -> None:
-        """In the reactor thread, which must not be held for long: see ``Pace``."""
-        octets = self._pending_octets
-        try:
-            self._volume.pace.timed(self._write_batch, self._take_batch(octets))
-        except OSError as error:
-            self._problem = problem_of(error)
-        self._inline_octets += octets
-
-    def _take_batch(self, octets: int) -> list[bytes]:
-        """Pending chunks, up to about that many octets."""
-        batch: list[bytes] = []
-        taken = 0
-        while self._pending and (not batch or taken < octets):
-            taken += len(self._pending[len(batch)])
-            batch.append(self._pending[len(batch)])
-            if len(batch) == len(self._pending):
-                break
-        del self._pending[: len(batch)]
-        self._pending_octets -= taken
-        return batch
-
-    def _write_batch(self, batch: list[bytes]) -> None:
-        """Blocks; one caller at a time."""
-        if self._temporary is None:
-            self._temporary = placing.new_temporary(self._volume.disk)
-        placing.write_all(self._temporary.descriptor, batch)
-        if self._tally is not None:
-            for chunk in batch:
-                self._tally.add(chunk)
-
-    def _hop(self) -> None:
-        self._is_hopping = True
-        batch = self._take_batch(self._volume.settings.write_chunk)
-        done = self._volume.hops.run(self._write_batch, batch)
-        done.addCallbacks(self._hopped, self._hop_failed)
-
-    def _hopped(self, _: None) -> None:
-        self._is_hopping = False
-        if self._pending:
-            self._hop()
-        if self._pending_octets < self._volume.settings.upload_buffer:
-            paused, self._paused = self._paused, []
-            for waiting in paused:
-                waiting.callback(None)
-        if not self._is_hopping:
-            self._tell_flushed()
-
-    def _hop_failed(self, failure: Any) -> None:
-        self._is_hopping = False
-        self._problem = failure.value
-        self._pending.clear()
-        self._pending_octets = 0
-        paused, self._paused = self._paused, []
-        for waiting in paused:
-            waiting.errback(failure)
-        self._tell_flushed()
-
-    def _tell_flushed(self) -> None:
-        flushed, self._flushed = self._flushed, []
-        for waiting in flushed:
-            waiting.callback(None)
-
-    def _flush(self) -> Deferred[None]:
-        """Fires when no hop is under way any more."""
-        if not self._is_hopping:
-            return succeed(None)
-        flushed: Deferred[None] = Deferred()
-        self._flushed.append(flushed)
-        return flushed
 
     # --- commit ---------------------------------------------------------------------
 
@@ -236,10 +130,10 @@ class Upload:
     async def commit(self) -> Node:
         """Give the file its name; see ``IUpload``."""
         self._settle()
-        await self._flush()
-        if self._problem is not None:
-            raise self._problem
-        if self._temporary is not None:
+        await self._writing.flush()
+        if self._writing.problem is not None:
+            raise self._writing.problem
+        if self._writing.temporary is not None:
             await self._finish_content()
         intent = await self._volume.intents.take(self._destination.path)
         try:
@@ -248,9 +142,9 @@ class Upload:
                 guard(Action.WRITE, self._destination.path)
             self._reservation.settle(self._size())
             placed = await self._place()
-            self._temporary = None
+            self._writing.temporary = None
             await self._record(placed)
-            self._pending.clear()
+            self._writing.forget()
         finally:
             self._volume.intents.release(intent)
             self._reservation.release()
@@ -263,30 +157,32 @@ class Upload:
 
     async def _finish_content(self) -> None:
         """What is beyond the octets received belongs to the file as well."""
-        assert self._temporary is not None
+        assert self._writing.temporary is not None
         start = self.offset + self.received_octets
-        descriptor = self._temporary.descriptor
-        while self._tally is not None and start < self._base_size:
+        descriptor = self._writing.temporary.descriptor
+        while self._writing.tally is not None and start < self._base_size:
             end = min(self._base_size, start + placing.COPY_STEP)
             start = await self._volume.hops.run(
-                placing.tally_range, descriptor, self._tally, start, end
+                placing.tally_range, descriptor, self._writing.tally, start, end
             )
 
     def _place(self) -> Deferred[Placed]:
         volume = self._volume
         encoded, order = self._destination.encoded, self._destination.order
-        if self._temporary is not None:
+        if self._writing.temporary is not None:
             return volume.hops.run(
-                placing.place, volume.disk, self._temporary, encoded, order
+                placing.place, volume.disk, self._writing.temporary, encoded, order
             )
         return volume.hops.run(self._place_small, encoded, order)
 
     def _place_small(self, encoded: bytes, order: Order) -> Placed:
         """In a thread: the whole of a small upload."""
-        assert self._tally is not None
-        placed = placing.write_small(self._volume.disk, self._pending, encoded, order)
-        for chunk in self._pending:
-            self._tally.add(chunk)
+        assert self._writing.tally is not None
+        placed = placing.write_small(
+            self._volume.disk, self._writing.pending, encoded, order
+        )
+        for chunk in self._writing.pending:
+            self._writing.tally.add(chunk)
         return placed
 
     async def _record(self, placed: Placed) -> None:
@@ -294,8 +190,8 @@ class Upload:
         destination = self._destination
         volume = self._volume
         operations: list[Operation] = []
-        if self._tally is not None:
-            digests = self._tally.digests()
+        if self._writing.tally is not None:
+            digests = self._writing.tally.digests()
             operations.append(
                 PutFileRecord(
                     tree=volume.name,
@@ -328,18 +224,22 @@ class Upload:
     async def abort(self, keep_partial: bool = False) -> None:
         """Leave the target as it was; see ``IUpload``."""
         was_settled, self._is_settled = self._is_settled, True
-        if was_settled and self._temporary is None and not self._pending:
+        if (
+            was_settled
+            and self._writing.temporary is None
+            and not self._writing.pending
+        ):
             return
-        await self._flush()
+        await self._writing.flush()
         try:
             if keep_partial and self._is_worth_keeping():
                 await self._keep()
             else:
                 await self._discard()
         finally:
-            self._pending.clear()
+            self._writing.forget()
             self._reservation.release()
-            self._temporary = None
+            self._writing.temporary = None
 
     def _is_worth_keeping(self) -> bool:
         """A file that was continued in the middle is no beginning of anything."""
@@ -370,21 +270,21 @@ class Upload:
             )
         )
         volume.ledger.used_octets = results[-1][0]
-        if self._temporary is not None:
-            self._temporary.close()
+        if self._writing.temporary is not None:
+            self._writing.temporary.close()
         if old is not None and old[0] != name:
             await volume.hops.run(remove_partial, volume, old[0])
 
     def _keep_file(self) -> tuple[str, int]:
         """In a thread."""
-        if self._pending:
-            self._write_batch(self._pending)
-        assert self._temporary is not None
+        if self._writing.pending:
+            self._writing.write_batch(self._writing.pending)
+        assert self._writing.temporary is not None
         if self._continues_partial:
-            descriptor = self._temporary.descriptor
-            self._volume.disk.durability.sync_file(descriptor)
-            return self._temporary.name.decode(), self.offset + self.received_octets
-        return placing.keep_as_partial(self._volume.disk, self._temporary)
+            temporary = self._writing.temporary
+            self._volume.disk.durability.sync_file(temporary.descriptor)
+            return temporary.name.decode(), os.fstat(temporary.descriptor).st_size
+        return placing.keep_as_partial(self._volume.disk, self._writing.temporary)
 
     async def _discard(self) -> None:
         volume, destination = self._volume, self._destination
@@ -395,8 +295,8 @@ class Upload:
             )
             results = await volume.store.apply(Unit(operations))
             volume.ledger.used_octets = results[-1][0]
-        if self._temporary is not None:
-            await volume.hops.run(self._temporary.discard)
+        if self._writing.temporary is not None:
+            await volume.hops.run(self._writing.temporary.discard)
 
 
 def remove_partial(volume: Volume, name: str) -> None:

@@ -77,13 +77,22 @@ class CareTests(FilesCase):
     def test_a_swept_creation_is_repeated(self) -> None:
         """A sweep between making and locking a file makes the upload take another."""
         tree = self.make_tree()
-        locks = [False, True]
-        real = area._lock
-        self.patch(area, "_lock", lambda fd: real(fd) and locks.pop(0))
+        place = os.path.join(self.directory(tree), ".ns-uploads")
+        lost: list[str] = []
+        flock = area.fcntl.flock
+
+        def swept(descriptor: int, operation: int) -> None:
+            if not lost:
+                lost.extend(os.listdir(place))
+                os.unlink(os.path.join(place, lost[0]))
+            flock(descriptor, operation)
+
+        self.patch(area.fcntl, "flock", swept)
         upload = value_of(tree.begin_write(("f",)))
         upload.write(b"x" * 50)
-        self.assertEqual([], locks)
+        self.assertNotEqual(lost, self.area_of(tree))
         value_of(upload.commit())
+        self.assertEqual(50, value_of(tree.stat(("f",))).size)
 
     def test_check_recounts(self) -> None:
         """Files that came behind our back are found; repair makes the sums right."""

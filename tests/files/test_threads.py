@@ -283,7 +283,7 @@ class InlineWriteTests(ThreadedCase):
             paused = upload.write(CHUNK)
             if paused is not None:
                 self.wait(paused)
-            while upload._is_hopping:
+            while upload._writing.is_hopping:
                 self.reactor.step()
         self.wait(upload.commit())
         here = [thread == get_ident() for thread in threads]
