@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from netservices.core.deferreds import value_of
 from netservices.core.limits import Limits, LimitsSettings
-from netservices.dns.server import Authority
+from netservices.dns.server.authority import Authority
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.names import parse_name
 from netservices.dns.zonefile import read_zone

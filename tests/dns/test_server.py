@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from netservices.core.deferreds import as_deferred
 from netservices.datagram import DatagramPort
 from netservices.dns.client import Client, NoAnswer, is_reply, make_query
-from netservices.dns.server import MESSAGES_A_TURN, StreamConnection, make_server
+from netservices.dns.server import make_server
+from netservices.dns.server.stream import MESSAGES_A_TURN, StreamConnection
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.codes import QR, Rcode
 from netservices.dns.wire.edns import Edns

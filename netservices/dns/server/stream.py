@@ -1,43 +1,28 @@
-"""DNS on sockets: datagrams, and messages in a stream (RFC 7766)."""
+"""DNS in streams: TCP and TLS (RFC 7766, RFC 7858)."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IAddress,
-    IPushProducer,
-    IReactorTime,
-    ISSLTransport,
-)
+from twisted.internet.interfaces import IAddress, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices.core.limits import TooMany
 from netservices.core.wheel import Deadline, Wheel
-from netservices.dns.backend import ZoneBackend
-from netservices.dns.dialogue.answer import Dialogue
-from netservices.dns.dialogue.exact import ExactAnswers
-from netservices.dns.dialogue.trace import query_line, reply_line
-from netservices.dns.policy import Client, Policy, Transport
+from netservices.dns.policy import Client, Transport
 from netservices.dns.settings import DNSSettings
-from netservices.dns.wire import codes
-from netservices.dns.wire.names import name_text
-from netservices.dns.zone.tree import Zones
-from netservices.plugin import DatagramAnswer, Server, Services
 
 _log = Logger()
 
 MESSAGES_A_TURN = 128
 """Questions of one connection answered before other connections get their turn."""
 
-Answer = Callable[[bytes, Client], bytes | None]
+Answer: TypeAlias = Callable[[bytes, Client], bytes | None]
 
 
 @implementer(IPushProducer)
@@ -231,115 +216,3 @@ class StreamFactory(Factory):
     def discard(self, connection: StreamConnection) -> None:
         """The connection is gone."""
         self._live.pop(connection, None)
-
-
-class Authority:
-    """The authoritative server: zones, answers, and the listeners' view of them."""
-
-    def __init__(self, settings: DNSSettings, services: Services) -> None:
-        self.zones = Zones()
-        self.dialogue = Dialogue(self.zones, Policy(settings))
-        self.exact = ExactAnswers(self.dialogue, settings.exact_cache_entries)
-        self._clock: IReactorTime = services.clock
-        self.backend = ZoneBackend(
-            services.store,
-            self.zones,
-            services.events,
-            pause=self._pause,
-            load_slice=settings.load_slice,
-            changed=self.exact.clear,
-            failed=_log_failure,
-            wake=self._wake,
-        )
-        answer: Answer = self.dialogue.answer
-        self.datagram: DatagramAnswer = self.exact.answerer()
-        if services.settings.log.trace:
-            answer = _traced(answer)
-            self.datagram = _traced_datagrams(answer)
-        wheel = Wheel(services.clock)
-        self.streams = StreamFactory(answer, settings, services.limits, wheel)
-
-    def start(self) -> Deferred[None]:
-        """Load the zones."""
-        return Deferred.fromCoroutine(self.backend.start())
-
-    def reload(self) -> Deferred[None]:
-        """Look at every zone again."""
-        return Deferred.fromCoroutine(self.backend.reload())
-
-    def stop(self) -> None:
-        """Follow changes no longer."""
-        self.backend.stop()
-
-    def status(self) -> Mapping[str, Any]:
-        """Counts since the start, and what is served."""
-        self.exact.settle()
-        types: dict[str, int] = {}
-        rcodes: dict[str, int] = {}
-        for (qtype, rcode), count in self.dialogue.counts.items():
-            name = codes.type_name(qtype) if qtype else "other"
-            types[name] = types.get(name, 0) + count
-            code = codes.rcode_name(rcode)
-            rcodes[code] = rcodes.get(code, 0) + count
-        return {
-            "queries": sum(rcodes.values()),
-            "by_type": types,
-            "by_rcode": rcodes,
-            "truncated": self.dialogue.truncated,
-            "tcp_connections": len(self.streams),
-            "tcp_refused": self.streams.refused,
-            "exact_answers": len(self.exact),
-            "prepared_answers": sum(len(t.prepared) for t in self.zones.trees()),
-            "zones": {
-                name_text(tree.apex): {
-                    "serial": tree.serial,
-                    "records": tree.record_count,
-                }
-                for tree in self.zones.trees()
-            },
-        }
-
-    def _pause(self, seconds: float) -> Deferred[None]:
-        return deferLater(self._clock, seconds, lambda: None)
-
-    def _wake(self) -> None:
-        Deferred.fromCoroutine(self.backend.catch_up()).addErrback(
-            lambda failure: _log.failure("zones are not up to date", failure)
-        )
-
-
-def _log_failure(zone: str) -> None:
-    _log.failure("the zone {zone} cannot be read; its old version stays", zone=zone)
-
-
-def _traced(answer: Answer) -> Answer:
-    """The same, with every question and reply in the log."""
-
-    def trace(data: bytes, client: Client) -> bytes | None:
-        reply = answer(data, client)
-        way = f"{client.address} {client.transport.name.lower()}"
-        _log.info("{way} C: {line}", way=way, line=query_line(data))
-        _log.info("{way} S: {line}", way=way, line=reply_line(reply))
-        return reply
-
-    return trace
-
-
-def _traced_datagrams(answer: Answer) -> DatagramAnswer:
-    def datagram(data: bytes, address: Any, local: Any) -> bytes | None:
-        return answer(data, Client(address[0])) if address[1] else None
-
-    return datagram
-
-
-def make_server(settings: DNSSettings, services: Services) -> Server:
-    """The DNS server, for the plugin ``dns``."""
-    authority = Authority(settings, services)
-    return Server(
-        stream=authority.streams,
-        datagram=authority.datagram,
-        start=authority.start,
-        reload=authority.reload,
-        stop=authority.stop,
-        status=authority.status,
-    )
