@@ -1,8 +1,8 @@
 """FTP: files over a control connection and one data connection for each transfer.
 
 ``twistd -n netservices --ftp`` serves the home directories of the accounts, and
-``pub/`` to anonymous users, on port 21; options are those of
-``netservices.ftp.settings.FTPSettings``.
+``pub/`` to anonymous users, on port 21 (with TLS by AUTH) and port 990 (TLS from the
+first octet); options are those of ``netservices.ftp.settings.FTPSettings``.
 
 ============================================  =========  ==============================
 RFC                                           state      what is missing
@@ -11,14 +11,14 @@ RFC                                           state      what is missing
                                                          TYPE E and A C, SMNT
 1123 4.1 Requirements for Internet Hosts      partial    as above
 1635 How to Use Anonymous FTP                 done
-2228 FTP Security Extensions                  not        AUTH, PBSZ, PROT, CCC
+2228 FTP Security Extensions                  partial    CCC, ADAT, MIC, CONF, ENC
 2389 Feature negotiation (FEAT, OPTS)         done
 2428 IPv6 and NAT (EPRT, EPSV)                done
 2577 FTP Security Considerations              done
 2640 Internationalization                     partial    LANG; names are octets, UTF-8
                                                          or not
 3659 Extensions (MLST, REST, SIZE, MDTM)      done
-4217 Securing FTP with TLS                    not        everything
-7151 HOST                                     not        everything
+4217 Securing FTP with TLS                    partial    CCC, session reuse policies
+7151 HOST                                     not        HOST
 ============================================  =========  ==============================
 """

@@ -249,8 +249,8 @@ class FTPClient(Protocol):
         factory = _Opening(DataConnection(_CHUNK))
         host = transport.getPeer().host
         connect_tcp(self._reactor, host, port, factory, self._open_seconds)
-        await factory.opened
-        return factory.protocol_made
+        opened: DataConnection = await factory.opened
+        return opened
 
 
 class _Opening(ClientFactory):

@@ -55,6 +55,8 @@ class DataPort(Protocol):
     """The server's address of the control connection."""
     peer: str
     """The client's address, in canonical form, IPv4-mapped as IPv4."""
+    is_protected: bool
+    """Whether data connections speak TLS (PROT P)."""
 
     @property
     def is_prepared(self) -> bool:

@@ -27,6 +27,7 @@ from netservices.ftp.dialogue import (
     login,
     parameters,
     paths,
+    security,
     site,
     transfer,
 )
@@ -45,7 +46,7 @@ from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Origin, Path
 
 COMMANDS = Commands()
-for _group in (login, paths, parameters, transfer, information, site):
+for _group in (login, security, paths, parameters, transfer, information, site):
     COMMANDS.include(_group.COMMANDS)
 
 UNKNOWN = Reply(500, "Unknown command")
@@ -87,6 +88,8 @@ class Conversation:
     expected_octets: int | None = None
     rename_source: Path = ()
     is_epsv_only: bool = False
+    has_buffer_size: bool = False
+    """Whether PBSZ was said, without which there is no PROT."""
 
     transfer: transfer.Transfer | None = None
     _holds_lines: bool = False
@@ -173,7 +176,7 @@ class Conversation:
         return verb + b" ****" if verb in _MASKED else line
 
     def secured(self) -> None:
-        """TLS is up."""
+        """TLS is up: by AUTH, or from the first octet on an implicit port."""
         self.is_secure = True
 
     def overlong(self) -> Answer:

@@ -15,6 +15,7 @@ on the way in the channel pauses its transport while ``IUpload.write`` wants to 
 from __future__ import annotations
 
 import fcntl
+import ssl
 import struct
 import termios
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,7 @@ from netservices.core.sendfile import FileSender, FileShrank
 from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken
 from netservices.interfaces import IOpenFile
+from netservices.tls.layer import start_tls
 
 _SIOCOUTQ = termios.TIOCOUTQ
 _UNSIGNED = struct.Struct("i")
@@ -69,6 +71,19 @@ class DataConnection(Protocol):
         transport.pauseProducing()
         if self.made is not None:
             self.made(self)
+
+    async def secure(self, context: ssl.SSLContext, is_server: bool = True) -> None:
+        """Shake hands; what is carried from now on is protected.  DataBroken."""
+        self._check()
+        layer = start_tls(
+            self,
+            context,
+            server_side=is_server,
+            when_open=lambda _layer: self._wake(None),
+        )
+        layer.resumeProducing()
+        await self._wait()
+        layer.pauseProducing()
 
     # --- sending --------------------------------------------------------------------
 
@@ -221,7 +236,8 @@ class DataConnection(Protocol):
         if self._is_closed or transport is None:
             return 0
         try:
-            found = fcntl.ioctl(transport.fileno(), _SIOCOUTQ, bytes(4))
+            socket = transport.getHandle()
+            found = fcntl.ioctl(socket.fileno(), _SIOCOUTQ, bytes(4))
         except (OSError, ValueError, AttributeError):
             return 0
         unsent: int = _UNSIGNED.unpack(found)[0]

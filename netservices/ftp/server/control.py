@@ -51,7 +51,10 @@ class ControlSession(LineSession):
             # without this option it would be missing from the stream.
             handle = self.transport.getHandle()
             handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-        self.dialogue.is_secure = self.is_secure
+        if self.is_secure:
+            self.dialogue.secured()
+            # Not RFC 4217: on the implicit port, data is protected from the beginning.
+            self.port.is_protected = True
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from netservices.core.errors import Trouble
 from netservices.core.write import connect_tcp
-from netservices.ftp.dialogue.channels import NoDataConnection
+from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.passive import NO_PORT, Lease, PassivePorts
 from netservices.ftp.wire import HostPort
@@ -28,6 +28,7 @@ class DataConnections:
     chunk_octets: int
     open_seconds: float
     stall_seconds: float
+    tls_context: Callable[[], Any]
     running: set[DataConnection] = field(factory=set)
     _stall_check: Any = None
 
@@ -94,6 +95,7 @@ class SessionPort:
     local: str
     peer: str
     shared: DataConnections
+    is_protected: bool = False
     _lease: Lease | None = None
     _target: HostPort | None = None
     _current: DataConnection | None = None
@@ -137,6 +139,11 @@ class SessionPort:
             raise NoDataConnection("neither PASV nor PORT")
         self._current = connection
         self.shared.watch(connection)
+        if self.is_protected:
+            try:
+                await connection.secure(self.shared.tls_context())
+            except DataBroken as broken:
+                raise NoDataConnection(f"TLS: {broken}") from broken
         return connection
 
     async def _accept(self, lease: Lease) -> DataConnection:

@@ -67,6 +67,7 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         settings.transfer_chunk,
         settings.data_timeout,
         settings.stall_timeout,
+        services.certificates.server_context,
     )
     policy = Policy(
         settings,
