@@ -79,10 +79,7 @@ def main(directory: str) -> None:
         child = os.fork()
         if child == 0:
             say(f"born {os.getpid()}")
-            react(
-                lambda reactor: Deferred.fromCoroutine(write(reactor, directory, name))
-            )
-            os._exit(0)
+            live(directory, name)
         os.waitpid(child, 0)
         say("dead")
 
