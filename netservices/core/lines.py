@@ -1,12 +1,13 @@
 """Octets in, lines out: in linear time, in bounded memory, whatever the peer sends.
 
-Theory.  Everything received and not yet taken lies in one ``bytearray``, from
-``_start`` on.  Three rules keep the work linear for every input pattern:
+Theory.  Everything received and not yet taken lies in ``_data``, from ``_start`` on: as
+it came while one segment holds it all, else in a ``bytearray``.  Three rules keep the
+work linear for every input pattern:
 
 * ``_searched`` remembers up to where no line end was found, so that no octet is
   searched twice (``next_line`` looks back one octet, for a CR whose LF comes later);
 * taking a line moves ``_start`` and copies only the line; the front is cut off when it
-  is at least half of the array, so each octet moves at most once on average;
+  is at least half of the data, so each octet moves at most once on average;
 * an overlong line is thrown away as it comes: ``OVERLONG`` is returned once, when the
   limit is passed, and the rest up to the line end is dropped unseen.
 
@@ -54,7 +55,7 @@ class LineBuffer:
             raise ValueError("a line must be allowed at least one octet")
         self.max_line_octets = max_line_octets
         self._bare_lf = bare_lf
-        self._data = bytearray()
+        self._data: bytes | bytearray = b""
         self._start = 0
         self._searched = 0
         self._looked = 0
@@ -70,28 +71,36 @@ class LineBuffer:
         """Append what was received."""
         if self._start:
             self._compact()
-        self._data += data
+        if not self._data:
+            self._data = data
+        else:
+            self._data = self._array()
+            self._data += data
 
     def clear(self) -> None:
         """Forget everything received, a line that is being skipped included."""
-        self._data = bytearray()
-        self._start = self._searched = self._looked = self._look_searched = 0
+        self._empty()
         self._is_skipping = False
 
     def next_line(self) -> bytes | Overlong | None:
         """The next line without its end; ``OVERLONG``; ``None``: more is needed."""
         while True:
+            data, start = self._data, self._start
+            if start == len(data):
+                if start:
+                    self._empty()
+                return None
             end, after = self._find_end(self._searched)
             if end < 0:
                 return self._no_end()
-            start = self._start
             self._start = self._searched = after
             if self._is_skipping:
                 self._is_skipping = False
                 continue
             if end - start > self.max_line_octets:
                 return OVERLONG
-            return bytes(self._data[start:end])
+            line = data[start:end]
+            return line if type(line) is bytes else bytes(line)
 
     def take(self, most: int) -> bytes:
         """At most ``most`` octets from the front, as they came: literals."""
@@ -129,20 +138,21 @@ class LineBuffer:
         end = self._looked
         width = 2 if self._data[end - 2 : end] == b"\r\n" else 1
         begin = max(end - width - len(line), self._start)
+        self._data = self._array()
         del self._data[begin:end]
         self._looked = self._look_searched = begin
         self._searched = min(self._searched, begin)
 
     def _find_end(self, start: int) -> tuple[int, int]:
-        """Where the line ends and where the next one starts; ``(-1, -1)``."""
+        """Where the line ends, -1 for nowhere, and where the next one starts."""
         data = self._data
-        if not self._bare_lf:
-            found = data.find(b"\r\n", max(start - 1, self._start))
-            return (found, found + 2) if found >= 0 else (-1, -1)
-        found = data.find(b"\n", start)
-        if found > self._start and data[found - 1] == _CR:
-            return found - 1, found + 1
-        return (found, found + 1) if found >= 0 else (-1, -1)
+        if self._bare_lf:
+            found = data.find(b"\n", start)
+            if found > self._start and data[found - 1] == _CR:
+                return found - 1, found + 1
+            return found, found + 1
+        found = data.find(b"\r\n", max(start - 1, self._start))
+        return found, found + 2
 
     def _no_end(self) -> Overlong | None:
         """No line end in sight: keep what has come, unless it is too long already."""
@@ -163,9 +173,19 @@ class LineBuffer:
 
     def _skip(self, keep: int) -> None:
         """Drop what is held of an overlong line but its last ``keep`` octets."""
-        del self._data[: len(self._data) - keep]
+        self._data = bytes(self._data[len(self._data) - keep :])
         self._start = self._looked = self._look_searched = 0
         self._searched = keep
+
+    def _empty(self) -> None:
+        """Nothing is left: give the memory back."""
+        self._data = b""
+        self._start = self._searched = self._looked = self._look_searched = 0
+
+    def _array(self) -> bytearray:
+        """The data, ready to be changed."""
+        data = self._data
+        return data if isinstance(data, bytearray) else bytearray(data)
 
     def _compact(self) -> None:
         """Cut off the front once it is the greater part."""
@@ -173,10 +193,12 @@ class LineBuffer:
         if not start or start * 2 < len(self._data):
             return
         if start == len(self._data):
-            # Not ``clear()`` of the array: that would keep its memory while idle.
-            self._data = bytearray()
-        else:
+            self._empty()
+            return
+        if isinstance(self._data, bytearray):
             del self._data[:start]
+        else:
+            self._data = self._data[start:]
         self._searched = max(self._searched - start, 0)
         self._looked = max(self._looked - start, 0)
         self._look_searched = max(self._look_searched - start, 0)

@@ -306,13 +306,15 @@ class LineSession(Protocol):
         while lines_left and (self._overtake() if self._holds else self._next()):
             lines_left -= 1
         self._is_working = False
-        if not lines_left and not self._holds & _CLOSED:
-            self._holds |= _RESTING
-            self._wheel.soon(lambda: self._let_go(_RESTING))
         if lines_left < _LINES_A_TURN:
+            if not lines_left and not self._holds & _CLOSED:
+                self._holds |= _RESTING
+                self._wheel.soon(lambda: self._let_go(_RESTING))
             self._touch()
-        self._flush()
-        self._regulate_input()
+        if self._out:
+            self._flush()
+        if self._holds or self._is_paused:
+            self._regulate_input()
 
     def _next(self) -> bool:
         """Handle the next line or literal; whether there was one."""
@@ -321,15 +323,29 @@ class LineSession(Protocol):
         line = self._buffer.next_line()
         if line is None:
             return False
-        if isinstance(line, bytes):
-            if self._trace is not None:
-                self._trace(self.session_id, "C", self.dialogue.masked(line))
-            self._ask(self.dialogue.handle, line)
-        else:
-            if self._trace is not None:
-                self._trace(self.session_id, "C", b"(an overlong line)")
+        if type(line) is not bytes:
+            self._show("C", b"(an overlong line)")
             self._ask(self.dialogue.overlong)
+            return True
+        if self._trace is not None:
+            self._show("C", self.dialogue.masked(line))
+        try:
+            answer: Any = self.dialogue.handle(line)
+            if type(answer) is CoroutineType:
+                answer = drive(answer)
+        except Exception as error:
+            self._fail(error)
+            return True
+        # Not isinstance: Deferred is an abstract class, for which that is slow.
+        if type(answer) is Deferred:
+            self._wait_for(answer)
+        elif answer is not None:
+            self._reply(answer)
         return True
+
+    def _show(self, who: str, line: bytes) -> None:
+        if self._trace is not None:
+            self._trace(self.session_id, who, line)
 
     def _next_literal(self, literal: bytearray) -> bool:
         octets = self._buffer.take(self._literal_missing)
@@ -361,7 +377,7 @@ class LineSession(Protocol):
             return True
         self._buffer.remove_looked_at(line)
         if self._trace is not None:
-            self._trace(self.session_id, "C", self.dialogue.masked(line))
+            self._show("C", self.dialogue.masked(line))
         self._ask(self.dialogue.handle, line)
         return True
 
@@ -373,11 +389,15 @@ class LineSession(Protocol):
                 answer = drive(answer)
         except Exception as error:
             self._fail(error)
-            return
-        if isinstance(answer, Deferred):
+        else:
+            self._answer(answer)
+
+    def _answer(self, answer: Any, is_apology: bool = False) -> None:
+        """Reply, or wait for the reply."""
+        if type(answer) is Deferred:
             self._wait_for(answer)
         elif answer is not None:
-            self._reply(answer)
+            self._reply(answer, is_apology)
 
     def _wait_for(self, deferred: Deferred[Reply | None]) -> None:
         if self._has_ended:
@@ -458,10 +478,7 @@ class LineSession(Protocol):
         except Exception:
             self._give_up()
             return
-        if isinstance(answer, Deferred):
-            self._wait_for(answer)
-        elif answer is not None:
-            self._reply(answer, is_apology=True)
+        self._answer(answer, is_apology=True)
 
     def _give_up(self) -> None:
         """Not even an error can be answered."""
