@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.dialogue import Then
 from netservices.core.session import CLOSE_SECONDS, LineFactory, LineSession
 from netservices.core.wheel import Wheel
 from netservices.testing import DialogueMixin, Peer
+from netservices.tls.identity import load_pem
 from tests.core.talk import Say, Talk, make_talk
+from tests.tls.authority import Authority
 
 
 class TalkTests(DialogueMixin, SynchronousTestCase):
@@ -577,3 +583,65 @@ class IdleMemoryTests(SynchronousTestCase):
     def test_then_is_complete(self) -> None:
         """Every ``Then`` is tested here."""
         self.assertEqual({"CLOSE", "START_TLS", "TAKE_LITERAL"}, set(Then.__members__))
+
+
+class Client:
+    """A TLS client made of the standard library alone, at the end of a transport."""
+
+    def __init__(self, transport: Any, context: ssl.SSLContext) -> None:
+        self.transport = transport
+        self.coming, self.going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(
+            self.coming, self.going, server_hostname="localhost"
+        )
+        transport.clear()
+
+    def turn(self) -> None:
+        """Carry what waits from one side to the other, and back."""
+        if data := self.going.read():
+            self.transport.protocol.dataReceived(data)
+        self.coming.write(self.transport.value())
+        self.transport.clear()
+
+    def shake_hands(self) -> None:
+        """The client's part of the handshake."""
+        for _ in range(4):
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self.turn()
+        self.turn()
+
+    def ask(self, data: bytes) -> bytes:
+        """What the server says to ``data``."""
+        self.tls.write(data)
+        self.turn()
+        return self.tls.read(65536)
+
+
+class RealTLSTests(SynchronousTestCase):
+    """The switch to TLS with a real handshake, in memory."""
+
+    def test_injection(self) -> None:
+        """Octets sent in the clear behind the command are never answered, and the
+        session goes on inside TLS.  RFC 3207 4.2, RFC 4217 15.1."""
+        authority = Authority()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        load_pem(context, b"".join(authority.issue("localhost")))
+        clock = Clock()
+        session = make_talk(Wheel(clock), tls_context=lambda: context)
+        plain = StringTransport()
+        plain.protocol = session  # type: ignore[attr-defined]
+        session.makeConnection(plain)
+        session.dataReceived(b"TLS\r\nECHO injected\r\nECHO pre")
+        self.assertEqual(b"220 hello\r\n234 go\r\n", plain.value())
+        client = Client(plain, authority.client_context())
+        client.shake_hands()
+        self.assertTrue(session.is_secure)
+        self.assertEqual(b"200 fixed\r\n", client.ask(b"ECHO fixed\r\n"))
+        self.assertEqual(b"221 bye\r\n", client.ask(b"ECHO\r\nQUIT\r\n")[-9:])
+        session.transport.connectionLost(Failure(ConnectionDone()))
+        talk = session.dialogue
+        assert isinstance(talk, Talk)
+        self.assertNotIn(b"ECHO injected", talk.handled)
+        self.assertEqual(1, talk.has_ended)
