@@ -1,0 +1,227 @@
+"""FTP sessions in memory: real accounts, files and store, data connections made up."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from netservices.accounts.credentials import first_secrets
+from netservices.accounts.service import Accounts
+from netservices.accounts.settings import AccountsSettings
+from netservices.core.deferreds import value_of
+from netservices.core.limits import Limits, LimitsSettings
+from netservices.core.session import LineSession
+from netservices.core.wheel import Wheel
+from netservices.files.service import Files
+from netservices.files.settings import FilesSettings
+from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
+from netservices.ftp.dialogue.conversation import Conversation
+from netservices.ftp.policy import Policy
+from netservices.ftp.settings import FTPSettings
+from netservices.ftp.wire import HostPort
+from netservices.interfaces import Exists, IOpenFile
+from netservices.testing import DialogueMixin, MemoryStore
+from netservices.units import CreateAccount, CreateDomain, Unit
+
+NOW = 1_800_000_000.0
+
+
+class SilentEvents:
+    """Keeps events for the test to look at."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, dict[str, object]]] = []
+
+    def emit(self, event: str, /, **fields: object) -> None:
+        """Note an event."""
+        self.seen.append((event, fields))
+
+    def subscribe(self, sink: Any) -> Any:
+        """Nobody else listens."""
+        return lambda: None
+
+
+@define
+class MemoryChannel:
+    """A data connection of which one end is the test."""
+
+    upload: list[bytes]
+    is_broken: bool = False
+    """Whether the upload ends with a reset."""
+    hold: Deferred[None] | None = None
+    sent: list[bytes] = field(factory=list)
+    octets: int = 0
+    _problem: DataBroken | None = None
+
+    async def send(self, data: bytes) -> None:
+        """Note what is sent."""
+        await self._wait()
+        self.octets += len(data)
+        self.sent.append(data)
+
+    async def send_file(self, file: IOpenFile, offset: int) -> None:
+        """Send a file."""
+        await self.send(await file.read(offset, file.node.size))
+
+    async def finish(self) -> None:
+        """Nothing more comes."""
+
+    async def receive(self, take: Callable[[bytes], Awaitable[None] | None]) -> None:
+        """What the test uploads."""
+        await self._wait()
+        for piece in self.upload:
+            self.octets += len(piece)
+            waiting = take(piece)
+            if waiting is not None:
+                await waiting
+        if self.is_broken:
+            raise DataBroken("reset")
+
+    async def _wait(self) -> None:
+        if self.hold is not None:
+            await self.hold
+        if self._problem is not None:
+            raise self._problem
+
+    def abort(self) -> None:
+        """Break it."""
+        self._problem = DataBroken("aborted")
+        hold, self.hold = self.hold, None
+        if hold is not None and not hold.called:
+            hold.callback(None)
+
+
+class MemoryPort:
+    """A ``DataPort`` whose connections are there at once."""
+
+    def __init__(self, peer: str = "127.0.0.1") -> None:
+        self.local = "127.0.0.1"
+        self.peer = peer
+        self.is_protected = False
+        self.is_prepared = False
+        self.is_connected = False
+        self.is_missing = False
+        """Whether the client never connects."""
+        self.holds = False
+        """Whether transfers wait until ``abort``, or until the test lets go."""
+        self.upload: list[bytes] = []
+        self.is_broken = False
+        self.channel: MemoryChannel | None = None
+
+    def listen(self) -> HostPort:
+        """A port."""
+        self.is_prepared = self.is_connected = True
+        return HostPort("::1" if ":" in self.peer else self.local, 50000)
+
+    def aim(self, target: HostPort) -> None:
+        """Somewhere."""
+        self.is_prepared, self.is_connected = True, False
+
+    async def open(self) -> MemoryChannel:
+        """The connection."""
+        self.is_prepared = self.is_connected = False
+        if self.is_missing:
+            raise NoDataConnection("nobody came")
+        hold: Deferred[None] | None = Deferred() if self.holds else None
+        self.channel = MemoryChannel(self.upload, self.is_broken, hold)
+        return self.channel
+
+    def close(self) -> None:
+        """Forget it."""
+        self.is_prepared = self.is_connected = False
+
+
+class MemoryFTP(DialogueMixin):
+    """For test cases: each session begins with the account ``alice``, password
+    ``secret``, and the files of ``content``."""
+
+    content: dict[str, bytes] = {}
+    settings = FTPSettings()
+    peer = "127.0.0.1"
+    allow_plaintext = "loopback"
+
+    def make_port(self) -> MemoryPort:
+        """The data connections of the next session."""
+        return MemoryPort(self.peer)
+
+    def make_session(self, wheel: Wheel) -> LineSession:
+        """A session that shares nothing with the one before."""
+        self.make_house()
+        self.port = self.make_port()
+        said: list[Any] = []
+        self.talk = Conversation(self.policy, self.port, said.append)
+        session = LineSession(
+            self.talk,
+            wheel=wheel,
+            idle_seconds=self.settings.idle_timeout,
+            tls_context=lambda: None,  # type: ignore[arg-type, return-value]
+        )
+        self.talk.say = session.say
+        return session
+
+    def make_house(self) -> None:
+        """Store, accounts and files, all inline."""
+        self.state = tempfile.mkdtemp()
+        case: Any = self
+        case.addCleanup(shutil.rmtree, self.state, ignore_errors=True)
+        store = MemoryStore(seconds=lambda: NOW)
+        settings = AccountsSettings(
+            shortest_password=1, allow_plaintext=self.allow_plaintext
+        )
+        secrets = _secrets(settings)
+        create = CreateAccount("alice", "example.org", secrets=secrets)
+        value_of(store.apply(Unit((CreateDomain("example.org"), create))))
+        limits = Limits(LimitsSettings(), lambda: NOW)
+        self.events = SilentEvents()
+        accounts = Accounts(store.records, store, settings, limits, self.events, None)
+        value_of(accounts.start())
+        self.files = Files(self.state, store, FilesSettings(durability="none"), None)
+        value_of(self.files.start())
+        account = value_of(accounts.find("alice"))
+        assert account is not None
+        self.tree = self.files.home(account)
+        for name, content in self.content.items():
+            self.put(name, content)
+        self.policy = Policy(
+            self.settings,
+            accounts,
+            self.files,
+            self.events,
+            limits,
+            "ftp.example.org",
+            lambda: NOW,
+        )
+
+    def put(self, name: str, content: bytes) -> None:
+        """Put a file into alice's tree."""
+        path = tuple(name.split("/"))
+        for depth in range(1, len(path)):
+            with contextlib.suppress(Exists):
+                value_of(self.tree.make_directory(path[:depth]))
+        upload = value_of(self.tree.begin_write(path))
+        upload.write(content)
+        value_of(upload.commit())
+
+    def content_of(self, name: str) -> bytes:
+        """A file of alice's tree."""
+        file = value_of(self.tree.open((name,)))
+        try:
+            return value_of(file.read(0, file.node.size))
+        finally:
+            file.close()
+
+
+_known_secrets: dict[str, Any] = {}
+
+
+def _secrets(settings: AccountsSettings) -> Any:
+    """Hashing takes long; once is enough."""
+    if "alice" not in _known_secrets:
+        _known_secrets["alice"] = first_secrets("secret", settings)
+    return _known_secrets["alice"]
