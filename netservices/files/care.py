@@ -12,17 +12,21 @@ import stat
 from typing import TYPE_CHECKING
 
 from attrs import define, field
+from twisted.logger import Logger
 
 from netservices.files import area
 from netservices.files.area import closing
 from netservices.files.disk import Disk
 from netservices.files.names import AREA, is_reserved
 from netservices.files.volume import Volume
+from netservices.interfaces import FileProblem
 from netservices.units import AddUsage, Operation, RemovePartial, SetUsage, Unit
 from netservices.values import Finding, Report
 
 if TYPE_CHECKING:
     from netservices.files.service import Files
+
+_log = Logger()
 
 _MOST_PARTIALS = 100_000
 """Partial uploads looked at in one round; beyond that, files without a record stay
@@ -32,23 +36,66 @@ _BATCH = 200
 
 
 async def sweep(files: Files, now: float) -> int:
-    """Remove expired partial uploads and unowned temporary files; how many went."""
+    """Remove expired partial uploads and unowned temporary files; how many went.  A
+    tree that cannot be swept is logged, and does not keep others from it."""
     removed = await _expire_partials(files, now)
-    recorded = await _recorded_partials(files)
     for tree in await files.trees():
         volume = files.volume(tree)
-        if await volume.hops.run(volume.disk.is_there):
-            gone = await volume.hops.run(_sweep_area, volume, recorded)
-            removed += len(gone)
+        try:
+            if await volume.hops.run(volume.disk.is_there):
+                removed += len(await _sweep_area(files, volume, True))
+        except FileProblem:
+            _log.failure("sweeping the uploads of {tree}", tree=tree)
     return removed
 
 
-async def _recorded_partials(files: Files) -> set[tuple[str, str]] | None:
-    """``(tree, file)`` of all partial uploads; None where there are too many."""
-    rows = await files.store.file_records.expired_partials(float("inf"), _MOST_PARTIALS)
-    if len(rows) >= _MOST_PARTIALS:
-        return None
-    return {(tree, name) for tree, _, _, name in rows}
+async def _sweep_area(files: Files, volume: Volume, is_removing: bool) -> list[str]:
+    """Files of the area that nobody owns and no record names.
+
+    Who keeps a partial upload holds its lock until there is a record.  So a file that
+    was unlocked *before* the records are read, and has none, will never have one.
+    """
+    stray = await volume.hops.run(_unowned, volume.disk)
+    if any(name.startswith(area.PARTIAL) for name in stray):
+        rows = await files.store.file_records.expired_partials(
+            float("inf"), _MOST_PARTIALS
+        )
+        recorded = {name for tree, _, _, name in rows if tree == volume.name}
+        is_complete = len(rows) < _MOST_PARTIALS
+        stray = [
+            name
+            for name in stray
+            if not name.startswith(area.PARTIAL)
+            or (is_complete and name not in recorded)
+        ]
+    if is_removing and stray:
+        await volume.hops.run(_remove_in_area, volume.disk, stray)
+    return stray
+
+
+def _unowned(disk: Disk) -> list[str]:
+    """Files of the area that nobody has locked; blocks."""
+    try:
+        directory = area.open_area(disk.root(), disk.opener, is_made=False)
+    except FileNotFoundError:
+        return []
+    with closing(directory):
+        return [
+            os.fsdecode(name)
+            for name, _ in area.files(directory)
+            if area.is_unowned(directory, name)
+        ]
+
+
+def _remove_in_area(disk: Disk, names: list[str]) -> int:
+    """How many of these files were there and not in use; blocks."""
+    try:
+        directory = area.open_area(disk.root(), disk.opener, is_made=False)
+    except FileNotFoundError:
+        return 0
+    with closing(directory):
+        gone = [area.remove_unowned(directory, os.fsencode(name)) for name in names]
+    return sum(size is not None for size in gone)
 
 
 async def _expire_partials(files: Files, now: float) -> int:
@@ -64,45 +111,10 @@ async def _expire_partials(files: Files, now: float) -> int:
             await files.store.apply(Unit(operations))
             volume = files.volume(tree)
             if await volume.hops.run(volume.disk.is_there):
-                removed += await volume.hops.run(_remove_in_area, volume.disk, name)
+                removed += await volume.hops.run(_remove_in_area, volume.disk, [name])
         if len(rows) < _BATCH:
             break
     return removed
-
-
-def _remove_in_area(disk: Disk, name: str) -> int:
-    try:
-        directory = area.open_area(disk.root(), disk.opener, is_made=False)
-    except FileNotFoundError:
-        return 0
-    with closing(directory):
-        return int(area.remove_unowned(directory, name.encode()) is not None)
-
-
-def _sweep_area(
-    volume: Volume, recorded: set[tuple[str, str]] | None, is_removing: bool = True
-) -> list[str]:
-    """Files of the area that nobody owns and no record names; blocks."""
-    gone: list[str] = []
-    try:
-        directory = area.open_area(
-            volume.disk.root(), volume.disk.opener, is_made=False
-        )
-    except FileNotFoundError:
-        return gone
-    with closing(directory):
-        for name, _ in area.files(directory):
-            text = name.decode("utf-8", "surrogateescape")
-            if text.startswith(area.PARTIAL) and (
-                recorded is None or (volume.name, text) in recorded
-            ):
-                continue
-            if is_removing:
-                if area.remove_unowned(directory, name) is not None:
-                    gone.append(text)
-            elif area.is_unowned(directory, name):
-                gone.append(text)
-    return gone
 
 
 # --- recounting ---------------------------------------------------------------------
@@ -164,19 +176,31 @@ async def check(files: Files, repair: bool) -> Report:
     """Compare sums and upload areas with the disk, and repair them."""
     findings: list[Finding] = []
     examined = 0
-    recorded = await _recorded_partials(files)
     for tree in await files.trees():
-        volume = files.volume(tree)
-        if not await volume.hops.run(volume.disk.is_there):
-            findings += await _check_absent(files, tree, repair)
-            continue
-        strays = await volume.hops.run(_sweep_area, volume, recorded, repair)
-        count, wrong = await _check_sums(files, volume, repair)
-        examined += count.files
-        # What is in pub/ is put there by hand, and has no quota.
-        findings += [] if tree == files.public_tree else wrong
-        findings += [_stray(tree, name, repair) for name in strays + count.stray]
+        try:
+            count, found = await _check_tree(files, tree, repair)
+        except FileProblem as problem:
+            text = f"it cannot be read: {problem}"
+            findings.append(Finding("unreadable-tree", tree, text))
+        else:
+            examined += count
+            findings += found
     return Report(tuple(findings), examined)
+
+
+async def _check_tree(
+    files: Files, tree: str, repair: bool
+) -> tuple[int, list[Finding]]:
+    """Files counted, and what is wrong with them."""
+    volume = files.volume(tree)
+    if not await volume.hops.run(volume.disk.is_there):
+        return 0, await _check_absent(files, tree, repair)
+    strays = await _sweep_area(files, volume, repair)
+    count, wrong = await _check_sums(files, volume, repair)
+    # What is in pub/ is put there by hand, and has no quota.
+    findings = [] if tree == files.public_tree else wrong
+    findings += [_stray(tree, name, repair) for name in strays + count.stray]
+    return count.files, findings
 
 
 def _stray(tree: str, name: str, repair: bool) -> Finding:

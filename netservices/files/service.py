@@ -15,6 +15,7 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices.files import care
@@ -154,11 +155,15 @@ class Files:
 
     def _sweep_again(self) -> None:
         self._next_sweep = None
-        swept = self.sweep(time.time())
-        swept.addErrback(
-            lambda failure: self._log.failure("sweeping the file trees", failure)
-        )
-        swept.addCallback(lambda _: self._plan_sweep() if self._is_running else None)
+        self.sweep(time.time()).addErrback(self._sweep_failed).addCallback(self._swept)
+
+    def _sweep_failed(self, failure: Failure) -> None:
+        if self._is_running:
+            self._log.failure("sweeping the file trees", failure)
+
+    def _swept(self, _: object) -> None:
+        if self._is_running:
+            self._plan_sweep()
 
     @unstoppable
     async def stop(self) -> None:

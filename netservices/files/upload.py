@@ -28,6 +28,7 @@ import time
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from netservices.files import area, placing
@@ -38,7 +39,13 @@ from netservices.files.quota import Reservation
 from netservices.files.volume import Volume
 from netservices.files.work import unstoppable
 from netservices.files.writing import Writing
-from netservices.interfaces import IUpload, QuotaExceeded, StoreUnavailable
+from netservices.interfaces import (
+    FileProblem,
+    IUpload,
+    QuotaExceeded,
+    StoreError,
+    StoreUnavailable,
+)
 from netservices.units import (
     AddUsage,
     Operation,
@@ -48,6 +55,8 @@ from netservices.units import (
     Unit,
 )
 from netservices.values import Node, Path
+
+_log = Logger()
 
 
 @frozen
@@ -232,9 +241,7 @@ class Upload:
             return
         await self._writing.flush()
         try:
-            if keep_partial and self._is_worth_keeping():
-                await self._keep()
-            else:
+            if not (keep_partial and self._is_worth_keeping() and await self._kept()):
                 await self._discard()
         finally:
             self._writing.forget()
@@ -246,6 +253,16 @@ class Upload:
         has_octets = self.received_octets > 0 or self._continues_partial
         is_prefix = self.offset + self.received_octets >= self._base_size
         return has_octets and (is_prefix or self._continues_partial)
+
+    async def _kept(self) -> bool:
+        """Whether it could be kept: on a full disk, say, the target is still as it
+        was, which is what an abort promises."""
+        try:
+            await self._keep()
+        except (FileProblem, StoreError):
+            _log.failure("keeping a partial upload of {tree}", tree=self._volume.name)
+            return False
+        return True
 
     async def _keep(self) -> None:
         volume, destination = self._volume, self._destination

@@ -6,9 +6,15 @@ import os
 from typing import Any
 
 from netservices.core.deferreds import value_of
-from netservices.files import area
+from netservices.files import area, care
+from netservices.files.nodes import stat_key
 from netservices.files.settings import FilesSettings
-from netservices.interfaces import NotAllowed, StoreReadOnly, StoreUnavailable
+from netservices.interfaces import (
+    NotADirectory,
+    NotAllowed,
+    StoreReadOnly,
+    StoreUnavailable,
+)
 from netservices.values import WriteMode
 from tests.files.trees import FilesCase, WaitingReactor
 
@@ -127,6 +133,77 @@ class CareTests(FilesCase):
         found = value_of(self.files.check(repair=True)).findings
         self.assertIn(("usage-sum", tree.name), [(f.code, f.object) for f in found])
         self.assertFalse(os.path.exists(directory))
+
+    def test_a_tree_that_cannot_be_read(self) -> None:
+        """It is reported, and the others are cared for."""
+        with open(os.path.join(self.state, "files", "broken"), "w"):
+            pass
+        os.mkdir(os.path.join(self.state, "files", "odd"))
+        area_file = os.path.join(self.state, "files", "odd", ".ns-uploads")
+        with open(area_file, "w"):
+            pass
+        tree = self.make_tree()
+        self.put(tree, "f", b"x" * 50)
+        left = os.path.join(self.directory(tree), ".ns-uploads", "t-0123456789abcdef")
+        with open(left, "w"):
+            pass
+        self.assertEqual(1, value_of(self.files.sweep(0)))
+        self.assertEqual(1, len(self.flushLoggedErrors(NotADirectory)))
+        found = value_of(self.files.check()).findings
+        self.assertEqual(
+            [("unreadable-tree", "home:odd")], [(f.code, f.object) for f in found]
+        )
+
+    def test_partial_kept_while_sweeping(self) -> None:
+        """Between a sweep's look at the area and at the records an upload is kept: it
+        stays."""
+        tree = self.make_tree()
+        lost = os.path.join(self.directory(tree), ".ns-uploads", "p-0123456789abcdef")
+        self.keep(tree, "f", b"x" * 50)
+        with open(lost, "w"):
+            pass
+        upload = value_of(tree.begin_write(("g",)))
+        upload.write(b"x" * 50)
+        unowned = care._unowned
+
+        def slow(disk: Any) -> list[str]:
+            found = unowned(disk)
+            value_of(upload.abort(keep_partial=True))
+            return found
+
+        self.patch(care, "_unowned", slow)
+        self.assertEqual(1, value_of(self.files.sweep(0)))
+        for name in ("f", "g"):
+            again = value_of(tree.begin_write((name,), WriteMode.APPEND))
+            self.assertEqual(50, again.offset)
+            value_of(again.commit())
+
+    def test_keeping_fails(self) -> None:
+        """An abort that cannot keep what it has leaves the target as it was."""
+        tree = self.make_tree()
+        upload = value_of(tree.begin_write(("f",)))
+        upload.write(b"x" * 50)
+        tree.volume.store = Refusing(self.store, "readonly")
+        value_of(upload.abort(keep_partial=True))
+        self.assertEqual(1, len(self.flushLoggedErrors(StoreReadOnly)))
+        self.assertEqual([], self.area_of(tree))
+
+    def test_limits(self) -> None:
+        """What is read at once, and what is read again for a digest, has a limit."""
+        self.files = self.make_files(read_chunk=4096, rehash_limit=20)
+        tree = self.make_tree()
+        self.put(tree, "f", b"\n" * 5000)
+        opened = value_of(tree.open(("f",)))
+        self.assertEqual(4096, len(value_of(opened.read(0, 5000))))
+        opened.close()
+        upload = value_of(tree.begin_write(("f",), WriteMode.APPEND))
+        upload.write(b"more")
+        value_of(upload.commit())
+        key = stat_key(os.stat(os.path.join(self.directory(tree), "f")))
+        records = self.store.file_records
+        self.assertIsNone(value_of(records.digests(tree.name, ("f",), key)))
+        self.assertEqual(5000, value_of(tree.digests(("f",))).lf_count)
+        self.assertIsNotNone(value_of(records.digests(tree.name, ("f",), key)))
 
     def test_public_is_read_only(self) -> None:
         """``pub/`` is read, and nothing else; what is in it has no sums."""
