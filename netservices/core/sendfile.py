@@ -103,6 +103,7 @@ class FileSender:
         self._is_plain = isinstance(transport, tcp.Connection) and not transport.TLS
         self._has_begun = not self._is_plain
         self._is_waiting = False
+        self._retry: Any = None
         self._warm_until = 0
         self._knows_nowait = _NOWAIT is not None
         self._octet = bytearray(1)
@@ -232,15 +233,22 @@ class FileSender:
             self.resumeProducing()
 
     def _not_read(self, failure: Failure) -> None:
+        reactor: Any = getattr(self._transport, "reactor", None)
+        is_busy = failure.check(TooManyWaiting) and reactor is not None
+        if self._result is not None and is_busy:
+            self._retry = reactor.callLater(RETRY_SECONDS, self._try_again)
+            return
         self._is_waiting = False
         if self._result is None:
             self._close()
-            return
-        reactor = getattr(self._transport, "reactor", None)
-        if failure.check(TooManyWaiting) and reactor is not None:
-            reactor.callLater(RETRY_SECONDS, self.resumeProducing)
         else:
             self._end(failure)
+
+    def _try_again(self) -> None:
+        """The workers had no room a moment ago."""
+        self._retry = None
+        self._is_waiting = False
+        self.resumeProducing()
 
     # --- the end --------------------------------------------------------------------
 
@@ -253,6 +261,9 @@ class FileSender:
         result, self._result = self._result, None
         if result is None:
             return
+        if self._retry is not None:
+            self._retry.cancel()
+            self._is_waiting = False
         if not self._is_waiting:
             self._close()
         if is_registered:

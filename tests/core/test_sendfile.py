@@ -245,6 +245,21 @@ class SendFileTests(TestCase):
         self.assertEqual(self.content, await self.sink.done)
         await workers.stop()
 
+    async def test_cancel_while_the_workers_are_busy(self) -> None:
+        """Cancelling leaves no timer and no descriptor behind."""
+        workers = Workers(reactor, "ahead", 0, 0)  # takes nothing, ever
+        workers.start()
+        transport = await self.connect()
+        before = len(os.listdir("/proc/self/fd"))
+        sender = FileSender(transport, self.file, 0, SIZE, workers)
+        sender._knows_nowait = False
+        sent = sender.start()
+        while sender._retry is None:
+            await deferLater(reactor, 0)
+        sent.cancel()
+        await self.assertFailure(sent, CancelledError)
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
     async def test_second_producer(self) -> None:
         """A transport that has a producer already refuses with RuntimeError."""
         transport = await self.connect()
