@@ -154,6 +154,9 @@ class Events:
         """Go on in a new file under the same name: logrotate has moved the old one."""
         if self._file < 0:
             return
+        batch, self._waiting = self._waiting, []
+        if batch:
+            self._written(await self._writer.call(self._write, batch))
         fresh = self._open()
         self._file, old = fresh, self._file
         await self._writer.call(os.close, old)  # after the writes that were queued

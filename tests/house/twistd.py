@@ -68,6 +68,7 @@ class Running:
     ) -> None:
         self.state = os.path.abspath(state)
         self.output = ""
+        self.first_words = "#info] ready: "
         command = [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", *twistd]
         arguments = ("--state", self.state, *arguments)
         self.child = subprocess.Popen(
@@ -79,8 +80,15 @@ class Running:
             pass_fds=pass_fds,
         )
 
+    @classmethod
+    def quiet(cls, state: str, *arguments: str) -> Running:
+        """One that says nothing when it is ready, but for the words of the start."""
+        running = cls(state, *arguments)
+        running.first_words = "netservices on "
+        return running
+
     def __enter__(self) -> Running:
-        self.wait_for("#info] ready: ")
+        self.wait_for(self.first_words)
         return self
 
     def __exit__(
