@@ -43,6 +43,7 @@ UPWARD = {("session", ("tls", "layer"))}
 
 TWISTED_IN_CORE = {
     "deferreds",
+    "exchange",
     "poll",
     "sendfile",
     "session",

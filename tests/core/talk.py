@@ -6,11 +6,13 @@ from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.dialogue import Answer, Then
 from netservices.core.errors import ProtocolError, Refused
 from netservices.core.session import LineSession
 from netservices.core.wheel import Wheel
+from netservices.testing import DialogueMixin, Peer
 
 
 @frozen
@@ -170,3 +172,21 @@ def make_talk(wheel: Wheel, **options: Any) -> LineSession:
     session = LineSession(talk, wheel=wheel, **options)
     talk.session = session
     return session
+
+
+class TalkTests(DialogueMixin, SynchronousTestCase):
+    """A session with a ``Talk``, and its peer in memory."""
+
+    def make_session(self, wheel: Wheel) -> LineSession:
+        """A new session, for transcripts."""
+        return make_talk(wheel)
+
+    def connect(self, **options: Any) -> Peer:
+        """A peer that has read the greeting."""
+        peer = Peer(lambda wheel: make_talk(wheel, **options))
+        self.assertEqual(["220 hello"], peer.receive_lines())
+        self.peer = peer
+        talk = peer.session.dialogue
+        assert isinstance(talk, Talk)
+        self.talk = talk
+        return peer
