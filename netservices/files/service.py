@@ -110,7 +110,12 @@ class Files:
             directory = os.path.join(self._state, "files", owner)
             mode = 0o700
         disk = Disk(
-            directory, self._opener, self._durability, self.settings.umask, owner, mode
+            directory,
+            self._opener,
+            self._durability,
+            int(self.settings.umask, 8),
+            owner,
+            mode,
         )
         return Volume(
             name=tree,

@@ -27,8 +27,10 @@ class FilesSettings:
         "How paths are confined: openat2 (Linux 5.6), walk (any system) or auto.",
         choices=("auto", "openat2", "walk"),
     )
-    umask: int = setting(
-        0o022, "Permissions that new files and directories lack.", maximum=0o777
+    umask: str = setting(
+        "022",
+        "Permissions that new files and directories lack, in octal.",
+        choices=("000", "002", "007", "022", "027", "077"),
     )
     partial_lifetime: Duration = setting(
         "7d", "How long an upload that broke off can be resumed.", minimum=0

@@ -242,6 +242,12 @@ class CareTests(FilesCase):
         value_of(tree.make_directory(("d",)))
         self.assertEqual(0o644, value_of(tree.stat(("f",))).mode)
         self.assertEqual(0o755, value_of(tree.stat(("d",))).mode)
+        self.files = self.make_files(umask="027")
+        tree = self.make_tree()
+        self.put(tree, "f", b"")
+        value_of(tree.make_directory(("d",)))
+        self.assertEqual(0o640, value_of(tree.stat(("f",))).mode)
+        self.assertEqual(0o750, value_of(tree.stat(("d",))).mode)
 
     def test_a_store_that_takes_nothing(self) -> None:
         """Where no record can be written, no file is replaced."""
