@@ -123,8 +123,9 @@ class View:
         found_one = False
         async for page in self.entries(path[:-1]):
             matching = tuple(node for node in page if matches(node.name))
-            found_one = found_one or bool(matching)
-            yield matching
+            if matching:
+                found_one = True
+                yield matching
         if not found_one:
             raise NotFound("nothing matches")
 

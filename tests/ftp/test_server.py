@@ -1,0 +1,414 @@
+"""Real sockets: what only a transport can show."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from netservices.core.deferreds import as_deferred
+from netservices.ftp.client import FTPClient, Unexpected, connect
+from netservices.testing import RunningServer, running
+
+SETTINGS = {
+    "ftp.passive_ports": "0",
+    "files.durability": "none",
+    "limits.exempt": "127.0.0.0/8,::1/128",
+}
+SECONDS = 10.0
+
+
+class Wire:
+    """A client in a thread that says exactly what the test says."""
+
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.address = address
+        self.socket = socket.create_connection((address, port), SECONDS)
+        self.file = self.socket.makefile("rb")
+        self.reply()
+
+    def reply(self) -> str:
+        """The next reply: the last line of it."""
+        while True:
+            line = self.file.readline().decode("utf-8", "surrogateescape")
+            if not line or (line[:3].isdigit() and line[3] == " "):
+                return line.rstrip("\r\n")
+
+    def say(self, line: str | bytes) -> str:
+        """Send a line; the reply."""
+        octets = line.encode() if isinstance(line, str) else line
+        self.socket.sendall(octets + b"\r\n")
+        return self.reply()
+
+    def log_in(self) -> None:
+        """As alice, in image type."""
+        self.say("USER alice")
+        assert self.say("PASS secret").startswith("230")
+        self.say("TYPE I")
+
+    def passive_port(self) -> int:
+        """EPSV."""
+        return int(self.say("EPSV").split("|")[3])
+
+    def data(self, command: str, source: str = "") -> socket.socket:
+        """A passive data connection, and the command that uses it."""
+        port = self.passive_port()
+        opened = socket.create_connection(
+            (self.address, port), SECONDS, (source, 0) if source else None
+        )
+        assert self.say(command)[:3] in ("125", "150")
+        return opened
+
+    def close(self) -> None:
+        """Hang up."""
+        self.file.close()
+        self.socket.close()
+
+
+def reset(connection: socket.socket) -> None:
+    """Close with RST in place of FIN."""
+    linger = struct.pack("ii", 1, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    connection.close()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Everything up to the end of the stream."""
+    pieces = []
+    while piece := connection.recv(1 << 16):
+        pieces.append(piece)
+    connection.close()
+    return b"".join(pieces)
+
+
+class ServerCase(TestCase):
+    """A whole server in this process."""
+
+    settings: dict[str, Any] = {}
+    server: RunningServer
+
+    @as_deferred
+    async def setUp(self) -> None:
+        """Start it."""
+        self.server = await running(
+            ftp=True,
+            accounts=[("alice", "secret")],
+            settings={**SETTINGS, **self.settings},
+        )
+        self.addCleanup(self.server.stop)
+        self.port = self.server.port("ftp", "tcp")
+        self.home = os.path.join(self.server.state_directory, "files/alice@localhost")
+        os.makedirs(self.home, exist_ok=True)
+
+    def put(self, name: str, content: bytes) -> None:
+        """A file in alice's home."""
+        with open(os.path.join(self.home, name), "wb") as file:
+            file.write(content)
+
+    def content_of(self, name: str) -> bytes:
+        """What a file in alice's home holds."""
+        with open(os.path.join(self.home, name), "rb") as file:
+            return file.read()
+
+    def talk(self, conversation: Callable[[Wire], None]) -> Deferred[None]:
+        """Have a conversation in a thread, after the login."""
+
+        def run() -> None:
+            wire = Wire(self.port)
+            try:
+                wire.log_in()
+                conversation(wire)
+            finally:
+                wire.close()
+
+        return deferToThread(run)
+
+
+class TransferTests(ServerCase):
+    """Data connections that end well, badly, or never."""
+
+    def test_upload_and_download(self) -> Deferred[None]:
+        """A megabyte there and back, from the middle too."""
+        content = os.urandom(1 << 20)
+
+        def conversation(wire: Wire) -> None:
+            data = wire.data("STOR a")
+            data.sendall(content)
+            data.close()
+            self.assertEqual("226", wire.reply()[:3])
+            self.assertEqual(content, self.content_of("a"))
+            self.assertEqual(content, read_all(wire.data("RETR a")))
+            self.assertEqual("226", wire.reply()[:3])
+            wire.say("REST 1000000")
+            self.assertEqual(content[1000000:], read_all(wire.data("RETR a")))
+            self.assertEqual("226", wire.reply()[:3])
+
+        return self.talk(conversation)
+
+    def test_data_before_the_command(self) -> Deferred[None]:
+        """What a hasty client sends before STOR is not lost."""
+
+        def conversation(wire: Wire) -> None:
+            port = wire.passive_port()
+            with socket.create_connection(("127.0.0.1", port), SECONDS) as data:
+                data.sendall(b"early")
+            self.assertIn(wire.say("STOR a")[:3], ("125", "150"))
+            self.assertEqual("226", wire.reply()[:3])
+            self.assertEqual(b"early", self.content_of("a"))
+
+        return self.talk(conversation)
+
+    def test_reset_upload(self) -> Deferred[None]:
+        """426, the old file is untouched, the rest can follow.  RFC 959 3.4.1"""
+        self.put("a", b"old content")
+
+        def conversation(wire: Wire) -> None:
+            data = wire.data("STOR a")
+            data.sendall(b"new" * 100_000)
+            # The octets must have arrived: a reset overtakes what is in flight.
+            while "300000 octets" not in self.status(wire):
+                pass
+            reset(data)
+            self.assertEqual("426", wire.reply()[:3])
+            self.assertEqual(b"old content", self.content_of("a"))
+            wire.say("REST 300000")
+            data = wire.data("STOR a")
+            data.sendall(b"end")
+            data.close()
+            self.assertEqual("226", wire.reply()[:3])
+            self.assertEqual(b"new" * 100_000 + b"end", self.content_of("a"))
+
+        return self.talk(conversation)
+
+    def status(self, wire: Wire) -> str:
+        """All of what STAT says."""
+        wire.socket.sendall(b"STAT\r\n")
+        text = ""
+        while not text.endswith("211 End\r\n"):
+            text += wire.file.readline().decode()
+        return text
+
+    def test_reset_download(self) -> Deferred[None]:
+        """A client that goes away in the middle of a download gets 426."""
+        self.put("a", b"x" * 30_000_000)
+
+        def conversation(wire: Wire) -> None:
+            data = wire.data("RETR a")
+            data.recv(1000)
+            reset(data)
+            self.assertEqual("426", wire.reply()[:3])
+            self.assertEqual("200", wire.say("NOOP")[:3])
+
+        return self.talk(conversation)
+
+    def test_overtaking(self) -> Deferred[None]:
+        """NOOP and STAT during a transfer, then ABOR as Telnet urgent data."""
+        self.put("a", b"old content")
+
+        def conversation(wire: Wire) -> None:
+            data = wire.data("STOR a")
+            self.assertEqual("200", wire.say("NOOP")[:3])
+            self.assertIn("STOR /a: 0 octets", self.status(wire))
+            wire.socket.sendall(b"\xff\xf4\xff", socket.MSG_OOB)
+            wire.socket.sendall(b"\xf2ABOR\r\n")
+            self.assertEqual("426", wire.reply()[:3])
+            self.assertEqual("226", wire.reply()[:3])
+            self.assertEqual(b"", data.recv(1) if self.is_open(data) else b"")
+            self.assertEqual(b"old content", self.content_of("a"))
+            # As ftplib sends it: the line end itself is the urgent octet.
+            wire.socket.sendall(b"ABOR\r\n", socket.MSG_OOB)
+            self.assertEqual("225", wire.reply()[:3])
+
+        return self.talk(conversation)
+
+    def is_open(self, data: socket.socket) -> bool:
+        """Whether the server has not reset the connection."""
+        try:
+            data.recv(1, socket.MSG_PEEK)
+        except ConnectionResetError:
+            return False
+        return True
+
+    def test_active(self) -> Deferred[None]:
+        """PORT and EPRT: the server connects at the transfer command."""
+        self.put("a", b"content")
+
+        def conversation(wire: Wire) -> None:
+            for form in ("PORT 127,0,0,1,{0},{1}", "EPRT |1|127.0.0.1|{2}|"):
+                with socket.create_server(("127.0.0.1", 0)) as listener:
+                    listener.settimeout(SECONDS)
+                    port = listener.getsockname()[1]
+                    line = form.format(port >> 8, port & 255, port)
+                    self.assertEqual("200", wire.say(line)[:3])
+                    self.assertEqual("150", wire.say("RETR a")[:3])
+                    accepted, _ = listener.accept()
+                    self.assertEqual(b"content", read_all(accepted))
+                    self.assertEqual("226", wire.reply()[:3])
+
+        return self.talk(conversation)
+
+    def test_active_refused(self) -> Deferred[None]:
+        """Nobody listens where PORT said: 150, then 425."""
+
+        def conversation(wire: Wire) -> None:
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                port = listener.getsockname()[1]
+            wire.say(f"EPRT |1|127.0.0.1|{port}|")
+            self.assertEqual("150", wire.say("LIST")[:3])
+            self.assertEqual("425", wire.reply()[:3])
+
+        return self.talk(conversation)
+
+    def test_theft(self) -> Deferred[None]:
+        """A stranger on the passive port is closed; the client still gets its data."""
+        self.put("a", b"content")
+
+        def conversation(wire: Wire) -> None:
+            port = wire.passive_port()
+            thief = socket.create_connection(
+                ("127.0.0.1", port), SECONDS, ("127.0.0.2", 0)
+            )
+            try:
+                self.assertEqual(b"", thief.recv(1))
+            except ConnectionResetError:
+                pass
+            finally:
+                thief.close()
+            data = socket.create_connection(("127.0.0.1", port), SECONDS)
+            wire.say("RETR a")
+            self.assertEqual(b"content", read_all(data))
+            self.assertEqual("226", wire.reply()[:3])
+
+        return self.talk(conversation)
+
+    def test_shared_ports(self) -> Deferred[None]:
+        """Sessions of one address get different ports while both wait; ports are
+        opened once."""
+
+        def conversation(first: Wire) -> None:
+            second = Wire(self.port)
+            second.log_in()
+            self.addCleanup(second.close)
+            used = set()
+            for _ in range(50):
+                one, other = first.passive_port(), second.passive_port()
+                self.assertNotEqual(one, other)
+                used |= {one, other}
+            self.assertLessEqual(len(used), 9)
+
+        return self.talk(conversation)
+
+    def test_deleted_while_sent(self) -> Deferred[None]:
+        """A file that is replaced during its download arrives as it was."""
+        content = os.urandom(20_000_000)
+        self.put("a", content)
+
+        def conversation(wire: Wire) -> None:
+            data = wire.data("RETR a")
+            other = Wire(self.port)
+            self.addCleanup(other.close)
+            other.log_in()
+            upload = other.data("STOR a")
+            upload.sendall(b"new")
+            upload.close()
+            self.assertEqual("226", other.reply()[:3])
+            self.assertEqual(content, read_all(data))
+            self.assertEqual("226", wire.reply()[:3])
+            self.assertEqual(b"new", self.content_of("a"))
+
+        return self.talk(conversation)
+
+
+class TimeTests(ServerCase):
+    """Connections that never come, or never move."""
+
+    settings = {
+        "ftp.data_timeout": "1s",
+        "ftp.stall_timeout": "1s",
+        "ftp.login_timeout": "1s",
+    }
+
+    def test_no_connection(self) -> Deferred[None]:
+        """425 when the client does not connect."""
+
+        def conversation(wire: Wire) -> None:
+            wire.passive_port()
+            self.assertEqual("150", wire.say("LIST")[:3])
+            self.assertEqual("425", wire.reply()[:3])
+
+        return self.talk(conversation)
+
+    def test_stall(self) -> Deferred[None]:
+        """426 when nothing moves; the control connection lives."""
+
+        def conversation(wire: Wire) -> None:
+            data = wire.data("STOR a")
+            data.sendall(b"x")
+            self.assertEqual("426", wire.reply()[:3])
+            self.assertEqual("200", wire.say("NOOP")[:3])
+            data.close()
+
+        return self.talk(conversation)
+
+    def test_login_timeout(self) -> Deferred[None]:
+        """Whoever does not log in is sent away, however much he says."""
+
+        def run() -> None:
+            wire = Wire(self.port)
+            while (said := wire.say("NOOP"))[:3] == "200":
+                pass
+            self.assertEqual("421", said[:3])
+            wire.close()
+
+        return deferToThread(run)
+
+
+class ClientTests(ServerCase):
+    """``client.py`` against ``server``."""
+
+    @as_deferred
+    async def client(self) -> FTPClient:
+        """A client that has logged in."""
+        from twisted.internet import reactor
+
+        client = await connect(reactor, "127.0.0.1", self.port)
+        await client.login("alice", b"secret")
+        return client
+
+    @as_deferred
+    async def test_session(self) -> None:
+        """Every method once."""
+        client = await self.client()
+        content = os.urandom(3_000_000)
+        await client.store("a b", [content[:1_000_000], content[1_000_000:]])
+        self.assertEqual(3_000_000, await client.size("a b"))
+        self.assertEqual(content, await client.retrieve("a b"))
+        self.assertEqual(content[-5:], await client.retrieve("a b", 2_999_995))
+        self.assertEqual("/dir", await client.make_directory("dir"))
+        await client.rename("a b", "dir/caf\udce9")
+        await client.change_directory("dir")
+        entries = await client.entries()
+        self.assertEqual({"caf\udce9"}, set(entries))
+        await client.delete("caf\udce9")
+        await client.change_directory("/")
+        await client.remove_directory("dir")
+        self.assertEqual({}, await client.entries())
+        await client.quit()
+
+    @as_deferred
+    async def test_refused(self) -> None:
+        """The reply is in the error."""
+        client = await self.client()
+        try:
+            await client.retrieve("nowhere")
+        except Unexpected as error:
+            self.assertEqual(550, error.reply.code)
+        else:
+            self.fail("nothing was raised")
+        await client.quit()
