@@ -121,6 +121,20 @@ class MessageTests(SynchronousTestCase):
         self.assertEqual(2, data.count(b"\4late\0"))
         self.assertEqual(tail, Message.parse(data).answer[-2:])
 
+    def test_short_chains_of_pointers(self) -> None:
+        """However names build on each other, no decoder has to follow many pointers
+        in a row."""
+        records_ = tuple(
+            Record(
+                parse_name("a." * n + "x."), 5, 1, 0, parse_name("a." * (n + 1) + "x.")
+            )
+            for n in range(100)
+        )
+        data = Message(answer=records_).encode()
+        self.assertEqual(records_, Message.parse(data).answer)
+        self.assertEqual(100, len(dns.message.from_wire(data).answer))
+        self.assertLess(len(data), 6000)
+
     def test_extended_rcode(self) -> None:
         """A code above 15 is split between header and OPT.  RFC 6891 6.1.3."""
         data = Message(rcode=23, edns=Edns(512)).encode()

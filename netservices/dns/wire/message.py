@@ -23,6 +23,10 @@ _HEADER = struct.Struct(">HHHHHH")
 _FIXED = struct.Struct(">HHIH")
 _QUESTION = struct.Struct(">HH")
 _POINTER_BITS = 0xC000
+_PLACE_BITS = 14
+_PLACE_MASK = (1 << _PLACE_BITS) - 1
+_MAX_CHAIN = 8
+_CHAIN_END = _MAX_CHAIN << _PLACE_BITS
 
 
 @frozen
@@ -186,44 +190,48 @@ def _take_edns(
 
 
 class Writer:
-    """Octets of a message on their way out, and where names stand in them."""
+    """Octets of a message on their way out, and where names stand in them.
 
-    __slots__ = ("octets", "_places")
+    Each pointer may lead to a name that ends in a pointer itself; some decoders give up
+    after a dozen of them, so chains stay short of ``_MAX_CHAIN``.
+    """
+
+    __slots__ = ("_places", "octets")
 
     def __init__(self, octets: bytearray) -> None:
         self.octets = octets
         self._places: dict[bytes, int] = {}
-
-    def note_name(self, name: bytes, place: int) -> None:
-        """Names written later may point into ``name``, which stands at ``place``."""
-        folded = fold(name)
-        position = 0
-        while (length := folded[position]) and place + position < 0x4000:
-            self._places.setdefault(folded[position:], place + position)
-            position += length + 1
+        """Folded name -> where it stands, and above ``_PLACE_BITS`` how many pointers
+        lead from there to its end."""
 
     def name(self, name: bytes, is_compressed: bool = True) -> None:
         """Write a name, as a pointer from where it equals an earlier one
         (RFC 1035 4.1.4); with ``is_compressed`` false, in full."""
-        if not is_compressed:
-            self.note_name(name, len(self.octets))
-            self.octets += name
-            return
         folded = fold(name)
         places = self._places
         start = len(self.octets)
-        position = 0
+        fresh: list[tuple[bytes, int]] = []
+        position = chain = 0
         while length := folded[position]:
             suffix = folded[position:]
             place = places.get(suffix)
-            if place is not None:
+            if place is not None and is_compressed:
+                if place >= _CHAIN_END:
+                    # In full, so that later names find a place without a chain.
+                    is_compressed = False
+                    continue
                 self.octets += name[:position]
-                self.octets += (_POINTER_BITS | place).to_bytes(2, "big")
-                return
-            if start + position < 0x4000:
-                places[suffix] = start + position
+                pointer = _POINTER_BITS | place & _PLACE_MASK
+                self.octets += pointer.to_bytes(2, "big")
+                chain = (place & ~_PLACE_MASK) + _PLACE_MASK + 1
+                break
+            fresh.append((suffix, start + position))
             position += length + 1
-        self.octets += name
+        else:
+            self.octets += name
+        for suffix, place in fresh:
+            if place <= _PLACE_MASK:
+                places[suffix] = chain | place
 
     def record(self, record: Record) -> None:
         """Write a whole record."""

@@ -131,7 +131,8 @@ def resolve(
             break
         if found is _BELOW_DNAME:
             target = _substitute(answer, name, owner, node)
-            if target is None or qtype in (_CNAME, _ANY):
+            # A DNAME into its own subtree would only make the name grow.
+            if target is None or qtype in (_CNAME, _ANY) or is_below(target, owner):
                 break
         else:
             target, is_whole = _take(tree, answer, name, node, qtype, pick_any)
@@ -142,7 +143,8 @@ def resolve(
             break
         name = target
     if not is_minimal:
-        if is_whole:
+        # DS beside a cut goes without, as with other servers.
+        if is_whole and qtype != _DS:
             _add_authority(tree, answer)
         _add_addresses(tree, answer)
     return answer
