@@ -74,7 +74,8 @@ async def writers(store: SQLiteStore, count: int, seconds: float) -> dict[str, f
         number = 0
         while (begin := time.perf_counter()) < end:
             number += 1
-            await store.apply(Unit((PutValue(name, b"%d" % number, VALUE),)))
+            key = f"{name}.{number}".encode("ascii")
+            await store.apply(Unit((PutValue("bench", key, VALUE),)))
             times.append(time.perf_counter() - begin)
 
     await gatherResults(

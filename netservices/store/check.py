@@ -86,7 +86,12 @@ class Examination:
     def _engine(self) -> Iterator[Problem]:
         pragma = "quick_check" if self.level == "quick" else "integrity_check"
         self._step()
-        for (text,) in self.connection.execute(f"PRAGMA {pragma}({_SHOWN_DAMAGE})"):
+        try:
+            rows = self.connection.execute(f"PRAGMA {pragma}({_SHOWN_DAMAGE})")
+            texts = [row[0] for row in rows]
+        except sqlite3.DatabaseError as error:
+            texts = [str(error)]
+        for text in texts:
             if text != "ok":
                 yield Problem(Finding("database-damaged", "netservices.db", text))
 

@@ -241,17 +241,25 @@ class Engine:
         except OSError:
             return 0
 
-    def restart_log(self, patience_milliseconds: int) -> None:
-        """Copy the log into the database and begin it afresh, between two groups."""
+    def restart_log(self, patience_milliseconds: int) -> bool:
+        """Copy the log into the database, so that the next group begins it afresh;
+        whether nobody was in the way."""
         try:
             with self._lock:
                 self.connection.execute(f"PRAGMA busy_timeout={patience_milliseconds}")
-                self.connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-        except (sqlite3.Error, StoreUnavailable) as error:
-            self._log.warn("the log could not be restarted: {error}", error=error)
-        finally:
-            with suppress(sqlite3.Error, StoreUnavailable):
+                busy, _, _ = self.connection.execute(
+                    "PRAGMA wal_checkpoint(RESTART)"
+                ).fetchone()
                 self.connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+                return not busy
+        except (sqlite3.Error, StoreUnavailable) as error:
+            self.doubt(error)
+            return False
+
+    def doubt(self, error: Exception) -> None:
+        """Copying the log has failed: open anew before the next group."""
+        self._log.error("copying the log failed: {error}", error=error)
+        self.state = "failed"
 
     # --- committing -----------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The lock that every process takes for the length of a commit.
 
 SQLite's own busy wait lets some writers starve for seconds; a ``flock`` taken before
-``BEGIN IMMEDIATE`` is fair, and dies with its holder.  (That at most one *server* uses a
+``BEGIN IMMEDIATE`` is fair, and dies with its holder. (That at most one *server* uses a
 state directory is ``netservices.state``'s lock; the command does without it.)
 """
 

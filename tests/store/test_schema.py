@@ -1,0 +1,173 @@
+"""Databases of earlier and later versions, of other programs, and broken ones."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netservices.core.deferreds import value_of
+from netservices.core.errors import StartupError
+from netservices.store import migrations
+from netservices.store.connections import connect, pragma
+from netservices.store.schema import migrate
+from netservices.store.sqlite import SQLiteStore
+from netservices.units import CreateDomain, Unit
+from tests.contract.provision import SMALL
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+LATER = (*migrations.MIGRATIONS, "CREATE TABLE later(a INTEGER) STRICT;")
+BROKEN = (
+    *migrations.MIGRATIONS,
+    "CREATE TABLE later(a INTEGER) STRICT; INSERT INTO nowhere VALUES(1);",
+)
+
+
+def catalogue(path: str) -> list[tuple[str, str]]:
+    """Every table and index, with the words that made it."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
+        ).fetchall()
+
+
+class SchemaTests(SynchronousTestCase):
+    """Bringing a database to this version, or refusing it."""
+
+    def setUp(self) -> None:
+        """An empty state directory."""
+        self.directory = self.mktemp()
+        os.mkdir(self.directory, 0o700)
+        self.path = os.path.join(self.directory, "netservices.db")
+
+    def open(self) -> SQLiteStore:
+        """The store of the directory, open."""
+        store = SQLiteStore(self.directory, SMALL, None)
+        value_of(store.open())
+        self.addCleanup(store.close)
+        return store
+
+    def load(self, version: int) -> None:
+        """Make the database as the release with that version made it."""
+        with (
+            closing(sqlite3.connect(self.path)) as connection,
+            open(
+                os.path.join(HERE, f"version_{version}.sql"), encoding="ascii"
+            ) as text,
+        ):
+            connection.executescript(text.read())
+
+    def test_new(self) -> None:
+        """A new database has our mark, this version, and space that can be given
+        back."""
+        connection = self.open()._engine.connection
+        self.assertEqual(0x4E657453, pragma(connection, "application_id"))
+        self.assertEqual(migrations.VERSION, pragma(connection, "user_version"))
+        self.assertEqual(2, pragma(connection, "auto_vacuum"))
+        self.assertEqual(2, pragma(connection, "synchronous"))
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        self.assertEqual("wal", mode)
+
+    def test_from_version_1(self) -> None:
+        """A database as version 1 wrote it is migrated with its data, and then looks
+        like a new one."""
+        self.load(1)
+        store = self.open()
+        (domain,) = value_of(store.records.domains())
+        self.assertEqual("example.com", domain.name)
+        account = value_of(store.records.account("joe", "example.com"))
+        self.assertEqual(("staff",), account.groups)
+        self.assertEqual(b"v", value_of(store.values.get("n", b"k")))
+        self.assertEqual((), value_of(store.admin.check("full")).findings)
+        value_of(store.close())
+        fresh = SQLiteStore(self.mktemp(), SMALL, None)
+        value_of(fresh.open())
+        value_of(fresh.close())
+        self.assertEqual(catalogue(fresh._engine.path), catalogue(self.path))
+
+    def test_backup_before(self) -> None:
+        """Before a migration, the database as it was is put aside."""
+        self.load(1)
+        with closing(connect(self.path, SMALL)) as connection:
+            migrate(connection, self.path, LATER)
+            self.assertEqual(2, pragma(connection, "user_version"))
+        before = self.path + ".before-2"
+        with closing(sqlite3.connect(before)) as connection:
+            self.assertEqual(1, pragma(connection, "user_version"))
+            (name,) = connection.execute("SELECT name FROM domain").fetchone()
+            self.assertEqual("example.com", name)
+        self.assertEqual(0o600, os.stat(before).st_mode & 0o777)
+
+    def test_failed_migration(self) -> None:
+        """A migration that fails leaves the database as it was."""
+        self.load(1)
+        old = catalogue(self.path)
+        with closing(connect(self.path, SMALL)) as connection:
+            self.assertRaises(sqlite3.Error, migrate, connection, self.path, BROKEN)
+            self.assertEqual(1, pragma(connection, "user_version"))
+        self.assertEqual(old, catalogue(self.path))
+        self.open()
+
+    def test_newer(self) -> None:
+        """A newer database is refused; the message names both versions and the way
+        out, and the file is left as it was."""
+        self.load(1)
+        with closing(connect(self.path, SMALL)) as connection:
+            migrate(connection, self.path, LATER)
+        error = self.assertRaises(StartupError, self.open)
+        self.assertIn("has version 2", str(error))
+        self.assertIn(f"up to {migrations.VERSION}", str(error))
+        self.assertIn("install the newer netservices", str(error))
+
+    def test_foreign(self) -> None:
+        """The database of another program is refused, and not written to."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("CREATE TABLE theirs(a)")
+        with open(self.path, "rb") as file:
+            before = file.read()
+        error = self.assertRaises(StartupError, self.open)
+        self.assertIn("another program", str(error))
+        with open(self.path, "rb") as file:
+            self.assertEqual(before, file.read())
+
+    def test_not_a_database(self) -> None:
+        """A file of something else is refused with one line."""
+        with open(self.path, "wb") as file:
+            file.write(b"something else entirely\n" * 100)
+        error = self.assertRaises(StartupError, self.open)
+        self.assertIn("cannot be opened", str(error))
+        self.assertNotIn("\n", str(error))
+
+    def test_small_disk(self) -> None:
+        """A new database is not begun on a disk that is nearly full."""
+        store = SQLiteStore(self.directory, type(SMALL)(free_space_floor=1 << 60), None)
+        error = self.assertRaises(StartupError, value_of, store.open())
+        self.assertIn("make room", str(error))
+        self.assertFalse(os.path.exists(self.path))
+
+    def test_file_in_the_way(self) -> None:
+        """A state directory that is a file is refused with the way out."""
+        store = SQLiteStore(os.path.join(self.directory, "f", "s"), SMALL, None)
+        with open(os.path.join(self.directory, "f"), "w"):
+            pass
+        error = self.assertRaises(StartupError, value_of, store.open())
+        self.assertIn("--state", str(error))
+
+    def test_others_directory(self) -> None:
+        """A state directory of somebody else is refused by name."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can give a directory away")
+        os.chown(self.directory, 65534, -1)
+        error = self.assertRaises(StartupError, self.open)
+        self.assertIn("uid 65534", str(error))
+
+    def test_reopened(self) -> None:
+        """What was stored is there when the store is opened again."""
+        store = self.open()
+        value_of(store.apply(Unit((CreateDomain("a.example"),))))
+        value_of(store.close())
+        (domain,) = value_of(self.open().records.domains())
+        self.assertEqual("a.example", domain.name)
