@@ -131,8 +131,10 @@ def resolve(
             break
         if found is _BELOW_DNAME:
             target = _substitute(answer, name, owner, node)
+            if target is None or qtype in (_CNAME, _ANY):
+                break
             # A DNAME into its own subtree would only make the name grow.
-            if target is None or qtype in (_CNAME, _ANY) or is_below(target, owner):
+            if len(target) > len(name) and is_below(target, owner):
                 break
         else:
             target, is_whole = _take(tree, answer, name, node, qtype, pick_any)
