@@ -13,6 +13,7 @@ from netservices.accounts.credentials import (
     first_secrets,
 )
 from netservices.accounts.passwords import random_password
+from netservices.cli.bench import forget_tree
 from netservices.cli.output import json_option, show, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
 from netservices.core.settings import Size
@@ -70,6 +71,7 @@ def _as_row(found: Account) -> dict[str, Any]:
 @click.option("--quota", type=SizeParameter(), help="What it may store, such as 10G.")
 @click.option("--group", "groups", multiple=True, help="A group; repeatable.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from a pipe.")
+@click.option("--adopt-files", is_flag=True, help="Take over files of that name.")
 @json_option
 @pass_workplace
 def add(
@@ -80,12 +82,15 @@ def add(
     quota: int | None,
     groups: tuple[str, ...],
     password_stdin: bool,
+    adopt_files: bool,
     as_json: bool,
 ) -> None:
     """Add an account; without --password-stdin a password is made and printed once."""
     password, is_made = _choose_password(password_stdin)
     with workplace.open() as bench:
         local, home = bench.new_login(name, domain)
+        if not adopt_files:
+            bench.refuse_left_files(f"{local}@{home}")
         secrets = first_secrets(password, workplace.configuration.accounts)
         octets = None if quota == -1 else quota
         bench.apply(CreateAccount(local, home, admin, octets, groups, secrets))
@@ -189,13 +194,16 @@ def change(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_workplace
 def remove(workplace: Workplace, login: str, yes: bool) -> None:
-    """Remove an account.  Its files stay on the disk."""
+    """Remove an account.  Its files are moved aside, not deleted."""
     with workplace.open() as bench:
         found = bench.account(login)
         if not yes:
             click.confirm(f"Remove {found.login}?", abort=True)
-        bench.apply(DeleteAccount(found.id))
-        click.echo(f"{found.login} is gone; its files are in {bench.home(found)}")
+        bench.apply(DeleteAccount(found.id), *forget_tree(found.login))
+        place = bench.set_aside(found.login)
+    click.echo(
+        f"{found.login} is gone" + (f"; its files are in {place}" if place else "")
+    )
 
 
 @account.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from netservices.core.deferreds import value_of
 from netservices.files.service import Files, directory_name
 from netservices.interfaces import IStore
 from netservices.store.sqlite import SQLiteStore
-from netservices.units import Operation, Unit
+from netservices.units import Operation, RemoveFileRecords, SetUsage, Unit
 from netservices.values import Account, Alias, Credential, Domain, Finding, Manifest
 
 T = TypeVar("T")
@@ -153,10 +154,33 @@ class Bench:
                 f"no such protocol: {unknown}; there are {', '.join(sorted(known))}"
             )
 
-    def home(self, account: Account) -> str:
-        """The directory of the account's files."""
-        name = directory_name(account.login)
-        return os.path.join(self.configuration.state_directory, "files", name)
+    def home(self, login: str) -> str:
+        """The directory of an account's files."""
+        state = self.configuration.state_directory
+        return os.path.join(state, "files", directory_name(login))
+
+    def refuse_left_files(self, login: str) -> None:
+        """Refuse a new account that would get the files of an earlier one."""
+        home = self.home(login)
+        if os.path.isdir(home) and os.listdir(home):
+            raise click.ClickException(
+                f"{home} holds files already; move them away, or give --adopt-files"
+            )
+
+    def set_aside(self, login: str) -> str | None:
+        """Move a removed account's files away; where they are now, if there were any.
+
+        The next account of that name must not find them.
+        """
+        home = self.home(login)
+        if not os.path.isdir(home):
+            return None
+        aside = os.path.join(self.configuration.state_directory, "removed")
+        os.makedirs(aside, mode=0o700, exist_ok=True)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        place = os.path.join(aside, f"{directory_name(login)}.{stamp}")
+        os.rename(home, place)
+        return place
 
     def usage(self, account: Account) -> tuple[int, int]:
         """Octets and files that the account stores."""
@@ -179,6 +203,12 @@ class Bench:
     def backup(self, target: str, progress: Progress) -> Manifest:
         """A consistent copy of the whole state."""
         return self.get(self.store.admin.backup(target, progress))
+
+
+def forget_tree(login: str) -> tuple[Operation, ...]:
+    """The operations that forget what is recorded of an account's files."""
+    tree = f"home:{directory_name(login)}"
+    return (RemoveFileRecords(tree, ()), SetUsage(tree, 0, 0))
 
 
 @contextmanager

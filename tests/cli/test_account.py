@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from netservices.accounts.passwords import verify_password
 from netservices.core.deferreds import value_of
 from netservices.store.settings import StoreSettings
@@ -112,12 +114,39 @@ class AccountTests(CommandTestCase):
         self.assertEqual((False, None, True), _some(row, "enabled", "quota", "admin"))
 
     def test_remove(self) -> None:
-        """A removed account is gone, and its files' place is named."""
+        """A removed account is gone, and its files are set aside, not deleted."""
         self.command("account", "add", "alice")
+        self.write_file("alice@example.org", "letter")
         output = self.command("account", "remove", "alice", "--yes")
+        place = output.rpartition(" ")[2].strip()
 
-        self.assertIn("files/alice@example.org", output)
+        self.assertEqual(["letter"], os.listdir(place))
         self.assertIn("no account", self.refusal("account", "show", "alice"))
+
+    def test_same_name_again(self) -> None:
+        """A new account does not find the files of a removed one."""
+        self.command("account", "add", "alice")
+        self.write_file("alice@example.org", "letter")
+        self.command("account", "remove", "alice", "--yes")
+        self.command("account", "add", "alice")
+        home = os.path.join(self.state, "files", "alice@example.org")
+
+        self.assertFalse(os.path.exists(home))
+
+    def test_left_files(self) -> None:
+        """Files that lie where a new account's go are taken over only when asked."""
+        self.write_file("alice@example.org", "letter")
+
+        self.assertIn("--adopt-files", self.refusal("account", "add", "alice"))
+
+        self.command("account", "add", "alice", "--adopt-files")
+
+    def write_file(self, login: str, name: str) -> None:
+        """Put a file into the home directory of a login."""
+        home = os.path.join(self.state, "files", login)
+        os.makedirs(home)
+        with open(os.path.join(home, name), "w") as file:
+            file.write("text")
 
     def test_remove_asks(self) -> None:
         """Without --yes nothing is removed unless the person agrees."""
