@@ -1,0 +1,246 @@
+"""The servers that ``benchmarks.ftp`` compares, each started on a free port."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from attrs import frozen
+
+LOGIN, PASSWORD = "bench", "bench-secret"
+START_SECONDS = 20.0
+_SETTINGS = {
+    "limits.exempt": "127.0.0.0/8",
+    "limits.sessions_per_account": 100_000,
+    "ftp.sessions_per_address": 100_000,
+}
+
+
+class Missing(Exception):
+    """The program is not there, or does not start."""
+
+
+@frozen
+class Peer:
+    """A server that runs."""
+
+    port: int
+    pid: int
+    root: str
+    """The directory that the client sees as ``/``."""
+    login: str = LOGIN
+    password: str = PASSWORD
+    is_forking: bool = True
+    host: str = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def program(name: str) -> str:
+    """Its path.  Missing."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise Missing(f"{name} is not installed")
+    if os.geteuid() != 0:
+        raise Missing(f"{name} wants root")
+    return path
+
+
+@contextmanager
+def spawned(command: list[str], port: int) -> Iterator[int]:
+    """The id of a process that listens on the port."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                ended = process.poll() is not None
+                if ended or time.monotonic() > deadline:
+                    raise Missing(f"{command[0]} does not start") from None
+                time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _root(directory: str) -> str:
+    root = os.path.join(directory, "root")
+    os.makedirs(root)
+    if os.geteuid() == 0:
+        os.chmod(directory, 0o755)
+        os.chown(root, 65534, 65534)
+    return root
+
+
+@contextmanager
+def netservices(directory: str, durability: str = "full") -> Iterator[Peer]:
+    """This server."""
+    from netservices.testing import running_process
+
+    state = os.path.join(directory, "state")
+    settings = {**_SETTINGS, "files.durability": durability}
+    with running_process(
+        ftp=True, accounts=[(LOGIN, PASSWORD)], settings=settings, state=state
+    ) as server:
+        root = os.path.join(state, "files", f"{LOGIN}@localhost")
+        os.makedirs(root, exist_ok=True)
+        port = server.port("ftp", "tcp")
+        yield Peer(port, server.process.pid, root, is_forking=False)
+
+
+@contextmanager
+def netservices_none(directory: str) -> Iterator[Peer]:
+    """This server, syncing nothing."""
+    with netservices(directory, "none") as peer:
+        yield peer
+
+
+_PYFTPDLIB = """
+import logging, sys
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+logging.disable(logging.CRITICAL)
+authorizer = DummyAuthorizer()
+authorizer.add_user(sys.argv[2], sys.argv[3], sys.argv[4], perm="elradfmwMT")
+FTPHandler.authorizer = authorizer
+server = FTPServer(("127.0.0.1", int(sys.argv[1])), FTPHandler)
+server.max_cons = 100000
+server.serve_forever()
+"""
+
+
+@contextmanager
+def pyftpdlib(directory: str) -> Iterator[Peer]:
+    """The event loop in Python."""
+    python = os.environ.get("PYFTPDLIB_PYTHON", sys.executable)
+    if python == sys.executable and importlib.util.find_spec("pyftpdlib") is None:
+        raise Missing("pyftpdlib is not installed")
+    root, port = _root(directory), free_port()
+    command = [python, "-c", _PYFTPDLIB, str(port), LOGIN, PASSWORD, root]
+    with spawned(command, port) as pid:
+        yield Peer(port, pid, root, is_forking=False)
+
+
+@contextmanager
+def vsftpd(directory: str) -> Iterator[Peer]:
+    """The fast one; anonymous, because its users are the system's."""
+    path, root, port = program("vsftpd"), _root(directory), free_port()
+    configuration = os.path.join(directory, "vsftpd.conf")
+    empty = os.path.join(directory, "empty")
+    os.makedirs(empty)
+    options = {
+        "listen": "YES",
+        "listen_address": "127.0.0.1",
+        "listen_port": port,
+        "background": "NO",
+        "anonymous_enable": "YES",
+        "local_enable": "NO",
+        "write_enable": "YES",
+        "anon_upload_enable": "YES",
+        "anon_mkdir_write_enable": "YES",
+        "anon_other_write_enable": "YES",
+        "anon_world_readable_only": "NO",
+        "anon_root": root,
+        "no_anon_password": "NO",
+        "ftp_username": "nobody",
+        "run_as_launching_user": "YES",
+        "allow_writeable_chroot": "YES",
+        "secure_chroot_dir": empty,
+        "seccomp_sandbox": "NO",
+        "xferlog_enable": "NO",
+        "max_per_ip": 0,
+        "max_clients": 0,
+    }
+    with open(configuration, "w") as file:
+        file.writelines(f"{key}={value}\n" for key, value in options.items())
+    os.chmod(configuration, 0o600)
+    os.chown(root, 0, 0)
+    with spawned([path, configuration], port) as pid:
+        yield Peer(port, pid, root, "anonymous", "x@example.org")
+
+
+def _hash() -> str:
+    done = subprocess.run(
+        ["openssl", "passwd", "-6", PASSWORD], capture_output=True, check=False
+    )
+    if done.returncode:
+        raise Missing("openssl, which hashes the password, is not installed")
+    return done.stdout.decode().strip()
+
+
+@contextmanager
+def proftpd(directory: str) -> Iterator[Peer]:
+    """The configurable one."""
+    path, root, port = program("proftpd"), _root(directory), free_port()
+    users = os.path.join(directory, "users")
+    with open(users, "w") as file:
+        file.write(f"{LOGIN}:{_hash()}:65534:65534::{root}:/bin/false\n")
+    os.chmod(users, 0o600)
+    configuration = os.path.join(directory, "proftpd.conf")
+    with open(configuration, "w") as file:
+        file.write(
+            f"ServerType standalone\nDefaultAddress 127.0.0.1\nPort {port}\n"
+            "UseIPv6 off\nUser nobody\nGroup nogroup\nMaxInstances none\n"
+            f"AuthOrder mod_auth_file.c\nAuthUserFile {users}\n"
+            f"RequireValidShell off\nDefaultRoot {root}\nAllowOverwrite on\n"
+            f"ScoreboardFile {directory}/scoreboard\nPidFile {directory}/pid\n"
+            "WtmpLog off\nTransferLog none\nSystemLog none\nUseReverseDNS off\n"
+        )
+    with spawned([path, "-n", "-q", "-c", configuration], port) as pid:
+        yield Peer(port, pid, root)
+
+
+@contextmanager
+def pure_ftpd(directory: str) -> Iterator[Peer]:
+    """The simple one."""
+    path, root, port = program("pure-ftpd"), _root(directory), free_port()
+    users, database = (os.path.join(directory, name) for name in ("users", "users.pdb"))
+    with open(users, "w") as file:
+        file.write(f"{LOGIN}:{_hash()}:65534:65534::{root}/./::::::::::::\n")
+    subprocess.run([program("pure-pw"), "mkdb", database, "-f", users], check=True)
+    command = [path, "-S", f"127.0.0.1,{port}", "-l", f"puredb:{database}", "-u", "1"]
+    command += ["-c", "5000", "-C", "5000", "-H", "-E", "-4", "-g", f"{directory}/pid"]
+    command += ["-L", "10000:8"]
+    with spawned(command, port) as pid:
+        yield Peer(port, pid, root)
+
+
+PEERS: dict[str, Callable[[str], object]] = {
+    "netservices": netservices,
+    "netservices-none": netservices_none,
+    "vsftpd": vsftpd,
+    "proftpd": proftpd,
+    "pure-ftpd": pure_ftpd,
+    "pyftpdlib": pyftpdlib,
+}
+
+
+@contextmanager
+def started(name: str, directory: str) -> Iterator[Peer]:
+    """The server of that name.  Missing."""
+    with PEERS[name](directory) as peer:  # type: ignore[attr-defined]
+        yield peer
