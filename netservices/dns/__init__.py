@@ -34,7 +34,7 @@ RFC 9460    partial      SVCB and HTTPS with the addresses of their targets
 RFC 9471    done         all glue inside the delegated domain, or TC
 RFC 9619    done         one question
 RFC 7873    partial      malformed cookies are refused; others are ignored
-RFC 8945    partial      every TSIG key is unknown
+RFC 8945    partial      every TSIG key is unknown: BADKEY
 RFC 1995    not          IXFR is refused
 RFC 1996    not          NOTIFY is not implemented
 RFC 2136    not          UPDATE is not implemented

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dns.message
+import dns.tsig
+import dns.tsigkeyring
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -267,7 +270,7 @@ class EdnsTests(SynchronousTestCase):
         """Over TLS a reply is padded to 468 octets if the question was padded, and
         nowhere else.  RFC 7830 4, RFC 8467 4.1."""
         asked = Edns(1232, False, ((edns.PADDING, bytes(9)), (edns.NSID, b"")))
-        for name in ("www.example.com.", "q.example.com.", "sub.example.com."):
+        for name in ("www.example.com.", "q.example.com.", "foreign."):
             data = question(name, "A", edns=asked)
             reply = self.dialogue.answer(data, TLS)
             assert reply is not None
@@ -289,14 +292,42 @@ class EdnsTests(SynchronousTestCase):
             self.assertEqual(wanted, self.ask(asked).rcode, length)
 
     def test_tsig(self) -> None:
-        """A signature of a key that is not known is NOTAUTH; TSIG is the last record.
-        RFC 8945 5.1, 5.2.1."""
-        tsig = Record(parse_name("key."), Type.TSIG, Class.ANY, 0, bytes(20))
-        other = Record(b"\0", Type.A, Class.IN, 0, bytes(4))
-        message = ask(self.dialogue, "www.example.com.", "A", additional=(tsig,))
+        """A signature of a key that is not known gets NOTAUTH and an unsigned TSIG that
+        says BADKEY; TSIG is the last record.  RFC 8945 5.1, 5.2.1."""
+        query = dns.message.make_query("www.example.com.", "A", use_edns=0)
+        query.use_tsig(dns.tsigkeyring.from_text({"key.": "c2VjcmV0"}), "key.")
+        data = query.to_wire()
+        reply = self.dialogue.answer(data, LOOPBACK)
+        assert reply is not None
+        message = Message.parse(reply)
         self.assertEqual((Rcode.NOTAUTH, ()), (message.rcode, message.answer))
-        message = ask(self.dialogue, "www.example.com.", "A", additional=(tsig, other))
-        self.assertEqual(Rcode.FORMERR, message.rcode)
+        self.assertEqual(Edns(1232), message.edns)
+        (tsig,) = message.additional
+        self.assertEqual((Type.TSIG, Class.ANY), (tsig.type, tsig.class_))
+        self.assertEqual(data[:2] + b"\0\x11\0\0", tsig.rdata[-6:])
+        with self.assertRaises(dns.tsig.PeerBadKey):
+            dns.message.from_wire(reply, keyring=query.keyring, request_mac=query.mac)
+
+    def test_malformed_tsig(self) -> None:
+        """A TSIG of the wrong shape, or before another record, is a format error."""
+        query = dns.message.make_query("www.example.com.", "A", use_edns=False)
+        query.use_tsig(dns.tsigkeyring.from_text({"key.": "c2VjcmV0"}), "key.")
+        good = query.to_wire()
+        at = good.index(b"\3key\0") + 5
+        for wrong in (
+            good[: at + 2] + b"\0\1" + good[at + 4 :],
+            good[: at + 4] + b"\0\0\0\1" + good[at + 8 :],
+            good[:-6] + b"\0\0\0\0\0\1",
+            good[:11] + b"\2" + good[12:] + OPT,
+        ):
+            reply = self.dialogue.answer(wrong, LOOPBACK)
+            self.assertEqual(Rcode.FORMERR, Message.parse(reply or b"").rcode)
+        for end in range(at + 10, len(good)):
+            length = (end - at - 10).to_bytes(2, "big")
+            reply = self.dialogue.answer(
+                good[: at + 8] + length + good[at + 10 : end], LOOPBACK
+            )
+            self.assertEqual(Rcode.FORMERR, Message.parse(reply or b"").rcode)
 
 
 class SizeTests(SynchronousTestCase):

@@ -30,6 +30,7 @@ from netservices.dns.wire.codes import Class, Rcode, Type
 from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
 from netservices.dns.wire.query import HEADER_OCTETS, Query
 from netservices.dns.wire.rdata import txt_rdata
+from netservices.dns.wire.tsig import unknown_key
 from netservices.dns.zone.lookup import resolve
 from netservices.dns.zone.prepare import Prepared, prepare
 from netservices.dns.zone.tree import Zones, ZoneTree
@@ -43,6 +44,7 @@ _UDP = Transport.UDP
 _TLS = Transport.TLS
 _COPIED_BITS = codes.RD | codes.CD
 _PADDED_OCTETS = 468
+_REPEATABLE = frozenset((Rcode.REFUSED, Rcode.NOTIMP))
 _COOKIE_LENGTHS = frozenset((8, *range(16, 41)))
 
 Composed = tuple[bytes, int, int, bool]
@@ -94,19 +96,21 @@ class Dialogue:
         except SyntaxProblem:
             return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, False
         if len(data) != query.end or data[8:12] != b"\0\0\0\0":
-            try:
-                query.read_records(data, self._max_records, self._max_options)
-            except SyntaxProblem:
-                return self._refuse(data, query, Rcode.FORMERR)
-            refusal = self._check_extensions(query)
+            refusal = self._read_extensions(data, query)
             if refusal is not None:
-                return self._refuse(data, query, refusal)
+                return self._refuse(data, query, client, refusal)
         if query.qclass == _IN:
             return self._answer_internet(data, query, client)
         return self._answer_class(data, query, client)
 
-    def _check_extensions(self, query: Query) -> int | None:
-        """The response code where an extension forbids an answer."""
+    def _read_extensions(self, data: bytes, query: Query) -> int | None:
+        """Read what follows the question; the response code where it forbids an
+        answer."""
+        try:
+            query.read_records(data, self._max_records, self._max_options)
+        except SyntaxProblem:
+            query.tsig_start = 0
+            return Rcode.FORMERR
         if query.version:
             return Rcode.BADVERS
         if query.options:
@@ -114,9 +118,8 @@ class Dialogue:
             cookie = query.option(edns.COOKIE)
             if cookie is not None and len(cookie) not in _COOKIE_LENGTHS:
                 return Rcode.FORMERR
-        # RFC 8945 5.2.1 (todo): until keys can be configured, every key is unknown;
-        # the reply lacks the TSIG record that says BADKEY.
-        return Rcode.NOTAUTH if query.has_tsig else None
+        # RFC 8945 5.2.1: no keys are configured, so every key is unknown.
+        return Rcode.NOTAUTH if query.tsig_start else None
 
     def _answer_class(self, data: bytes, query: Query, client: Client) -> Composed:
         """The classes beside IN."""
@@ -126,21 +129,20 @@ class Dialogue:
             return self._answer_internet(data, query, client)
         # RFC 2136 1.1: NONE and 0 are no classes that anything could have.
         is_nonsense = query.qclass in (0, Class.NONE)
-        return self._refuse(
-            data, query, Rcode.FORMERR if is_nonsense else Rcode.REFUSED
-        )
+        rcode = Rcode.FORMERR if is_nonsense else Rcode.REFUSED
+        return self._refuse(data, query, client, rcode)
 
     def _answer_internet(self, data: bytes, query: Query, client: Client) -> Composed:
         """A question of class IN, or ANY."""
         qtype = query.qtype
         tree = self.zones.find(query.folded, qtype)
         if tree is None or not self.policy.may_ask(client, tree):
-            return self._refuse(data, query, Rcode.REFUSED)
+            return self._refuse(data, query, client, Rcode.REFUSED)
         prepared = tree.prepared.get(query.folded + data[query.end - 4 : query.end])
         if prepared is None:
             refusal = self._check_type(query, client, tree)
             if refusal is not None:
-                return self._refuse(data, query, refusal)
+                return self._refuse(data, query, client, refusal)
             prepared = self._prepare(data, query, tree)
         return self._fit(data, query, client, prepared)
 
@@ -198,11 +200,24 @@ class Dialogue:
                 flags |= codes.TC
                 fitted = b"", (0, 0, 0)
             body, counts = fitted
+        reply = self._assemble(data, query, client, flags, counts, body, opt)
+        return reply, query.qtype, prepared.rcode, not query.options
+
+    def _assemble(
+        self,
+        data: bytes,
+        query: Query,
+        client: Client,
+        flags: int,
+        counts: tuple[int, int, int],
+        body: bytes,
+        opt: bytes,
+    ) -> bytes:
+        """The octets of a reply."""
         if client.transport is _TLS and query.option(edns.PADDING) is not None:
-            octets = query.end + len(body) + len(opt)
-            opt = self._reply_opt(query, client, prepared.rcode, octets)
+            opt = _padded(opt, query.end + len(body) + len(opt))
         answers, authorities, additional = counts
-        reply = b"".join(
+        return b"".join(
             (
                 data[:2],
                 _HEADER.pack(flags, 1, answers, authorities, additional + bool(opt)),
@@ -211,13 +226,12 @@ class Dialogue:
                 opt,
             )
         )
-        return reply, query.qtype, prepared.rcode, not query.options
 
     def _answer_chaos(self, data: bytes, query: Query, client: Client) -> Composed:
         """Class CH: what the server says about itself (RFC 4892 3)."""
         text = self.policy.chaos_text(query.folded)
         if text is None or query.qtype not in (Type.TXT, Type.ANY):
-            return self._refuse(data, query, Rcode.REFUSED)
+            return self._refuse(data, query, client, Rcode.REFUSED)
         rdata = txt_rdata(text)
         body = _RECORD.pack(_QUESTION_POINTER, Type.TXT, Class.CH, 0, len(rdata))
         body += rdata
@@ -233,34 +247,27 @@ class Dialogue:
         """A header alone: ID, opcode and RD of the question."""
         return data[:2] + bytes((0x80 | data[2] & 0x79, rcode)) + bytes(8)
 
-    def _refuse(self, data: bytes, query: Query, rcode: int) -> Composed:
+    def _refuse(
+        self, data: bytes, query: Query, client: Client, rcode: int
+    ) -> Composed:
         """Question and OPT, and no records."""
-        opt = self._error_opt(query, rcode)
+        opt = self._reply_opt(query, client, rcode) if query.udp_size else b""
         flags = codes.QR | rcode & 15 | query.bits & _COPIED_BITS
-        reply = b"".join(
-            (
-                data[:2],
-                _HEADER.pack(flags, 1, 0, 0, bool(opt)),
-                data[HEADER_OCTETS : query.end],
-                opt,
-            )
-        )
-        is_repeatable = rcode in (Rcode.REFUSED, Rcode.NOTIMP) and not query.options
+        reply = self._assemble(data, query, client, flags, (0, 0, 0), b"", opt)
+        if query.tsig_start:
+            try:
+                # TSIG is the last record, and OPT comes before it.
+                reply += unknown_key(data, query.tsig_start)
+                reply = reply[:11] + bytes((reply[11] + 1,)) + reply[12:]
+            except SyntaxProblem:
+                query.tsig_start = 0
+                return self._refuse(data, query, client, Rcode.FORMERR)
+        is_repeatable = rcode in _REPEATABLE and not query.options
         return reply, query.qtype, rcode, is_repeatable
 
-    def _error_opt(self, query: Query, rcode: int) -> bytes:
-        if not query.udp_size:
-            return b""
-        if rcode > 15:
-            return self._encode_opt(query.is_do, rcode)
-        return self._opt_do if query.is_do else self._opt
-
-    def _reply_opt(
-        self, query: Query, client: Client, rcode: int, unpadded_octets: int = 0
-    ) -> bytes:
-        """OPT of a reply, where the question had one (RFC 6891 6.1.1); with padding for
-        a reply of ``unpadded_octets`` (RFC 7830 4)."""
-        if not query.options:
+    def _reply_opt(self, query: Query, client: Client, rcode: int) -> bytes:
+        """OPT of a reply, where the question had one; RFC 6891 6.1.1."""
+        if not query.options and rcode < 16:
             return self._opt_do if query.is_do else self._opt
         options: list[tuple[int, bytes]] = []
         # RFC 5001 2.1: NSID goes to those who ask for it.
@@ -273,11 +280,6 @@ class Dialogue:
         ):
             tenths = self._keepalive_tenths.to_bytes(2, "big")
             options.append((edns.TCP_KEEPALIVE, tenths))
-        if unpadded_octets:
-            # RFC 8467 4.1; the option's head has four octets.
-            size = -(unpadded_octets + 4) % _PADDED_OCTETS
-            size = min(size, max(0, MAX_MESSAGE_OCTETS - unpadded_octets - 4))
-            options.append((edns.PADDING, bytes(size)))
         return self._encode_opt(query.is_do, rcode, tuple(options))
 
     def _encode_opt(
@@ -293,3 +295,14 @@ class Dialogue:
             options=options,
             extended_rcode=rcode >> 4,
         ).encode()
+
+
+def _padded(opt: bytes, octets: int) -> bytes:
+    """OPT with padding for a reply that has ``octets`` without it; RFC 7830 4,
+    RFC 8467 4.1."""
+    size = -(octets + 4) % _PADDED_OCTETS
+    if octets + 4 + size > MAX_MESSAGE_OCTETS:
+        return opt
+    length = int.from_bytes(opt[9:11], "big") + 4 + size
+    padding = edns.encode_options(((edns.PADDING, bytes(size)),))
+    return opt[:9] + length.to_bytes(2, "big") + opt[11:] + padding

@@ -29,12 +29,12 @@ class Query:
         "bits",
         "end",
         "folded",
-        "has_tsig",
         "is_do",
         "name",
         "options",
         "qclass",
         "qtype",
+        "tsig_start",
         "udp_size",
         "version",
     )
@@ -53,13 +53,14 @@ class Query:
     version: int
     is_do: bool
     options: tuple[tuple[int, bytes], ...]
-    has_tsig: bool
+    tsig_start: int
+    """Where the TSIG record begins; 0: there is none."""
 
     def __init__(self, data: bytes) -> None:
         """Read header and question.  SyntaxProblem."""
         self.bits = data[2] << 8 | data[3]
-        self.udp_size = self.version = 0
-        self.is_do = self.has_tsig = False
+        self.udp_size = self.version = self.tsig_start = 0
+        self.is_do = False
         self.options = ()
         if data[4:10] != _ONE_QUESTION:
             self._check_counts(data)
@@ -114,7 +115,7 @@ class Query:
     ) -> int:
         """Look at the record at ``start``; where the octets after it begin."""
         # RFC 8945 5.1: TSIG is the last record.
-        if self.has_tsig:
+        if self.tsig_start:
             raise SyntaxProblem("a record after TSIG")
         position = skip_name(data, start)
         if position + 10 > len(data):
@@ -134,7 +135,7 @@ class Query:
             if length:
                 self.options = parse_options(data[position + 10 : end], max_options)
         elif type_ == _TSIG:
-            self.has_tsig = True
+            self.tsig_start = start
         return end
 
     def option(self, code: int) -> bytes | None:
