@@ -132,12 +132,15 @@ class View:
     async def entries(self, path: Path) -> AsyncIterator[tuple[Node, ...]]:
         """Pages of a directory, ordered by name."""
         after: str | None = None
-        while True:
-            page = await self.tree.list(path, after, self.page)
-            if page:
-                yield page
-            if len(page) < self.page:
+        was_full = False
+        while page := await self.tree.list(path, after, self.page):
+            yield page
+            is_short = len(page) < self.page
+            if is_short and was_full:
                 return
+            # A tree may give less than was asked for, on every page: only after a
+            # full one does a short one mean the end.
+            was_full = not is_short
             after = page[-1].name
 
     async def resolved(self, directory: Path, page: tuple[Node, ...]) -> list[Node]:

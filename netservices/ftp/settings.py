@@ -52,7 +52,7 @@ class FTPSettings:
         "256K", "Octets moved in one step of a transfer.", minimum=4096, maximum=1 << 24
     )
     listing_page: int = setting(
-        250, "Entries of a listing made in one step.", minimum=1, maximum=1000
+        500, "Entries of a listing made in one step.", minimum=1, maximum=1000
     )
     status_entries: int = setting(
         500, "Entries of a directory that STAT shows at most.", minimum=1

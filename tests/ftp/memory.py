@@ -143,6 +143,7 @@ class MemoryFTP(DialogueMixin):
 
     content: dict[str, bytes] = {}
     settings = FTPSettings()
+    files_settings = FilesSettings(durability="none")
     peer = "127.0.0.1"
     allow_plaintext = "loopback"
 
@@ -181,7 +182,7 @@ class MemoryFTP(DialogueMixin):
         self.events = SilentEvents()
         accounts = Accounts(store.records, store, settings, limits, self.events, None)
         value_of(accounts.start())
-        self.files = Files(self.state, store, FilesSettings(durability="none"), None)
+        self.files = Files(self.state, store, self.files_settings, None)
         value_of(self.files.start())
         account = value_of(accounts.find("alice"))
         assert account is not None

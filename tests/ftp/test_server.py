@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -323,6 +324,97 @@ class TransferTests(ServerCase):
             self.assertEqual(b"new", self.content_of("a"))
 
         return self.talk(conversation)
+
+
+class TLSTests(ServerCase):
+    """TLS on both connections.  RFC 4217"""
+
+    def secured(self, wire: Wire) -> ssl.SSLContext:
+        """AUTH TLS, login and PROT P."""
+        context = ssl._create_unverified_context()
+        self.assertEqual("234", wire.say("AUTH TLS")[:3])
+        wire.file.close()
+        wire.socket = context.wrap_socket(wire.socket)
+        wire.file = wire.socket.makefile("rb")
+        wire.log_in()
+        wire.say("PBSZ 0")
+        self.assertEqual("200", wire.say("PROT P")[:3])
+        return context
+
+    def test_truncated_upload(self) -> Deferred[None]:
+        """An end without close_notify is 426, one with it 226."""
+        self.put("a", b"old content")
+
+        def run() -> None:
+            wire = Wire(self.port)
+            context = self.secured(wire)
+            data = context.wrap_socket(wire.data("STOR a"))
+            data.sendall(b"new content")
+            data.close()
+            self.assertEqual("426", wire.reply()[:3])
+            self.assertEqual(b"old content", self.content_of("a"))
+            data = context.wrap_socket(wire.data("STOR a"))
+            data.sendall(b"new content")
+            data.unwrap()
+            data.close()
+            self.assertEqual("226", wire.reply()[:3])
+            self.assertEqual(b"new content", self.content_of("a"))
+            wire.close()
+
+        return deferToThread(run)
+
+    def test_no_handshake(self) -> Deferred[None]:
+        """A data connection that speaks no TLS carries nothing: 425."""
+        self.put("a", b"secret content")
+
+        def run() -> None:
+            wire = Wire(self.port)
+            self.secured(wire)
+            data = wire.data("RETR a")
+            data.sendall(b"no TLS at all" * 10)
+            self.assertEqual("425", wire.reply()[:3])
+            data.close()
+            self.assertEqual("200", wire.say("NOOP")[:3])
+            wire.close()
+
+        return deferToThread(run)
+
+    def test_injection(self) -> Deferred[None]:
+        """What is sent in the clear behind AUTH is never answered.  RFC 4217 15.1"""
+
+        def run() -> None:
+            wire = Wire(self.port)
+            wire.socket.sendall(b"AUTH TLS\r\nSYST\r\nNOOP\r\n")
+            self.assertEqual("234", wire.reply()[:3])
+            wire.file.close()
+            context = ssl._create_unverified_context()
+            wire.socket = context.wrap_socket(wire.socket)
+            wire.file = wire.socket.makefile("rb")
+            self.assertEqual("211", wire.say("FEAT")[:3])
+            wire.close()
+
+        return deferToThread(run)
+
+    def test_implicit(self) -> Deferred[None]:
+        """On the implicit port TLS comes first, and data is protected."""
+        self.put("a", b"content")
+        port = self.server.port("ftp", "tls")
+
+        def run() -> None:
+            context = ssl._create_unverified_context()
+            plain = socket.create_connection(("127.0.0.1", port), SECONDS)
+            wire = Wire.__new__(Wire)
+            wire.address = "127.0.0.1"
+            wire.socket = context.wrap_socket(plain)
+            wire.file = wire.socket.makefile("rb")
+            wire.reply()
+            wire.log_in()
+            data = context.wrap_socket(wire.data("RETR a"))
+            self.assertEqual(b"content", read_all(data))
+            self.assertEqual("226", wire.reply()[:3])
+            wire.close()
+
+        return deferToThread(run)
 
 
 class TimeTests(ServerCase):

@@ -8,6 +8,8 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
+from netservices.files.settings import FilesSettings
+from netservices.ftp.settings import FTPSettings
 from netservices.interfaces import NotFound
 from netservices.testing import Peer
 from tests.ftp.memory import MemoryFTP, MemoryPort
@@ -215,6 +217,18 @@ class DownloadTests(TransferCase):
         self.assertEqual(self.listing("LIST"), self.listing("LIST -la /"))
         self.assertEqual(1, len(self.listing("LIST a.txt")))
         self.assertEqual(1, len(self.listing("LIST *.txt")))
+
+    def test_pages(self) -> None:
+        """A listing in many steps has each entry once, also where the tree gives less
+        in a step than was asked for."""
+        names = [f"f{number:03}" for number in range(23)]
+        self.content = dict.fromkeys(names, b"")
+        for page in (1, 7, 23, 24, 1000):
+            with self.subTest(page=page):
+                self.settings = FTPSettings(listing_page=page)
+                self.assertEqual(names, self.listing("NLST"))
+        self.files_settings = FilesSettings(durability="none", longest_page=5)
+        self.assertEqual(names, self.listing("NLST"))
 
     def test_names(self) -> None:
         """NLST gives names that RETR takes.  RFC 1123 4.1.2.7"""
