@@ -13,13 +13,14 @@ registered when it is built, and forgotten when its connection is lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
+    ILoggingContext,
     IProtocol,
     IProtocolFactory,
 )
@@ -30,11 +31,16 @@ from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
 from netservices.core.write import adopt_listener
 from netservices.datagram import DatagramPort
+from netservices.interfaces import IEvents
 from netservices.plugin import Server
 from netservices.settings import ServerSettings
 from netservices.sockets import Bound
 
 _log = Logger()
+
+
+Watch: TypeAlias = Callable[[IAddress], Callable[[Any], None]]
+"""Told of each connection's peer; what it returns is told why the connection ended."""
 
 
 @frozen
@@ -59,6 +65,7 @@ class Connections:
         self.live: set[IProtocol] = set()
         self.accepted = 0
         self.refused = 0
+        self.watch: Watch | None = None
         self._when_empty: list[Deferred[None]] = []
 
     @property
@@ -66,10 +73,11 @@ class Connections:
         """Whether another connection would be one too many."""
         return len(self.live) >= self.most
 
-    def add(self, protocol: Any) -> None:
+    def add(self, protocol: Any, address: IAddress) -> None:
         """Keep ``protocol`` until its connection is lost."""
         self.accepted += 1
         self.live.add(protocol)
+        closed = self.watch(address) if self.watch is not None else None
 
         def lost(reason: Any) -> None:
             del protocol.connectionLost  # the class's own again, and no cycle is left
@@ -77,6 +85,8 @@ class Connections:
             try:
                 protocol.connectionLost(reason)
             finally:
+                if closed is not None:
+                    closed(reason)
                 self._forgotten()
 
         protocol.connectionLost = lost
@@ -112,7 +122,7 @@ class Connections:
         return len(left)
 
 
-@implementer(IProtocolFactory)
+@implementer(IProtocolFactory, ILoggingContext)
 class CountingFactory:
     """The factory of a listener: the protocol's own, counted and limited."""
 
@@ -136,7 +146,7 @@ class CountingFactory:
             return None
         protocol = self.inner.buildProtocol(addr)
         if protocol is not None:
-            self.connections.add(protocol)
+            self.connections.add(protocol, addr)
         return protocol
 
 
@@ -200,6 +210,32 @@ class Listener:
             stream_port, self._port = self._port, None
             await maybeDeferred(stream_port.stopListening)
         self.bound.close()
+
+    def record(self, events: IEvents, seconds: Callable[[], float]) -> None:
+        """Record an event for each connection that opens and closes from now on."""
+        endpoint = self.bound.endpoint
+
+        def opened(address: IAddress) -> Callable[[Any], None]:
+            began = seconds()
+            fields = {
+                "protocol": self.protocol,
+                "address": getattr(address, "host", self.listening.address),
+                "is_secure": endpoint.is_tls,
+                "endpoint": self.listening.endpoint,
+            }
+            events.emit("connection_opened", **fields)
+
+            def closed(reason: Any) -> None:
+                events.emit(
+                    "connection_closed",
+                    **fields,
+                    seconds=round(seconds() - began, 3),
+                    reason=reason.type.__name__,
+                )
+
+            return closed
+
+        self.connections.watch = opened
 
     def status(self) -> Mapping[str, Any]:
         """What ``netservices status`` shows of it."""

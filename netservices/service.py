@@ -211,7 +211,10 @@ class NetServices:
                 self._undo.append(server.stop)
 
     def _open_listeners(self) -> None:
+        assert self.services is not None
         for listener in self.listeners.all:
+            if self.configuration.log.connections:
+                listener.record(self.services.events, self.reactor.seconds)
             listener.open(
                 self.servers[listener.protocol],
                 self.reactor,

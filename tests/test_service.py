@@ -216,6 +216,27 @@ class ServiceTests(TestCase):
         self.assertEqual(b"", await deferToThread(_read_until_end, client))
 
     @as_deferred
+    async def test_connection_events(self) -> None:
+        """With ``log.connections`` each connection's begin and end are events."""
+        text = "[log]\nconnections = true\n[server]\ndrain_deadline = '10ms'\n"
+        house = self.house(FIRST, text=text)
+        await house.start()
+        records: list[Any] = []
+        house.services.events.subscribe(records.append)
+        await self.connected(house)
+        await house.stop()
+
+        names = [record["event"] for record in records]
+        self.assertEqual(
+            ["connection_opened", "connection_closed", "server_stopped"], names
+        )
+        closed = records[1]
+        self.assertEqual(
+            ("first", "127.0.0.1"), (closed["protocol"], closed["address"])
+        )
+        self.assertEqual("ConnectionAborted", closed["reason"])
+
+    @as_deferred
     async def test_cut(self) -> None:
         """``cut`` ends a drain at once, however long its deadline."""
         house = self.house(FIRST, text="[server]\ndrain_deadline = '1h'\n")
