@@ -283,11 +283,12 @@ def idle(peer: Peer, load: Load) -> dict[str, float]:
 
 
 MEASUREMENTS: tuple[Callable[[Peer, Load], dict[str, float]], ...] = (
+    # First, while no memory that other measurements have freed can be used again.
+    idle,
     large,
     small,
     listing,
     logins,
-    idle,
 )
 
 

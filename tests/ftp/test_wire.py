@@ -134,8 +134,10 @@ class ReplyTests(SynchronousTestCase):
             reader.take(line) for line in Reply(code, text).encode().split(b"\r\n")[:-1]
         ]
         self.assertEqual([None] * (len(lines) - 1), found[:-1])
-        self.assertEqual(tuple(lines), found[-1].lines)
-        self.assertEqual(code, found[-1].code)
+        last = found[-1]
+        assert last is not None
+        self.assertEqual(tuple(lines), last.lines)
+        self.assertEqual(code, last.code)
 
     def test_reader_refuses(self) -> None:
         """Lines that are no reply, and replies without end."""

@@ -14,6 +14,8 @@ from netservices.values import Node, NodeKind
 FACTS = ("type", "perm", "size", "modify", "unique", "UNIX.mode")
 """The facts on offer, in the order in which they are written."""
 
+_EARLIEST = -62_135_596_800  # 0001-01-01
+_LATEST = 253_402_300_799  # 9999-12-31 23:59:59
 _TIME = re.compile(r"(\d{14})(?:\.(\d{1,9}))?\Z")
 _TYPES = {
     NodeKind.FILE: "file",

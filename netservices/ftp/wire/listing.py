@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
+from functools import lru_cache
 
 from netservices.core.dates import ls_date
 from netservices.values import Node, NodeKind
@@ -25,19 +26,26 @@ _KIND_BITS = {
 
 def printable(name: str) -> str:
     """``name`` with control characters as ``?``: a line feed in it would be a line."""
-    return _CONTROL.sub("?", name) if _CONTROL.search(name) else name
+    return name if name.isprintable() else _CONTROL.sub("?", name)
 
 
 def list_line(node: Node, now: float) -> str:
     """One line of LIST, without its line end."""
-    mode = stat.filemode(_KIND_BITS[node.kind] | (node.mode & 0o7777))
-    links = 2 if node.kind is NodeKind.DIRECTORY else 1
-    owner = node.owner.partition("@")[0].replace(" ", "_") or "ftp"
     date = ls_date(node.mtime_ns / 1e9, now)
     name = printable(node.name)
     if node.link_target is not None and node.kind is NodeKind.SYMLINK:
         name = f"{name} -> {printable(node.link_target)}"
-    return f"{mode} {links:3} {owner:<8} ftp      {node.size:12} {date} {name}"
+    prefix = _prefix(node.kind, node.mode & 0o7777, node.owner)
+    return f"{prefix} {node.size:12} {date} {name}"
+
+
+@lru_cache(maxsize=256)
+def _prefix(kind: NodeKind, mode: int, owner: str) -> str:
+    """Mode, links, owner and group: few combinations in many lines."""
+    bits = stat.filemode(_KIND_BITS[kind] | mode)
+    links = 2 if kind is NodeKind.DIRECTORY else 1
+    name = printable(owner.partition("@")[0].replace(" ", "_")) or "ftp"
+    return f"{bits} {links:3} {name:<8} ftp     "
 
 
 def split_list_options(text: str) -> str:
