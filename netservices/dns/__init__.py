@@ -8,37 +8,47 @@ on ports that need no privilege with ``--port-offset 8000``, then ask it with
 ==========  ===========  =============================================================
 RFC         State        What
 ==========  ===========  =============================================================
+RFC 768     done         port 0 gets no answer
 RFC 1034    done         names, the answer algorithm (4.3.2), delegation and glue
 RFC 1035    done         messages, compression, UDP and TCP, master files
+RFC 1912    done         SOA timers of a new zone
 RFC 1982    done         serial arithmetic
+RFC 1995    not          IXFR is refused
+RFC 1996    not          NOTIFY is not implemented
+RFC 2136    not          UPDATE is not implemented
+RFC 2142    done         hostmaster, in the SOA of a new zone
 RFC 2181    done         RRsets, TTLs, truncation only where something is missing
+RFC 2230    done         KX is not compressed
 RFC 2308    done         negative answers and their TTL
 RFC 2782    done         SRV, its targets in the additional section
 RFC 3225    done         DO is repeated
 RFC 3596    done         AAAA
 RFC 3597    done         unknown types, compression only where RFC 1035 has it
+RFC 4034    partial      canonical order; nothing is signed
+RFC 4035    partial      DS is answered by the parent; nothing is signed
 RFC 4343    done         letter case
 RFC 4592    done         wildcards, empty non-terminals
 RFC 4892    done         version.bind, id.server, by policy
 RFC 5001    done         NSID
+RFC 5358    done         no recursion for strangers
+RFC 5452    partial      what the client takes for an answer
+RFC 5936    not          AXFR is refused
 RFC 6604    done         response code of a chain
 RFC 6672    done         DNAME, YXDOMAIN
 RFC 6891    done         EDNS(0), BADVERS
-RFC 7830    done         padding over TLS, in blocks of RFC 8467
-RFC 7858    done         DNS over TLS on listeners of the kind ``tls``
+RFC 6895    done         numbers of classes and opcodes
+RFC 7505    done         a null MX is no dangling one
 RFC 7766    done         TCP: pipelining, idle time, limits
 RFC 7828    done         the keepalive option over TCP
+RFC 7830    done         padding over TLS
+RFC 7858    done         DNS over TLS on listeners of the kind ``tls``
+RFC 7873    partial      malformed cookies are refused; others are ignored
 RFC 8020    done         nothing is below a name that does not exist
+RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
+RFC 8945    partial      every TSIG key is unknown: BADKEY
 RFC 9460    partial      SVCB and HTTPS with the addresses of their targets
 RFC 9471    done         all glue inside the delegated domain, or TC
 RFC 9619    done         one question
-RFC 7873    partial      malformed cookies are refused; others are ignored
-RFC 8945    partial      every TSIG key is unknown: BADKEY
-RFC 1995    not          IXFR is refused
-RFC 1996    not          NOTIFY is not implemented
-RFC 2136    not          UPDATE is not implemented
-RFC 5936    not          AXFR is refused
-RFC 4035    partial      DS is answered by the parent; nothing is signed
 ==========  ===========  =============================================================
 """

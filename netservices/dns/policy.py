@@ -61,10 +61,6 @@ class Policy:
         world, and recursion is not for strangers (RFC 5358 4)."""
         return tree is not None
 
-    def may_transfer(self, client: Client, tree: ZoneTree) -> bool:
-        """Whether the whole zone is handed over (AXFR, IXFR)."""
-        return False
-
     def chaos_text(self, folded: bytes) -> bytes | None:
         """The text for a name of class CH (RFC 4892), or None: refused."""
         return self._texts.get(folded)

@@ -140,13 +140,13 @@ class Dialogue:
             return self._refuse(data, query, client, Rcode.REFUSED)
         prepared = tree.prepared.get(query.folded + data[query.end - 4 : query.end])
         if prepared is None:
-            refusal = self._check_type(query, client, tree)
+            refusal = self._check_type(query, tree)
             if refusal is not None:
                 return self._refuse(data, query, client, refusal)
             prepared = self._prepare(data, query, tree)
         return self._fit(data, query, client, prepared)
 
-    def _check_type(self, query: Query, client: Client, tree: ZoneTree) -> int | None:
+    def _check_type(self, query: Query, tree: ZoneTree) -> int | None:
         """The response code where a type cannot be asked for, or not now."""
         qtype = query.qtype
         if tree.soa is None:
@@ -155,6 +155,7 @@ class Dialogue:
             return Rcode.NOTIMP
         if qtype in (Type.OPT, Type.TSIG):
             return Rcode.FORMERR
+        # RFC 5936 5, RFC 1995 2: a zone goes to those alone who may have it.
         if qtype in (Type.AXFR, Type.IXFR):
             return Rcode.REFUSED
         return None

@@ -66,6 +66,7 @@ LAYOUTS: dict[int, Layout] = {
     Type.HTTPS: Layout(prefix=2, rest=-1),
 }
 
+# RFC 1035 3.4.1, RFC 3596 2.2
 _FIXED_OCTETS: dict[int, int] = {Type.A: 4, Type.AAAA: 16}
 
 

@@ -125,6 +125,7 @@ def resolve(
             _refer(tree, answer, owner, node)
             break
         if found is _NOTHING:
+            # RFC 8020 2: so nothing is below that name either.
             # RFC 6604 3: the response code is that of the last name of a chain.
             answer.rcode = Rcode.NXDOMAIN
             _deny(tree, answer)
