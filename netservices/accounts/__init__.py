@@ -9,6 +9,7 @@ counted by ``core.limits``.
 ==========  ===========  =============================================================
 RFC         State        What
 ==========  ===========  =============================================================
+RFC 1635    partial      anonymous and ftp are nobody's names
 RFC 3454    done         stringprep, as far as RFC 4013 uses it
 RFC 3696    partial      a domain does not end in a number
 RFC 4013    done         SASLprep, for SCRAM keys

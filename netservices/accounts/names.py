@@ -46,6 +46,7 @@ def normalised_domain(text: str) -> str:
     name = text.removesuffix(".").lower()
     if not name.isascii():
         try:
+            # RFC 5890 2.3.2.1: an A-label is what DNS knows of a name.
             name = idna.encode(name, uts46=True).decode("ascii")
         except (idna.IDNAError, UnicodeError) as problem:
             raise BadName(f"{text!r} is not a domain name: {problem}") from None

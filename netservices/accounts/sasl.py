@@ -196,7 +196,8 @@ class Scram:
     """SCRAM-SHA-256 and SCRAM-SHA-256-PLUS; RFC 5802 and RFC 7677.
 
     ``bindings`` are the channel binding data of this connection by type
-    (``tls-server-end-point``, ``tls-exporter``); empty without TLS.
+    (``tls-server-end-point`` of RFC 5929 4, ``tls-exporter`` of RFC 9266 2); empty
+    without TLS.
     """
 
     is_plus: bool = False

@@ -7,6 +7,7 @@ first octet); options are those of ``netservices.ftp.settings.FTPSettings``.
 ============================================  =========  ==============================
 RFC                                           state      what is missing
 ============================================  =========  ==============================
+854 TELNET                                    partial    what RFC 959 needs of it
 959 File Transfer Protocol                    partial    STRU R and P, MODE B and C,
                                                          TYPE E and A C, SMNT
 1123 4.1 Requirements for Internet Hosts      partial    as above

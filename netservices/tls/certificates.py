@@ -150,7 +150,9 @@ class Certificates:
         settings = self._settings
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[settings.minimum_version]
+        # RFC 5246 7.2.2: no_renegotiation is the answer to who asks for another one.
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        # RFC 5077 3: tickets, so that resuming costs no memory here.
         context.num_tickets = settings.session_tickets
         if not settings.session_tickets:
             context.options |= ssl.OP_NO_TICKET
