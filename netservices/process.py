@@ -112,6 +112,12 @@ class Process(Service):
         if house.configuration.server.watchdog:
             self.notifier.start_watchdog(self.reactor)
         self._say(ready_words(house))
+        if self._is_daemon and house.first_account is not None:
+            self._log.warn(
+                "{login} was made, and a daemon shows no password: give it one with"
+                " netservices account passwd admin",
+                login=house.first_account.login,
+            )
         self._log.info(
             "ready: {count} listeners, state in {state}",
             count=count,
