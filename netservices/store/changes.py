@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 from typing import TypeAlias
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from netservices.interfaces import IChangeFeed, NotFound
+from netservices.store.connections import pragma
 from netservices.store.readers import Readers
 from netservices.values import Notice, Topic
 
@@ -54,10 +55,8 @@ def read_notices(connection: Connection, seq: int, limit: int) -> tuple[Notice, 
 
 def newest(connection: Connection) -> int:
     """The newest sequence number ever used."""
-    row = connection.execute(
-        "SELECT seq FROM sqlite_sequence WHERE name='change'"
-    ).fetchone()
-    return 0 if row is None else int(row[0])
+    row = connection.execute("SELECT ifnull(max(seq), 0) FROM change").fetchone()
+    return int(row[0])
 
 
 @implementer(IChangeFeed)
@@ -76,8 +75,7 @@ class ChangeFeed:
 
     def start(self) -> None:
         """What is there already is not news."""
-        self._readers.near(newest).addCallback(self._move_to)
-        self._data_version = self._readers.data_version()
+        self._readers.near(self._begin).addErrback(self._could_not_read)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call back in the reactor thread after each commit, at least once a
@@ -110,11 +108,7 @@ class ChangeFeed:
 
     def poll(self) -> Deferred[int]:
         """Look now for what other processes committed; how many notices that gave."""
-        version = self._readers.data_version()
-        if version == self._data_version:
-            return succeed(0)
-        self._data_version = version
-        return self._readers.near(self._catch_up)
+        return self._readers.near(self._look)
 
     def committed(self, notices: tuple[Notice, ...]) -> None:
         """Hand on the notices of a commit of this process."""
@@ -126,15 +120,23 @@ class ChangeFeed:
             # Others committed in between; their notices come first.
             self._readers.near(self._catch_up).addErrback(self._could_not_read)
 
+    def _begin(self, connection: Connection) -> None:
+        self._data_version = pragma(connection, "data_version")
+        self._cursor = newest(connection)
+
+    def _look(self, connection: Connection) -> int:
+        version = pragma(connection, "data_version")
+        if version == self._data_version:
+            return 0
+        self._data_version = version
+        return self._catch_up(connection)
+
     def _catch_up(self, connection: Connection) -> int:
         count = 0
         while notices := read_notices(connection, self._cursor, _PAGE):
             self._publish(notices)
             count += len(notices)
         return count
-
-    def _move_to(self, seq: int) -> None:
-        self._cursor = seq
 
     def _could_not_read(self, failure: object) -> None:
         self._log.error("notices of changes wait: {failure}", failure=failure)

@@ -1,8 +1,11 @@
 """The writing side of a store: one connection, and groups of units committed with it.
 
-Theory.  A *group* is one database transaction that carries the units of strangers, each
-inside a SAVEPOINT of its own: a unit that fails is rolled back to it, and nobody else
-notices.  The group's COMMIT syncs the log, and only then may anything be acknowledged.
+Theory. A *group* is one database transaction that carries the units of strangers. As
+long as none fails, they follow each other plainly. When one does, the transaction is
+rolled back and applied again, this time with each unit inside a SAVEPOINT of its own: a
+unit that fails is rolled back to it, and nobody else notices. (Savepoints for all would
+be two thirds of the statements.) The group's COMMIT syncs the log, and only then may
+anything be acknowledged.
 
 What can go wrong, and what is then true:
 
@@ -32,8 +35,6 @@ from contextlib import suppress
 from sqlite3 import Connection
 from typing import Any
 
-from attrs import define, field
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from netservices.core.errors import StartupError
@@ -43,116 +44,26 @@ from netservices.interfaces import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from netservices.store import (
-    blobs,
-    files,
-    housekeeping,
-    leases,
-    records,
-    repair,
-    values,
-    zones,
-)
 from netservices.store.blobfiles import BlobFiles
 from netservices.store.changes import write_notices
 from netservices.store.connections import BUSY_MILLISECONDS, MEMORY, connect
 from netservices.store.directory import DATABASE
+from netservices.store.handlers import HANDLERS, is_deletion
+from netservices.store.jobs import Group, Job
 from netservices.store.lock import CommitLock
-from netservices.store.operations import Handlers, Transaction
+from netservices.store.operations import Transaction
 from netservices.store.results import pack_results, unpack_results
 from netservices.store.schema import migrate
 from netservices.store.settings import StoreSettings
 from netservices.store.space import Space
-from netservices.units import (
-    AcquireLease,
-    AddUsage,
-    AssertValue,
-    DeleteAccount,
-    DeleteDomain,
-    DeleteValue,
-    DeleteZone,
-    DropBlobReference,
-    Operation,
-    ReleaseLease,
-    RemoveAlias,
-    RemoveCredential,
-    RemoveFileRecords,
-    RemovePartial,
-    RenewLease,
-    Unit,
-)
-from netservices.values import Notice
-
-HANDLERS: Handlers = {
-    **records.HANDLERS,
-    **blobs.HANDLERS,
-    **files.HANDLERS,
-    **zones.HANDLERS,
-    **values.HANDLERS,
-    **leases.HANDLERS,
-    **housekeeping.HANDLERS,
-    **repair.HANDLERS,
-}
-
-TAKEN_WHEN_FULL = frozenset(
-    {
-        DeleteDomain,
-        DeleteAccount,
-        RemoveCredential,
-        RemoveAlias,
-        DropBlobReference,
-        RemoveFileRecords,
-        RemovePartial,
-        DeleteZone,
-        DeleteValue,
-        AssertValue,
-        AcquireLease,
-        RenewLease,
-        ReleaseLease,
-        blobs.CollectBlobs,
-        housekeeping.RemoveExpired,
-        *repair.HANDLERS,
-    }
-)
-"""What is taken while the disk is full: deletions, and the leases of those who delete.
-``AddUsage`` joins them where it takes away."""
+from netservices.units import Unit
 
 _FULL = (sqlite3.SQLITE_FULL,)
 _DAMAGED = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-@define(eq=False)
-class Job:
-    """A unit on its way, and what became of it."""
-
-    unit: Unit
-    octets: int = 0
-    deferred: Deferred[tuple[Any, ...]] = field(factory=Deferred)
-    results: tuple[Any, ...] | None = None
-    error: Exception | None = None
-
-    def fire(self) -> None:
-        """Tell whoever waits, unless he has lost interest."""
-        if self.deferred.called:
-            return
-        if self.error is not None:
-            self.deferred.errback(self.error)
-        else:
-            self.deferred.callback(self.results or ())
-
-
-@define
-class Group:
-    """Jobs that shared a commit, and the notices that came of it."""
-
-    jobs: list[Job] = field(factory=list)
-    notices: tuple[Notice, ...] = ()
-
-    def fail(self, error: Exception) -> None:
-        """No unit of the group was applied, whatever each was told before."""
-        for job in self.jobs:
-            job.results, job.error = None, error
-        self.notices = ()
+class _UnitFailedError(Exception):
+    """The group has to be applied again, with savepoints."""
 
 
 class Engine:
@@ -273,9 +184,7 @@ class Engine:
         self._look_at_space()
         with self._lock:
             try:
-                self.connection.execute("BEGIN IMMEDIATE")
-                transaction = self._transaction()
-                self._fill(transaction, group, more)
+                transaction = self._apply_all(group, more)
                 group.notices = write_notices(
                     self.connection, transaction.notices, transaction.now
                 )
@@ -290,10 +199,23 @@ class Engine:
             self._committed(transaction)
         return group
 
-    def _transaction(self) -> Transaction:
+    def _begin(self) -> Transaction:
+        self.connection.execute("BEGIN IMMEDIATE")
         return Transaction(
             self.connection, self.seconds(), self.settings, self.blob_files
         )
+
+    def _apply_all(self, group: Group, more: Callable[[], Job | None]) -> Transaction:
+        """Apply units, without savepoints while none of them fails."""
+        transaction = self._begin()
+        try:
+            self._fill(transaction, group, more)
+        except _UnitFailedError:
+            self.connection.execute("ROLLBACK")
+            transaction = self._begin()
+            for job in group.jobs:
+                self._attempt(transaction, job)
+        return transaction
 
     def _fill(
         self, transaction: Transaction, group: Group, more: Callable[[], Job | None]
@@ -302,7 +224,12 @@ class Engine:
         job: Job | None = group.jobs[0]
         octets, deadline = 0, time.monotonic() + settings.group_time
         while job is not None:
-            self._attempt(transaction, job)
+            try:
+                job.results = self._apply(transaction, job.unit)
+            except Exception as error:
+                if not self.connection.in_transaction or _is_serious(error):
+                    raise
+                raise _UnitFailedError from error
             octets += job.octets
             if (
                 len(group.jobs) >= settings.group_units
@@ -450,13 +377,6 @@ class Engine:
         if is_low and self.state != "readonly":
             self._log.warn("the disk is nearly full; only deletions are taken")
         self.state = "readonly" if is_low else "ready"
-
-
-def is_deletion(operation: Operation) -> bool:
-    """Whether an operation is taken while the disk is full."""
-    if isinstance(operation, AddUsage):
-        return operation.octets <= 0
-    return type(operation) in TAKEN_WHEN_FULL
 
 
 def _is_full(error: Exception) -> bool:

@@ -26,8 +26,9 @@ def remove_expired(transaction: Transaction, operation: RemoveExpired) -> int:
             now - settings.token_retention,
         ),
         (
-            "DELETE FROM change WHERE seq IN "
-            "(SELECT seq FROM change WHERE at<? ORDER BY seq LIMIT ?)",
+            # The newest stays, so that its number is not given again.
+            "DELETE FROM change WHERE at<? AND seq<(SELECT max(seq) FROM change) "
+            "AND seq<(SELECT min(seq) FROM change)+?",
             now - settings.notice_retention,
         ),
         (

@@ -73,12 +73,6 @@ class Readers:
             return self.near(read)
         return self._workers.call(self._run, read).addErrback(_translated)
 
-    def data_version(self) -> int:
-        """Grows when anybody else has committed; 0 while closed."""
-        if self._near is None:
-            return 0
-        return int(self._near.execute("PRAGMA data_version").fetchone()[0])
-
     def _run(self, read: Callable[[Connection], T]) -> T:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:

@@ -19,9 +19,10 @@ from netservices.store.admin import Admin
 from netservices.store.blobs import Blobs
 from netservices.store.changes import ChangeFeed
 from netservices.store.directory import prepare_directory
-from netservices.store.engine import Engine, Job
+from netservices.store.engine import Engine
 from netservices.store.files import FileRecords
 from netservices.store.housekeeping import RemoveExpired
+from netservices.store.jobs import Job
 from netservices.store.leases import Leases
 from netservices.store.readers import Readers
 from netservices.store.records import AccountRecords

@@ -22,7 +22,8 @@ from twisted.python.failure import Failure
 
 from netservices.interfaces import StoreBusy, StoreUnavailable
 from netservices.store.checkpoint import Checkpointer
-from netservices.store.engine import Engine, Group, Job
+from netservices.store.engine import Engine
+from netservices.store.jobs import Group, Job
 from netservices.store.settings import StoreSettings
 from netservices.store.weigh import octets_of
 from netservices.units import Unit

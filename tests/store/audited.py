@@ -15,7 +15,8 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
-from netservices.store.engine import Engine, Group
+from netservices.store.engine import Engine
+from netservices.store.jobs import Group
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
 from tests.store.shim import unsynced, unsynced_files

@@ -16,7 +16,7 @@ from netservices.interfaces import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from netservices.store.engine import Group
+from netservices.store.jobs import Group
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
 from netservices.store.weigh import octets_of

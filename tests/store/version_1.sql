@@ -51,7 +51,7 @@ CREATE TABLE blob_ref(
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "blob_ref" VALUES(X'81DB8EBBBBC69C6C6AD4A6AA92B76E0C08AF547DA236B9E2C9DBE1D8285A8130',1,1,1);
 CREATE TABLE change(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  seq INTEGER PRIMARY KEY,
   topic INTEGER NOT NULL,
   object BLOB NOT NULL,
   at REAL NOT NULL
@@ -107,9 +107,9 @@ INSERT INTO "lease" VALUES('runner','a',1,1800000060.0);
 CREATE TABLE meta(
   key TEXT PRIMARY KEY, value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "meta" VALUES('created','1795258826.0653627');
+INSERT INTO "meta" VALUES('created','1795259435.7318826');
 INSERT INTO "meta" VALUES('restore_epoch','0');
-INSERT INTO "meta" VALUES('store_id','5149768ec36b437298535795b5ef948e');
+INSERT INTO "meta" VALUES('store_id','1099ce8d3f9c498bb689ddb8bdaa1d7a');
 CREATE TABLE partial(
   tree TEXT NOT NULL,
   path BLOB NOT NULL,
@@ -161,11 +161,9 @@ CREATE INDEX account_domain ON account(domain);
 CREATE INDEX blob_condemned ON blob(condemned) WHERE condemned IS NOT NULL;
 CREATE INDEX partial_expires ON partial(expires);
 CREATE INDEX kv_expires ON kv(expires) WHERE expires IS NOT NULL;
-CREATE INDEX change_at ON change(at);
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('domain',1);
 INSERT INTO "sqlite_sequence" VALUES('account',1);
 INSERT INTO "sqlite_sequence" VALUES('credential',1);
 INSERT INTO "sqlite_sequence" VALUES('zone',1);
-INSERT INTO "sqlite_sequence" VALUES('change',6);
 COMMIT;
