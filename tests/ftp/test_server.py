@@ -14,6 +14,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from netservices.core.deferreds import as_deferred
+from netservices.core.errors import ConfigurationError
 from netservices.ftp.client import FTPClient, Unexpected, connect
 from netservices.testing import RunningServer, running
 
@@ -324,6 +325,23 @@ class TransferTests(ServerCase):
             self.assertEqual(b"new", self.content_of("a"))
 
         return self.talk(conversation)
+
+
+class ConfigurationTests(TestCase):
+    """Settings that cannot be."""
+
+    @as_deferred
+    async def test_masquerade_address(self) -> None:
+        """A name, or an IPv6 address, is refused at the start with the way out."""
+        for wrong in ("ftp.example.org", "2001:db8::1", "1.2.3"):
+            settings = {**SETTINGS, "ftp.masquerade_address": wrong}
+            try:
+                server = await running(ftp=True, settings=settings)
+            except ConfigurationError as error:
+                self.assertIn(wrong, str(error))
+            else:
+                await server.stop()
+                self.fail(f"{wrong} was accepted")
 
 
 class TLSTests(ServerCase):

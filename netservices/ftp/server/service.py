@@ -9,6 +9,7 @@ from attrs import define
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress
 
+from netservices.core.errors import ConfigurationError
 from netservices.core.session import LineFactory
 from netservices.core.trace import Trace, trace_to_log
 from netservices.core.wheel import Wheel
@@ -17,6 +18,7 @@ from netservices.ftp.server.control import ControlSession, address_of
 from netservices.ftp.server.dataport import DataConnections
 from netservices.ftp.server.passive import PassivePorts
 from netservices.ftp.settings import FTPSettings
+from netservices.ftp.wire import HostPort, normal_address
 from netservices.plugin import Server, Services
 
 _STATUS_SESSIONS = 200
@@ -58,7 +60,11 @@ class FTPServer:
 
 
 def make_server(settings: FTPSettings, services: Services) -> Server:
-    """The FTP server; nothing is opened before a session needs it."""
+    """The FTP server; nothing is opened before a session needs it.
+
+    ConfigurationError where ``ftp.masquerade_address`` is no IPv4 address.
+    """
+    _check_masquerade(settings.masquerade_address)
     reactor: Any = services.clock
     passive = PassivePorts(reactor, settings.passive_ports, settings.passive_listeners)
     connections = DataConnections(
@@ -88,3 +94,16 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         LineFactory(lambda address: server.make_session(address)),
     )
     return Server(stream=server.factory, stop=server.stop, status=server.status)
+
+
+def _check_masquerade(address: str) -> None:
+    """RFC 959 4.1.2: a 227 reply names four numbers, never a host name."""
+    try:
+        is_usable = not address or HostPort(normal_address(address), 1).version == 4
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise ConfigurationError(
+            f"ftp.masquerade_address = {address!r} is no IPv4 address; give the one"
+            " that clients outside connect to, or leave it empty"
+        )
