@@ -1,4 +1,4 @@
-"""pytest only: trial's ``mktemp`` works in the current directory, so make one for it."""
+"""pytest only: the scratch directories of trial's ``mktemp`` get a place of their own."""
 
 from __future__ import annotations
 
