@@ -1,4 +1,4 @@
-"""pytest only: the scratch directories of trial's ``mktemp`` get a place of their own."""
+"""pytest only: scratch directories of trial's ``mktemp`` get a place of their own."""
 
 from __future__ import annotations
 
