@@ -87,10 +87,10 @@ def environment(name: str) -> Path:
     run(sys.executable, "-m", "venv", "--without-pip", place)
     (packages,) = place.glob("lib/python*/site-packages")
     (tools,) = (builder().parent.parent).glob("lib/python*/site-packages")
-    # Plain paths: .pth files in them (an editable install of this very checkout) are
-    # not followed.
+    # The builder's setuptools first.  Plain paths: .pth files in them (an editable
+    # install of this very checkout) are not followed.
     ours = [path for path in site.getsitepackages() if os.path.isdir(path)]
-    (packages / "others.pth").write_text("\n".join([*ours, str(tools)]) + "\n")
+    (packages / "others.pth").write_text("\n".join([str(tools), *ours]) + "\n")
     return place / "bin" / "python"
 
 
