@@ -54,7 +54,13 @@ class DNSSettings:
     )
     prepared_cache_entries: int = setting(
         131072,
-        "Questions whose answers are kept, compressed and ready; about 0.7 KB each.",
+        "Answers made from a zone's records that are kept for each zone; about 0.7 KB "
+        "each.",
+        minimum=0,
+    )
+    passing_cache_entries: int = setting(
+        16384,
+        "Denials, referrals and answers of wildcards that are kept for each zone.",
         minimum=0,
     )
 

@@ -568,6 +568,37 @@ class ExactTests(SynchronousTestCase):
         self.assertEqual(1, len(self.dialogue.counts))
 
 
+class PreparedTests(SynchronousTestCase):
+    """The cache of prepared answers."""
+
+    def test_flood(self) -> None:
+        """Random names, with and without a wildcard, and random types push out neither
+        the answers of records nor more than their own share."""
+        tree = make_tree()
+        dialogue = make_dialogue(tree, passing_cache_entries=10)
+        ask(dialogue, "www.example.com.", "A")
+        for number in range(100):
+            ask(dialogue, f"r{number}.example.com.", "A")
+            ask(dialogue, f"r{number}.wild.example.com.", "A")
+            ask(dialogue, "www.example.com.", 1000 + number)
+            ask(dialogue, "alias.example.com.", 1000 + number)
+            self.assertLessEqual(len(tree.passing), 10)
+        self.assertEqual(1, len(tree.prepared))
+
+    def test_full(self) -> None:
+        """A full cache takes no more; answers are right with it or without."""
+        for limit in (0, 2):
+            tree = make_tree()
+            dialogue = make_dialogue(
+                tree, prepared_cache_entries=limit, passing_cache_entries=limit
+            )
+            for name in ("www", "mail", "ns1", "alias", "none", "www", "x.old"):
+                expected = ask(make_dialogue(), f"{name}.example.com.", "A")
+                self.assertEqual(expected, ask(dialogue, f"{name}.example.com.", "A"))
+            self.assertLessEqual(len(tree.prepared), limit)
+            self.assertLessEqual(len(tree.passing), max(limit, 0))
+
+
 class TraceTests(SynchronousTestCase):
     """Lines for people."""
 

@@ -66,6 +66,7 @@ class Dialogue:
         self._max_records = settings.max_query_records
         self._max_options = settings.max_edns_options
         self._max_prepared = settings.prepared_cache_entries
+        self._max_passing = settings.passing_cache_entries
         self._keepalive_tenths = min(int(settings.tcp_idle * 10), 0xFFFF)
         self._opt = self._encode_opt(False)
         self._opt_do = self._encode_opt(True)
@@ -138,12 +139,13 @@ class Dialogue:
         tree = self.zones.find(query.folded, qtype)
         if tree is None or not self.policy.may_ask(client, tree):
             return self._refuse(data, query, client, Rcode.REFUSED)
-        prepared = tree.prepared.get(query.folded + data[query.end - 4 : query.end])
+        key = query.folded + data[query.end - 4 : query.end]
+        prepared = tree.prepared.get(key) or tree.passing.get(key)
         if prepared is None:
             refusal = self._check_type(query, tree)
             if refusal is not None:
                 return self._refuse(data, query, client, refusal)
-            prepared = self._prepare(data, query, tree)
+            prepared = self._prepare(query, key, tree)
         return self._fit(data, query, client, prepared)
 
     def _check_type(self, query: Query, tree: ZoneTree) -> int | None:
@@ -160,8 +162,10 @@ class Dialogue:
             return Rcode.REFUSED
         return None
 
-    def _prepare(self, data: bytes, query: Query, tree: ZoneTree) -> Prepared:
-        """Make the answer, and keep it unless the zone's cache is full."""
+    def _prepare(self, query: Query, key: bytes, tree: ZoneTree) -> Prepared:
+        """Make the answer, and keep it: one that a record gave for long; a denial,
+        referral, or what a wildcard gave, until too many came, so that a flood of random names
+        pushes out nothing but its own like."""
         policy = self.policy
         found = resolve(
             tree,
@@ -175,9 +179,17 @@ class Dialogue:
         if query.qclass == Class.ANY:
             found.is_authoritative = False
         prepared = prepare(query.folded, found)
-        if len(tree.prepared) < self._max_prepared:
-            key = query.folded + data[query.end - 4 : query.end]
+        is_lasting = (
+            prepared.counts[0] > 0
+            and query.folded in tree.names
+            and query.qtype in codes.TYPE_NAMES
+        )
+        if is_lasting and len(tree.prepared) < self._max_prepared:
             tree.prepared[key] = prepared
+        elif self._max_passing:
+            if len(tree.passing) >= self._max_passing:
+                tree.passing.clear()
+            tree.passing[key] = prepared
         return prepared
 
     def _fit(

@@ -82,7 +82,9 @@ class Authority:
             "tcp_connections": len(self.streams),
             "tcp_refused": self.streams.refused,
             "exact_answers": len(self.exact),
-            "prepared_answers": sum(len(t.prepared) for t in self.zones.trees()),
+            "prepared_answers": sum(
+                len(tree.prepared) + len(tree.passing) for tree in self.zones.trees()
+            ),
             "zones": {
                 name_text(tree.apex): {
                     "serial": tree.serial,

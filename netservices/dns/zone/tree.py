@@ -67,6 +67,7 @@ class ZoneTree:
         "names",
         "negative_soa",
         "ns",
+        "passing",
         "prepared",
         "record_count",
         "revision",
@@ -85,6 +86,9 @@ class ZoneTree:
         self.ns: RRset | None = None
         self.negative_soa: RRset | None = None
         self.prepared: dict[bytes, Prepared] = {}
+        """Finished answers of records, by folded question."""
+        self.passing: dict[bytes, Prepared] = {}
+        """The same for denials, referrals and wildcards, of which there is no end."""
         self._marked = 0
 
     @property
@@ -126,6 +130,7 @@ class ZoneTree:
             ttl = min(self.soa.ttl, fields.minimum)
             self.negative_soa = RRset(self.apex, _SOA, ttl, self.soa.rdatas[:1])
         self.prepared.clear()
+        self.passing.clear()
 
     def rrsets(self) -> Iterable[RRset]:
         """Every RRset, in no order."""
