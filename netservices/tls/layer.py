@@ -159,7 +159,7 @@ class TLSLayer(Flow, Facts):
         if self._failure is None and not self._engine.peer_closed:
             if not self._engine.has_closed:
                 self._failure = Failure(TLSTruncated(_TRUNCATED))
-            elif not self._all_has_left and getattr(self.lower, "unsent_octets", 1):
+            elif not self._all_has_left and getattr(self.lower, "unsent_octets", True):
                 # With nothing unsent, it had our close_notify before it left.
                 self._failure = Failure(ConnectionLost("the peer left too early"))
         self._stop_producer()
