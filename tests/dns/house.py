@@ -16,7 +16,7 @@ from netservices.dns.wire.names import parse_name
 from netservices.dns.zonefile import read_zone
 from netservices.interfaces import IEvents, IStore
 from netservices.plugin import Services
-from netservices.settings import LogSettings
+from netservices.config.settings import LogSettings
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
 from netservices.units import CreateZone, Operation, Unit

@@ -163,9 +163,9 @@ class Dialogue:
         return None
 
     def _prepare(self, query: Query, key: bytes, tree: ZoneTree) -> Prepared:
-        """Make the answer, and keep it: one that a record gave for long; a denial,
-        referral, or what a wildcard gave, until too many came, so that a flood of random names
-        pushes out nothing but its own like."""
+        """Make the answer, and keep it: one that a record gave for long; a denial, a
+        referral or what a wildcard gave until too many came.  So a flood of random
+        names pushes out nothing but its own like."""
         policy = self.policy
         found = resolve(
             tree,
