@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 from zope.interface import implementer
 
+from netservices.config.settings import LogSettings
 from netservices.core.deferreds import value_of
 from netservices.core.limits import Limits, LimitsSettings
 from netservices.dns.server.authority import Authority
@@ -16,7 +17,6 @@ from netservices.dns.wire.names import parse_name
 from netservices.dns.zonefile import read_zone
 from netservices.interfaces import IEvents, IStore
 from netservices.plugin import Services
-from netservices.config.settings import LogSettings
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
 from netservices.units import CreateZone, Operation, Unit
