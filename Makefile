@@ -40,7 +40,7 @@ bench: .venv-test/.stamp
 		echo "== $$script"; $(TEST)/python $$script || exit 1; done
 
 docs: .venv-test/.stamp
-	$(TEST)/python -m netservices.manual
+	$(TEST)/python -m netservices.config.manual
 	$(TEST)/python -m tests.rfc > docs/standards.md
 
 # Hours, not minutes: more examples for every parser, more crashes, again and again.

@@ -15,10 +15,10 @@ from twisted.internet.task import Clock
 from netservices.accounts.credentials import first_secrets
 from netservices.accounts.service import Accounts
 from netservices.accounts.settings import AccountsSettings
+from netservices.config.settings import LogSettings
 from netservices.core.deferreds import value_of
 from netservices.core.limits import Limits, LimitsSettings
 from netservices.events import Events
-from netservices.settings import LogSettings
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
 from netservices.units import CreateAccount, CreateDomain, Unit

@@ -22,10 +22,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from netservices.config.settings import LogSettings
 from netservices.core.deferreds import as_deferred
 from netservices.core.threads import Workers
 from netservices.interfaces import IEvents
-from netservices.settings import LogSettings
 
 _SESSION = ("protocol", "session", "address", "is_secure")
 

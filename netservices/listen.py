@@ -27,13 +27,13 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from netservices.config.settings import ServerSettings
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
 from netservices.core.write import adopt_listener
 from netservices.datagram import DatagramPort
 from netservices.interfaces import IEvents
 from netservices.plugin import Server
-from netservices.settings import ServerSettings
 from netservices.sockets import Bound
 
 _log = Logger()

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+from netservices.config.endpoint import Endpoint
+from netservices.config.settings import ServerSettings
 from netservices.core.errors import ConfigurationError, StartupError
-from netservices.endpoint import Endpoint
-from netservices.settings import ServerSettings
 
 FIRST_PASSED_DESCRIPTOR = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
 _TRIES_FOR_EQUAL_PORTS = 20

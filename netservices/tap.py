@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
-from netservices import __version__, logs
-from netservices.config import CommandLine, Configuration, load
+from netservices import __version__
+from netservices.config.discovery import Found, find_plugins, is_built_in, load_target
+from netservices.config.loading import CommandLine, Configuration, load
 from netservices.core.errors import StartupError
-from netservices.discovery import Found, find_plugins, is_built_in, load_target
+from netservices.service import logs
 
 FLAGS = {
     "config": ("FILE", "Configuration file (TOML)."),
@@ -150,7 +151,7 @@ class Options(usage.Options):
         if self.parent is not None:
             logs.install(self.configuration.log.level, self.parent)
         if self["check"]:
-            from netservices.banner import what_would_run
+            from netservices.service.banner import what_would_run
 
             print(what_would_run(self.configuration))
             sys.exit(0)
@@ -209,7 +210,7 @@ def _leave(message: str, status: int) -> NoReturn:
 
 def makeService(options: Options) -> IService:  # noqa: N802
     """The service that twistd starts."""
-    from netservices.process import Process
+    from netservices.service.process import Process
 
     assert options.configuration is not None
     parent: Any = options.parent or {}

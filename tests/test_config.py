@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.config import CommandLine, default_state_directory, load
-from netservices.conversion import from_text, structure, written
+from netservices.config.conversion import from_text, structure, written
+from netservices.config.discovery import Found
+from netservices.config.loading import CommandLine, default_state_directory, load
 from netservices.core.errors import ConfigurationError
 from netservices.core.settings import Duration, PortRange, Size, settings_of
-from netservices.discovery import Found
 from netservices.plugin import ProtocolPlugin
 from tests.house.configurations import ECHO, ECHO_FOUND, EchoSettings, load_text
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.endpoint import Endpoint, parse_endpoint
+from netservices.config.endpoint import Endpoint, parse_endpoint
 
 WRONG = {
     "": "an endpoint begins with tcp, tls, udp, unix or systemd",

@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from netservices.config.settings import LogSettings
 from netservices.events import SCHEMA, Events
-from netservices.settings import LogSettings
 
 PACKAGE = Path(__file__).resolve().parent.parent / "netservices"
 

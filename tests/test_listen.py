@@ -16,12 +16,12 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from netservices.config.endpoint import parse_endpoint
+from netservices.config.settings import ServerSettings
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError, StartupError
-from netservices.endpoint import parse_endpoint
 from netservices.listen import Listener, Listeners
 from netservices.plugin import Server
-from netservices.settings import ServerSettings
 from netservices.sockets import Bound, Passed, _ways_out, bind_all
 
 reactor: Any = _reactor

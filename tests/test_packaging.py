@@ -150,7 +150,7 @@ class PackagingTests(SynchronousTestCase):
 
         for name in (
             *("setup.cfg", "pyproject.toml", "LICENSE", "README.md"),
-            "netservices/service.py",
+            "netservices/service/house.py",
             "twisted/plugins/netservices_plugin.py",
             "twisted/plugins/netservices_protocols.py",
         ):

@@ -13,13 +13,13 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from netservices.config import Configuration
-from netservices.control_client import ControlProblem, NotRunning, ask
+from netservices.config.discovery import Found
+from netservices.config.loading import Configuration
+from netservices.control.client import ControlProblem, NotRunning, ask
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import StartupError
-from netservices.discovery import Found
 from netservices.plugin import ProtocolPlugin, Server, Services
-from netservices.service import NetServices
+from netservices.service.house import NetServices
 from netservices.sockets import Passed
 from tests.house.configurations import load_text
 

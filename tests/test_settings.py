@@ -7,9 +7,15 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.conversion import structure, written
-from netservices.discovery import Found
-from netservices.manual import PAGE_PATH, TOML_PATH, page_text, sections, toml_text
+from netservices.config.conversion import structure, written
+from netservices.config.discovery import Found
+from netservices.config.manual import (
+    PAGE_PATH,
+    TOML_PATH,
+    page_text,
+    sections,
+    toml_text,
+)
 from tests.house.configurations import load_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,8 +84,8 @@ class DefaultTests(SynchronousTestCase):
 
     def test_framework_settings_are_not_redefined(self) -> None:
         """No protocol's settings class has an ``enabled`` or ``listen`` of its own."""
+        from netservices.config.discovery import find_plugins, load_settings_class
         from netservices.core.settings import settings_of
-        from netservices.discovery import find_plugins, load_settings_class
 
         found: Found = find_plugins()
         for name, plugin in found.plugins.items():

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices import __version__
-from netservices.discovery import Found, find_plugins
+from netservices.config.discovery import Found, find_plugins
 from netservices.tap import FLAGS, Options
 from tests.house.configurations import ECHO_FOUND
 from tests.house.twistd import ROOT, environment, run_twistd

@@ -21,7 +21,7 @@ from netservices.accounts.names import (
     split_login,
 )
 from netservices.accounts.passwords import BadPassword
-from netservices.config import Configuration
+from netservices.config.loading import Configuration
 from netservices.core.deferreds import value_of
 from netservices.files.service import Files, directory_name
 from netservices.interfaces import IStore

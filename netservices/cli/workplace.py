@@ -17,8 +17,8 @@ import click
 from attrs import define
 
 from netservices.cli.bench import Bench
-from netservices.config import CommandLine, Configuration, load
-from netservices.control_client import NotRunning, ask
+from netservices.config.loading import CommandLine, Configuration, load
+from netservices.control.client import NotRunning, ask
 from netservices.core.errors import StartupError
 from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Report

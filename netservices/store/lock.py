@@ -2,7 +2,7 @@
 
 SQLite's own busy wait lets some writers starve for seconds; a ``flock`` taken before
 ``BEGIN IMMEDIATE`` is fair, and dies with its holder. (That at most one *server* uses a
-state directory is ``netservices.state``'s lock; the command does without it.)
+state directory is ``netservices.service.state``'s lock; the command does without it.)
 """
 
 from __future__ import annotations

@@ -26,14 +26,14 @@ from attrs import define, field
 
 from netservices.accounts.bootstrap import domain_of, first_start
 from netservices.accounts.credentials import first_secrets
-from netservices.config import CommandLine, Configuration, load
-from netservices.control_client import ask
+from netservices.config.discovery import find_plugins
+from netservices.config.endpoint import parse_endpoint
+from netservices.config.loading import CommandLine, Configuration, load
+from netservices.control.client import ask
 from netservices.core.deferreds import as_deferred, value_of
-from netservices.discovery import find_plugins
-from netservices.endpoint import parse_endpoint
 from netservices.listen import Listening
-from netservices.service import NetServices
-from netservices.state import prepare
+from netservices.service.house import NetServices
+from netservices.service.state import prepare
 from netservices.store.sqlite import SQLiteStore
 from netservices.units import CreateAccount, Operation, Unit
 

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from netservices.config import CommandLine, Configuration, load
+from netservices.config.discovery import Found
+from netservices.config.loading import CommandLine, Configuration, load
 from netservices.core.settings import Duration, PortRange, Size, setting, settings
-from netservices.discovery import Found
 from netservices.plugin import ProtocolPlugin, Server
 
 

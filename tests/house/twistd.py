@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from netservices.control_client import ask
+from netservices.control.client import ask
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 60

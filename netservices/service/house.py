@@ -30,20 +30,25 @@ from twisted.logger import Logger
 from netservices import __version__
 from netservices.accounts.bootstrap import FirstAccount, first_start
 from netservices.accounts.service import Accounts
-from netservices.config import Configuration
-from netservices.control import Control
+from netservices.config.discovery import load_target
+from netservices.config.loading import Configuration
+from netservices.control.server import Control
 from netservices.core.deferreds import as_deferred
 from netservices.core.limits import Limits
-from netservices.discovery import load_target
-from netservices.drain import finish_within
 from netservices.events import Events
 from netservices.files.service import Files
 from netservices.interfaces import IStore
 from netservices.listen import Listeners, Listening
 from netservices.plugin import Server, Services
-from netservices.reload import needs_restart
+from netservices.service.drain import finish_within
+from netservices.service.reload import needs_restart
+from netservices.service.state import (
+    InstanceLock,
+    check_owner,
+    prepare,
+    remove_if_unused,
+)
 from netservices.sockets import Passed, bind_all
-from netservices.state import InstanceLock, check_owner, prepare, remove_if_unused
 from netservices.store.sqlite import SQLiteStore
 from netservices.tls.certificates import Certificates
 from netservices.units import Operation
@@ -236,7 +241,7 @@ class NetServices:
         return wrapped  # type: ignore[no-any-return]
 
     def _start_control(self) -> None:
-        from netservices.verbs import verbs_of
+        from netservices.control.verbs import verbs_of
 
         directory = self.configuration.state_directory
         control = Control(directory, self.configuration.server, self.reactor)

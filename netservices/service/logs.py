@@ -18,7 +18,7 @@ from twisted.logger import (
 )
 from twisted.python.reflect import namedAny
 
-_MAKER = "netservices.logs.make_observer"
+_MAKER = "netservices.service.logs.make_observer"
 _level = LogLevelFilterPredicate()
 _chosen: dict[str, Any] = {}
 

@@ -2,7 +2,7 @@
 
 ``<state>/control`` is a UNIX stream socket that only the server's user (and root) may
 use: whoever can open it could as well change the files beside it.  One JSON object a
-line asks, one answers, in order; ``control_client.ask`` is the other half.
+line asks, one answers, in order; ``control.client.ask`` is the other half.
 
 A request is ``{"verb": ...}``: ``status``, ``changed`` (another process wrote to the
 store: answered when that is in force), ``unlock`` with ``name``, ``reload``, ``stop``.
@@ -29,12 +29,12 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from netservices.control_client import SOCKET_NAME
+from netservices.config.settings import ServerSettings
+from netservices.control.client import SOCKET_NAME
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import StartupError
 from netservices.core.write import adopt_listener
 from netservices.listen import Connections, CountingFactory
-from netservices.settings import ServerSettings
 
 LONGEST_REQUEST = 64 * 1024
 

@@ -1,8 +1,8 @@
 """The settings as documents: ``etc/netservices.toml`` and ``docs/settings.md``.
 
-``python -m netservices.manual`` writes both below the current directory (``make docs``
-does that); a test compares them with what the settings say, so that neither can be
-wrong for long.  Only the protocols that come with netservices are in them.
+``python -m netservices.config.manual`` writes both below the current directory (``make
+docs`` does that); a test compares them with what the settings say, so that neither can
+be wrong for long.  Only the protocols that come with netservices are in them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from textwrap import wrap
 
 from attrs import frozen
 
-from netservices.config import SHARED_SECTIONS, framework_settings
-from netservices.conversion import type_name, written
+from netservices.config.conversion import type_name, written
+from netservices.config.discovery import find_plugins, is_built_in, load_settings_class
+from netservices.config.loading import SHARED_SECTIONS, framework_settings
 from netservices.core.settings import Setting, settings_of
-from netservices.discovery import find_plugins, is_built_in, load_settings_class
 
 TOML_PATH = "etc/netservices.toml"
 PAGE_PATH = "docs/settings.md"

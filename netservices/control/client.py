@@ -1,4 +1,4 @@
-"""Ask the running server something: the client half of ``control.py``.
+"""Ask the running server something: the client half of ``control.server``.
 
 Plain standard library, so that a command starts at once.
 """

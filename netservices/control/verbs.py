@@ -1,14 +1,14 @@
-"""What may be asked over the control socket; see ``control.py``."""
+"""What may be asked over the control socket; see ``control.server``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from netservices.control import Verb
+from netservices.control.server import Verb
 
 if TYPE_CHECKING:
-    from netservices.service import NetServices
+    from netservices.service.house import NetServices
 
 
 def verbs_of(house: NetServices) -> Mapping[str, Verb]:

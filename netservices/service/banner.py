@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from netservices.config import Configuration
-from netservices.endpoint import Endpoint
+from netservices.config.endpoint import Endpoint
+from netservices.config.loading import Configuration
 from netservices.listen import Listening
 
 if TYPE_CHECKING:
-    from netservices.service import NetServices
+    from netservices.service.house import NetServices
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

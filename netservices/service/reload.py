@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from netservices.config import Configuration
+from netservices.config.loading import Configuration
 
 LIVE = frozenset(
     {

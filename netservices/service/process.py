@@ -22,14 +22,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
-from netservices import logs
-from netservices.banner import ready_words
-from netservices.config import Configuration
+from netservices.config.loading import Configuration
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import StartupError
 from netservices.core.poll import install_lean_poll
 from netservices.notify import Notifier
-from netservices.service import NetServices
+from netservices.service import logs
+from netservices.service.banner import ready_words
+from netservices.service.house import NetServices
 
 
 class Process(Service):

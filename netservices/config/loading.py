@@ -25,17 +25,22 @@ from typing import Any
 
 from attrs import field, frozen
 
-from netservices.conversion import from_text, structure, written
+from netservices.config.conversion import from_text, structure, written
+from netservices.config.discovery import (
+    Found,
+    find_plugins,
+    is_built_in,
+    load_settings_class,
+)
+from netservices.config.endpoint import Endpoint, parse_endpoint
+from netservices.config.settings import LogSettings, ServerSettings
 from netservices.core.errors import ConfigurationError
 from netservices.core.settings import Setting, settings_of
-from netservices.discovery import Found, find_plugins, is_built_in, load_settings_class
-from netservices.endpoint import Endpoint, parse_endpoint
 from netservices.plugin import ProtocolPlugin
-from netservices.settings import LogSettings, ServerSettings
 
 SHARED_SECTIONS = {
-    "server": "netservices.settings.ServerSettings",
-    "log": "netservices.settings.LogSettings",
+    "server": "netservices.config.settings.ServerSettings",
+    "log": "netservices.config.settings.LogSettings",
     "store": "netservices.store.settings.StoreSettings",
     "accounts": "netservices.accounts.settings.AccountsSettings",
     "limits": "netservices.core.limits.LimitsSettings",

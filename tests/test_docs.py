@@ -1,0 +1,445 @@
+"""The manual says what is: links lead somewhere, examples run, nothing is missing.
+
+Blocks of ``console`` are sessions that are run against a server of their own; blocks of
+``sh`` are only parsed.  In both, ``...`` in what is printed stands for anything.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import attrs
+import click
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+import netservices.plugin
+import netservices.testing
+from netservices.cli import main
+from netservices.config.loading import CommandLine, load
+from netservices.config.manual import sections
+from netservices.events import SCHEMA
+from netservices.ftp.dialogue.conversation import COMMANDS
+from netservices.ftp.dialogue.registry import Verb
+from netservices.ftp.dialogue.site import SITE_COMMANDS
+from netservices.plugin import ProtocolPlugin, Server, Services
+from netservices.tap import Options
+from tests.house.twistd import ROOT, Running, environment
+from tests.interop.test_readme import matches, steps_of
+
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+RUN_AS_TESTS = ("testing.md", "plugins.md")
+"""Pages whose Python is run, and not only compiled."""
+
+RUN_AS_SESSIONS = ("command.md", "accounts.md", "dns.md", "storage.md", "events.md")
+"""Pages whose console sessions are run; the README's have a test of their own."""
+
+PATIENCE = 500
+"""How often a file is looked at for what is about to be written to it."""
+
+_BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
+_SETTING = re.compile(r"`([a-z]+)\.([a-z0-9_]+)(?![\w.(])")
+_EVENT_ROW = re.compile(r"^\| `([a-z_]+)` \|(.*)\|$", re.MULTILINE)
+
+
+@cache
+def text_of(page: Path) -> str:
+    """A page."""
+    return page.read_text(encoding="utf-8")
+
+
+def page_named(name: str) -> str:
+    """A page of the manual."""
+    return text_of(DOCS / name)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of that language."""
+    return [body for kind, body in _BLOCK.findall(text_of(page)) if kind == language]
+
+
+def prose_of(page: Path) -> str:
+    """The page without its fenced blocks."""
+    return _BLOCK.sub("", text_of(page))
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    found: set[str] = set()
+    for heading in _HEADING.findall(prose_of(page)):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        found.add(re.sub(r"[^\w\- ]", "", words).replace(" ", "-"))
+    return found
+
+
+def command_table(verbs: Mapping[str, Verb]) -> str:
+    """The table of FTP commands as the manual has it."""
+    rows = ["| Command | What it does |", "|---|---|"]
+    for name in sorted(verbs):
+        syntax = verbs[name].syntax.replace("|", "\\|")
+        rows.append(f"| `{syntax}` | {verbs[name].purpose} |")
+    return "\n".join(rows)
+
+
+def leaf_commands(
+    group: click.Group = main, path: tuple[str, ...] = ("netservices",)
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every subcommand of ``netservices`` that does something, with its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from leaf_commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def own_commands(line: str) -> Iterator[list[str]]:
+    """The words behind ``netservices`` for each such command in a line of shell."""
+    words = shlex.split(line, comments=True)
+    while words:
+        end = words.index("|") if "|" in words else len(words)
+        part, words = words[:end], words[end + 1 :]
+        while part and "=" in part[0]:
+            del part[0]
+        if part and os.path.basename(part[0]) == "netservices":
+            stop = next((i for i, w in enumerate(part) if w in (">", "&&", ";")), None)
+            yield part[1:stop]
+
+
+def parse(arguments: list[str], command: click.Command = main) -> None:
+    """Parse as the command would, without looking at files.  UsageError."""
+    context = click.Context(command)
+    if isinstance(command, click.Group):
+        context.allow_interspersed_args = False
+    _, rest, _ = command.make_parser(context).parse_args(list(arguments))
+    if isinstance(command, click.Group) and rest:
+        found = command.get_command(context, rest[0])
+        if found is None:
+            raise click.UsageError(f"no such command: {rest[0]}")
+        parse(rest[1:], found)
+
+
+class LinkTests(SynchronousTestCase):
+    """Links inside the repository."""
+
+    def test_links_lead_somewhere(self) -> None:
+        """Every relative link names a file, and every anchor one of its headings."""
+        wrong = []
+        for page in PAGES:
+            for link in _LINK.findall(prose_of(page)):
+                if re.match(r"[a-z]+:", link):
+                    continue
+                name, _, anchor = link.partition("#")
+                target = (page.parent / name).resolve() if name else page
+                is_right = target.exists()
+                if is_right and anchor:
+                    is_right = anchor in anchors_of(target)
+                if not is_right:
+                    wrong.append(f"{page.relative_to(ROOT)}: {link}")
+
+        self.assertEqual([], wrong)
+
+    def test_every_page_is_in_the_index(self) -> None:
+        """The table of pages names each one."""
+        index = page_named("index.md")
+        names = {page.name for page in DOCS.glob("*.md")} - {"index.md"}
+
+        self.assertEqual([], [name for name in sorted(names) if name not in index])
+
+
+class CompleteTests(SynchronousTestCase):
+    """What exists is in the manual, and what the manual names exists."""
+
+    def test_settings_that_are_named_exist(self) -> None:
+        """``section.key`` in code letters is a setting, wherever it stands."""
+        known = {f"{s.name}.{one.key}" for s in sections() for one in s.settings}
+        tables = {section.name for section in sections()}
+        wrong = []
+        for page in PAGES:
+            for section, key in _SETTING.findall(prose_of(page)):
+                name = f"{section}.{key}"
+                is_file = key in ("md", "py", "toml", "rst", "service", "lock")
+                if section in tables and not is_file and name not in known:
+                    wrong.append(f"{page.relative_to(ROOT)}: {name}")
+
+        self.assertEqual([], wrong)
+
+    def test_settings_of_protocols(self) -> None:
+        """Each setting of a protocol stands on the protocol's own page."""
+        missing = [
+            f"{section.name}.{setting.key}"
+            for section in sections()
+            if (DOCS / f"{section.name}.md").exists()
+            for setting in section.settings
+            if setting.key not in ("enabled", "listen")
+            and f"{section.name}.{setting.key}" not in page_named(f"{section.name}.md")
+        ]
+
+        self.assertEqual([], missing)
+
+    def test_command(self) -> None:
+        """Each subcommand has its heading, and below it all its options and
+        arguments."""
+        page = page_named("command.md")
+        parts = re.split(r"^### `(netservices [^`]*)`$", page, flags=re.MULTILINE)
+        told = dict(zip(parts[1::2], parts[2::2], strict=True))
+        missing = []
+        for path, command in leaf_commands():
+            name = " ".join(path)
+            for parameter in command.params:
+                spellings = (*parameter.opts, *parameter.secondary_opts)
+                if isinstance(parameter, click.Argument):
+                    spellings = (parameter.make_metavar(click.Context(command)),)
+                for spelling in spellings:
+                    wanted = spelling.strip("[].{}")
+                    if wanted not in told.get(name, ""):
+                        missing.append(f"{name}: {wanted}")
+
+        self.assertEqual([], missing)
+        surplus = set(told) - {" ".join(path) for path, _ in leaf_commands()}
+        self.assertEqual(set(), surplus)
+
+    def test_options_of_the_server(self) -> None:
+        """Each option of ``twistd netservices`` is on the page about running."""
+        page = page_named("running.md")
+        names = [option.rstrip("=") for option in Options().longOpt]
+
+        self.assertEqual([], [name for name in names if f"--{name}" not in page])
+
+    def test_ftp_commands(self) -> None:
+        """The tables of FTP commands are what the registry says."""
+        page = page_named("ftp.md")
+        for verbs in (COMMANDS.verbs, SITE_COMMANDS.verbs):
+            table = command_table(verbs)
+            self.assertIn(f"\n\n{table}\n\n", page, f"put this there:\n{table}")
+
+    def test_events(self) -> None:
+        """Each event is there with exactly its fields."""
+        shared = ("protocol", "session", "address", "is_secure")
+        told = {}
+        for name, cells in _EVENT_ROW.findall(page_named("events.md")):
+            fields = tuple(re.findall(r"`([a-z_]+)`", cells.split("|")[0]))
+            told[name] = (*shared, *fields) if "*session*" in cells else fields
+
+        self.assertEqual(dict(SCHEMA), told)
+
+    def test_events_that_are_recorded(self) -> None:
+        """The page knows which events are in the schema only."""
+        page = page_named("events.md")
+        recorded, _, reserved = page.partition("## Not recorded yet")
+        source = "".join(
+            path.read_text(encoding="utf-8")
+            for path in (ROOT / "netservices").rglob("*.py")
+            if path.name != "events.py"
+        )
+        emitted = {name for name in SCHEMA if re.search(rf'emit\(\s*"{name}"', source)}
+
+        self.assertEqual(emitted, {n for n, _ in _EVENT_ROW.findall(recorded)})
+        rest = set(SCHEMA) - emitted
+        self.assertEqual(rest, {n for n, _ in _EVENT_ROW.findall(reserved)})
+
+    def test_plugin_names(self) -> None:
+        """All that a protocol author can use is on the page about plugins."""
+        page = page_named("plugins.md")
+        names = list(netservices.plugin.__all__)
+        for values in (Server, ProtocolPlugin, Services):
+            names += [field.name for field in attrs.fields(values)]
+
+        self.assertEqual([], [name for name in names if f"`{name}`" not in page])
+
+    def test_testing_names(self) -> None:
+        """All names of the test kit are on its page."""
+        page = page_named("testing.md")
+        names = netservices.testing.__all__
+
+        self.assertEqual([], [name for name in names if f"`{name}" not in page])
+
+
+class ExampleTests(SynchronousTestCase):
+    """Examples parse, compile, and run."""
+
+    def test_toml(self) -> None:
+        """Each example of a configuration is valid."""
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        count = 0
+        for page in PAGES:
+            for body in blocks(page, "toml"):
+                count += 1
+                file = directory / f"{page.stem}-{count}.toml"
+                file.write_text(body, encoding="utf-8")
+                load(CommandLine(file=str(file)))
+
+        self.assertGreater(count, 0)
+
+    def test_shell(self) -> None:
+        """Commands that are shown and not run have subcommands and options that
+        exist."""
+        count = 0
+        known = {option.rstrip("=") for option in Options().longOpt} | {"shout"}
+        for page in PAGES:
+            for body in blocks(page, "sh"):
+                for line in body.splitlines():
+                    self._check_line(f"{page.name}: {line}", line, known)
+                    count += 1
+
+        self.assertGreater(count, 5)
+
+    def _check_line(self, place: str, line: str, known: set[str]) -> None:
+        for arguments in own_commands(line):
+            try:
+                parse(arguments)
+            except click.UsageError as problem:
+                self.fail(f"{place}: {problem.format_message()}")
+        before, found, after = line.partition(" netservices ")
+        if found and ("twistd" in before or "twisted" in before):
+            for name in re.findall(r"--([a-z-]+)", after):
+                self.assertIn(name, known, place)
+
+    def test_every_session_is_run(self) -> None:
+        """No page has a console session that no test types."""
+        pages = {page.name for page in PAGES if blocks(page, "console")}
+
+        self.assertEqual({"README.md", *RUN_AS_SESSIONS}, pages)
+
+    def test_python_compiles(self) -> None:
+        """Every block of Python is Python."""
+        for page in PAGES:
+            for number, body in enumerate(blocks(page, "python")):
+                compile(body, f"{page.name}:{number}", "exec")
+
+    def test_python_runs(self) -> None:
+        """The pages about tests and plugins are test modules that pass."""
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        for name in RUN_AS_TESTS:
+            module = directory / f"test_{Path(name).stem}.py"
+            module.write_text("\n\n".join(blocks(DOCS / name, "python")))
+            result = subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+                + [str(module)],
+                env=environment(),
+                cwd=directory,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+            self.assertRegex(result.stdout, r"\d passed")
+
+
+class SessionTests(SynchronousTestCase):
+    """The console sessions of the manual, typed at a terminal."""
+
+    def setUp(self) -> None:
+        """A fresh server, as its first start leaves it, for each page."""
+        missing = [name for name in ("curl", "dig") if shutil.which(name) is None]
+        if missing and not os.environ.get("CI"):
+            raise SkipTest(f"not installed: {', '.join(missing)}")
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir(parents=True)
+        (self.directory / "etc").symlink_to(ROOT / "etc")
+        options = ["--interface", "127.0.0.1", "--set", "server.hostname=example.net"]
+        for protocol, kinds in (("ftp", ("tcp",)), ("dns", ("udp", "tcp"))):
+            for kind in kinds:
+                options += [f"--{protocol}-listen", f"{kind}:0"]
+        self.server = Running(str(self.directory / "state"), *options)
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__, None, None, None)
+
+    def type(self, command: str) -> tuple[str, int]:
+        """What a terminal shows, and the exit status."""
+        prelude = 'netservices() { "$PYTHON" -m netservices.cli "$@"; }\n'
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            ["timeout", "60", "bash", "-c", prelude + command],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            cwd=self.directory,
+            env=environment(
+                NETSERVICES_STATE=self.server.state,
+                PYTHON=sys.executable,
+                TERM="dumb",
+                COLUMNS="100",
+                LC_ALL="C.UTF-8",
+            ),
+        )
+        os.close(theirs)
+        assert process.stderr is not None
+        printed = _read_terminal(ours)
+        printed += process.stderr.read().decode()
+        process.stderr.close()
+        lines = printed.replace("\r\n", "\n").split("\n")
+        return "\n".join(line.rstrip() for line in lines), process.wait()
+
+    def check_page(self, name: str) -> None:
+        """Run the sessions of a page in order."""
+        steps = steps_of(page_named(name))
+        self.assertGreater(len(steps), 0, name)
+        for step in steps:
+            command = step.command
+            for port, protocol in (("8021", "ftp"), ("8053", "dns")):
+                if port in command:
+                    number = self.server.port(protocol, "tcp" if port == "8021" else "")
+                    command = command.replace(port, str(number))
+            printed, status = self.type(command)
+            for _ in range(PATIENCE if command.startswith("grep ") else 0):
+                if matches(step.expected, printed):
+                    break
+                printed, status = self.type(command)  # events are written behind
+            is_meant = status == 0 or "Error:" in step.expected
+
+            self.assertTrue(
+                matches(step.expected, printed) and is_meant,
+                f"{name}: $ {command}\n{printed}\nexpected:\n{step.expected}",
+            )
+
+    def test_command(self) -> None:
+        """docs/command.md"""
+        self.check_page("command.md")
+
+    def test_accounts(self) -> None:
+        """docs/accounts.md"""
+        self.check_page("accounts.md")
+
+    def test_dns(self) -> None:
+        """docs/dns.md"""
+        self.check_page("dns.md")
+
+    def test_storage(self) -> None:
+        """docs/storage.md"""
+        self.check_page("storage.md")
+
+    def test_events(self) -> None:
+        """docs/events.md"""
+        self.check_page("events.md")
+
+
+def _read_terminal(descriptor: int) -> str:
+    """Everything until the other side is closed."""
+    found = b""
+    try:
+        while piece := os.read(descriptor, 65536):
+            found += piece
+    except OSError:
+        pass  # Linux says EIO at the end of a terminal
+    finally:
+        os.close(descriptor)
+    return found.decode("utf-8", "replace")
