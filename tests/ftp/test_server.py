@@ -441,7 +441,6 @@ class TimeTests(ServerCase):
     settings = {
         "ftp.data_timeout": "1s",
         "ftp.stall_timeout": "1s",
-        "ftp.login_timeout": "1s",
     }
 
     def test_no_connection(self) -> Deferred[None]:
@@ -465,6 +464,12 @@ class TimeTests(ServerCase):
             data.close()
 
         return self.talk(conversation)
+
+
+class LoginTimeTests(ServerCase):
+    """Connections that never log in."""
+
+    settings = {"ftp.login_timeout": "1s"}
 
     def test_login_timeout(self) -> Deferred[None]:
         """Whoever does not log in is sent away, however much he says."""
