@@ -6,6 +6,7 @@ Blocks of ``console`` are sessions that are run against a server of their own; b
 
 from __future__ import annotations
 
+import ast
 import os
 import pty
 import re
@@ -106,6 +107,43 @@ def leaf_commands(
             yield from leaf_commands(command, (*path, name))
         else:
             yield (*path, name), command
+
+
+def quoted_messages() -> list[str]:
+    """The messages in the tables that tell what to do about them."""
+    found = []
+    for name in ("running.md", "storage.md"):
+        for table in page_named(name).split("| Message | What you do |\n")[1:]:
+            for row in table.partition("\n\n")[0].splitlines()[1:]:
+                found += re.findall(r"`([^`]+)`", row.split(" | ")[0])
+    return found
+
+
+@cache
+def strings_of_the_source() -> tuple[tuple[str, str], ...]:
+    """Each text in the source, and the name of what is called with it; ``{}`` stands
+    for what is filled in."""
+    found = []
+    for path in (ROOT / "netservices").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args:
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                found.append((name, _text_in(node.args[0])))
+            elif isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp):
+                found.append(("", _text_in(node)))
+    return tuple(found)
+
+
+def _text_in(node: ast.AST) -> str:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(map(_text_in, values))
+        case ast.BinOp(left=left, right=right):
+            return _text_in(left) + _text_in(right)
+        case _:
+            return "{}"
 
 
 def own_commands(line: str) -> Iterator[list[str]]:
@@ -227,6 +265,27 @@ class CompleteTests(SynchronousTestCase):
         for verbs in (COMMANDS.verbs, SITE_COMMANDS.verbs):
             table = command_table(verbs)
             self.assertIn(f"\n\n{table}\n\n", page, f"put this there:\n{table}")
+
+    def test_messages_exist(self) -> None:
+        """What the tables of messages quote is said somewhere in the source."""
+        said = "\n".join(text for _, text in strings_of_the_source())
+        pieces = [piece for quote in quoted_messages() for piece in quote.split("...")]
+        wanted = {piece.strip() for piece in pieces if len(piece.strip()) > 5}
+
+        self.assertEqual([], sorted(piece for piece in wanted if piece not in said))
+
+    def test_messages_of_the_start(self) -> None:
+        """Each error that stops the program has a row that says what to do."""
+        quotes = [quote.split("...")[0] for quote in quoted_messages()]
+        missing = [
+            text
+            for kind, text in strings_of_the_source()
+            if kind in ("StartupError", "ConfigurationError", "CertificateProblem")
+            and len(text.replace("{}", "").strip(": []")) > 16
+            and not any(quote in text for quote in quotes)
+        ]
+
+        self.assertEqual([], missing)
 
     def test_events(self) -> None:
         """Each event is there with exactly its fields."""
