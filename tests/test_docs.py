@@ -1,175 +1,52 @@
 """The manual says what is: links lead somewhere, examples run, nothing is missing.
 
-Blocks of ``console`` are sessions that are run against a server of their own; blocks of
-``sh`` are only parsed.  In both, ``...`` in what is printed stands for anything.
+Blocks of ``console`` are sessions, run by ``tests.interop.test_manual``; blocks of
+``sh`` are only parsed.
 """
 
 from __future__ import annotations
 
-import ast
-import os
-import pty
 import re
-import shlex
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 
 import attrs
 import click
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 import netservices.plugin
 import netservices.testing
-from netservices.cli import main
 from netservices.config.loading import CommandLine, load
 from netservices.config.manual import sections
 from netservices.events import SCHEMA
 from netservices.ftp.dialogue.conversation import COMMANDS
-from netservices.ftp.dialogue.registry import Verb
 from netservices.ftp.dialogue.site import SITE_COMMANDS
 from netservices.plugin import ProtocolPlugin, Server, Services
 from netservices.tap import Options
-from tests.house.twistd import ROOT, Running, environment
-from tests.interop.test_readme import matches, steps_of
-
-DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-
+from tests.house.manual import (
+    DOCS,
+    PAGES,
+    RUN_AS_SESSIONS,
+    anchors_of,
+    blocks,
+    command_table,
+    leaf_commands,
+    own_commands,
+    page_named,
+    parse,
+    prose_of,
+    quoted_messages,
+    strings_of_the_source,
+)
+from tests.house.twistd import ROOT, environment
 
 RUN_AS_TESTS = ("testing.md", "plugins.md")
 """Pages whose Python is run, and not only compiled."""
 
-RUN_AS_SESSIONS = ("command.md", "accounts.md", "dns.md", "storage.md", "events.md")
-"""Pages whose console sessions are run; the README's have a test of their own."""
-
-PATIENCE = 500
-"""How often a file is looked at for what is about to be written to it."""
-
-_BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 _SETTING = re.compile(r"`([a-z]+)\.([a-z0-9_]+)(?![\w.(])")
 _EVENT_ROW = re.compile(r"^\| `([a-z_]+)` \|(.*)\|$", re.MULTILINE)
-
-
-@cache
-def text_of(page: Path) -> str:
-    """A page."""
-    return page.read_text(encoding="utf-8")
-
-
-def page_named(name: str) -> str:
-    """A page of the manual."""
-    return text_of(DOCS / name)
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of that language."""
-    return [body for kind, body in _BLOCK.findall(text_of(page)) if kind == language]
-
-
-def prose_of(page: Path) -> str:
-    """The page without its fenced blocks."""
-    return _BLOCK.sub("", text_of(page))
-
-
-def anchors_of(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    found: set[str] = set()
-    for heading in _HEADING.findall(prose_of(page)):
-        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
-        found.add(re.sub(r"[^\w\- ]", "", words).replace(" ", "-"))
-    return found
-
-
-def command_table(verbs: Mapping[str, Verb]) -> str:
-    """The table of FTP commands as the manual has it."""
-    rows = ["| Command | What it does |", "|---|---|"]
-    for name in sorted(verbs):
-        syntax = verbs[name].syntax.replace("|", "\\|")
-        rows.append(f"| `{syntax}` | {verbs[name].purpose} |")
-    return "\n".join(rows)
-
-
-def leaf_commands(
-    group: click.Group = main, path: tuple[str, ...] = ("netservices",)
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every subcommand of ``netservices`` that does something, with its words."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from leaf_commands(command, (*path, name))
-        else:
-            yield (*path, name), command
-
-
-def quoted_messages() -> list[str]:
-    """The messages in the tables that tell what to do about them."""
-    found = []
-    for name in ("running.md", "storage.md"):
-        for table in page_named(name).split("| Message | What you do |\n")[1:]:
-            for row in table.partition("\n\n")[0].splitlines()[1:]:
-                found += re.findall(r"`([^`]+)`", row.split(" | ")[0])
-    return found
-
-
-@cache
-def strings_of_the_source() -> tuple[tuple[str, str], ...]:
-    """Each text in the source, and the name of what is called with it; ``{}`` stands
-    for what is filled in."""
-    found = []
-    for path in (ROOT / "netservices").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args:
-                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-                found.append((name, _text_in(node.args[0])))
-            elif isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp):
-                found.append(("", _text_in(node)))
-    return tuple(found)
-
-
-def _text_in(node: ast.AST) -> str:
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.JoinedStr(values=values):
-            return "".join(map(_text_in, values))
-        case ast.BinOp(left=left, right=right):
-            return _text_in(left) + _text_in(right)
-        case _:
-            return "{}"
-
-
-def own_commands(line: str) -> Iterator[list[str]]:
-    """The words behind ``netservices`` for each such command in a line of shell."""
-    words = shlex.split(line, comments=True)
-    while words:
-        end = words.index("|") if "|" in words else len(words)
-        part, words = words[:end], words[end + 1 :]
-        while part and "=" in part[0]:
-            del part[0]
-        if part and os.path.basename(part[0]) == "netservices":
-            stop = next((i for i, w in enumerate(part) if w in (">", "&&", ";")), None)
-            yield part[1:stop]
-
-
-def parse(arguments: list[str], command: click.Command = main) -> None:
-    """Parse as the command would, without looking at files.  UsageError."""
-    context = click.Context(command)
-    if isinstance(command, click.Group):
-        context.allow_interspersed_args = False
-    _, rest, _ = command.make_parser(context).parse_args(list(arguments))
-    if isinstance(command, click.Group) and rest:
-        found = command.get_command(context, rest[0])
-        if found is None:
-            raise click.UsageError(f"no such command: {rest[0]}")
-        parse(rest[1:], found)
 
 
 class LinkTests(SynchronousTestCase):
@@ -401,104 +278,3 @@ class ExampleTests(SynchronousTestCase):
             )
             self.assertEqual(0, result.returncode, result.stdout + result.stderr)
             self.assertRegex(result.stdout, r"\d passed")
-
-
-class SessionTests(SynchronousTestCase):
-    """The console sessions of the manual, typed at a terminal."""
-
-    def setUp(self) -> None:
-        """A fresh server, as its first start leaves it, for each page."""
-        missing = [name for name in ("curl", "dig") if shutil.which(name) is None]
-        if missing and not os.environ.get("CI"):
-            raise SkipTest(f"not installed: {', '.join(missing)}")
-        self.directory = Path(self.mktemp()).absolute()
-        self.directory.mkdir(parents=True)
-        (self.directory / "etc").symlink_to(ROOT / "etc")
-        options = ["--interface", "127.0.0.1", "--set", "server.hostname=example.net"]
-        for protocol, kinds in (("ftp", ("tcp",)), ("dns", ("udp", "tcp"))):
-            for kind in kinds:
-                options += [f"--{protocol}-listen", f"{kind}:0"]
-        self.server = Running(str(self.directory / "state"), *options)
-        self.server.__enter__()
-        self.addCleanup(self.server.__exit__, None, None, None)
-
-    def type(self, command: str) -> tuple[str, int]:
-        """What a terminal shows, and the exit status."""
-        prelude = 'netservices() { "$PYTHON" -m netservices.cli "$@"; }\n'
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            ["timeout", "60", "bash", "-c", prelude + command],
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=subprocess.PIPE,
-            cwd=self.directory,
-            env=environment(
-                NETSERVICES_STATE=self.server.state,
-                PYTHON=sys.executable,
-                TERM="dumb",
-                COLUMNS="100",
-                LC_ALL="C.UTF-8",
-            ),
-        )
-        os.close(theirs)
-        assert process.stderr is not None
-        printed = _read_terminal(ours)
-        printed += process.stderr.read().decode()
-        process.stderr.close()
-        lines = printed.replace("\r\n", "\n").split("\n")
-        return "\n".join(line.rstrip() for line in lines), process.wait()
-
-    def check_page(self, name: str) -> None:
-        """Run the sessions of a page in order."""
-        steps = steps_of(page_named(name))
-        self.assertGreater(len(steps), 0, name)
-        for step in steps:
-            command = step.command
-            for port, protocol in (("8021", "ftp"), ("8053", "dns")):
-                if port in command:
-                    number = self.server.port(protocol, "tcp" if port == "8021" else "")
-                    command = command.replace(port, str(number))
-            printed, status = self.type(command)
-            for _ in range(PATIENCE if command.startswith("grep ") else 0):
-                if matches(step.expected, printed):
-                    break
-                printed, status = self.type(command)  # events are written behind
-            is_meant = status == 0 or "Error:" in step.expected
-
-            self.assertTrue(
-                matches(step.expected, printed) and is_meant,
-                f"{name}: $ {command}\n{printed}\nexpected:\n{step.expected}",
-            )
-
-    def test_command(self) -> None:
-        """docs/command.md"""
-        self.check_page("command.md")
-
-    def test_accounts(self) -> None:
-        """docs/accounts.md"""
-        self.check_page("accounts.md")
-
-    def test_dns(self) -> None:
-        """docs/dns.md"""
-        self.check_page("dns.md")
-
-    def test_storage(self) -> None:
-        """docs/storage.md"""
-        self.check_page("storage.md")
-
-    def test_events(self) -> None:
-        """docs/events.md"""
-        self.check_page("events.md")
-
-
-def _read_terminal(descriptor: int) -> str:
-    """Everything until the other side is closed."""
-    found = b""
-    try:
-        while piece := os.read(descriptor, 65536):
-            found += piece
-    except OSError:
-        pass  # Linux says EIO at the end of a terminal
-    finally:
-        os.close(descriptor)
-    return found.decode("utf-8", "replace")
