@@ -12,6 +12,8 @@ from netservices.listen import Listening
 if TYPE_CHECKING:
     from netservices.service.house import NetServices
 
+_TRUSTING = "-e 'set ssl:verify-certificate no' "
+
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines, in columns."""
@@ -103,7 +105,9 @@ def _tries(
     }
     if ftp := found.get(("ftp", "tcp")):
         at = address_text(_reachable(ftp.address), ftp.port)
-        yield f"lftp -u admin ftp://{at}"
+        # lftp refuses a certificate that it cannot verify, also where TLS is optional.
+        trust = "" if configuration.tls.certificates else _TRUSTING
+        yield f"lftp {trust}-u admin ftp://{at}"
         yield f"curl -u admin ftp://{at}/"
     if dns := found.get(("dns", "udp")):
         host = _reachable(dns.address)
