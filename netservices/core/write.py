@@ -15,7 +15,11 @@ each reply, a third of all CPU time of a line protocol.  Here
 * an error of ``send`` is not handled here.  The octets stay queued, and Twisted's own
   ``doWrite`` meets the same error in the next turn, where it may close the connection;
 * a pull producer needs a ``doWrite`` for each of its steps, so with one of them
-  registered writes go Twisted's way.
+  registered writes go Twisted's way;
+* a reset is never taken for the end of the stream.  While the kernel carries a reset
+  out on one processor, a poll on another may see the hang-up before there is anything
+  to read, and for that Twisted reports ``ConnectionDone``.  The error of the socket,
+  which is set before, tells the two apart.
 
 Use: ``listen_tcp``, ``listen_unix``, ``adopt_listener`` and ``connect_tcp`` take the
 place of the reactor's own methods and fall back on them where the reactor is not one
@@ -27,10 +31,10 @@ Near-private names of Twisted that this file leans on, watched by
 ``tests/core/test_twisted_names.py``: ``FileDescriptor._tempDataBuffer``,
 ``_tempDataLen``, ``dataBuffer``, ``offset``, ``_maybePauseProducer``, ``producer``,
 ``streamingProducer``, ``producerPaused``, ``_writeDisconnected``, ``doWrite``;
-``tcp.Connection._dataReceived``, ``TLS``, ``_aborting``; ``tcp.Port.transport``,
-``createInternetSocket``, ``_fromListeningDescriptor``, ``_preexistingSocket``,
-``_shouldShutdown``, ``numberAccepts``; ``tcp.Connector._makeTransport``;
-``unix._SendmsgMixin._sendmsgQueue``.
+``tcp.Connection._dataReceived``, ``readConnectionLost``, ``TLS``, ``_aborting``;
+``tcp.Port.transport``, ``createInternetSocket``, ``_fromListeningDescriptor``,
+``_preexistingSocket``, ``_shouldShutdown``, ``numberAccepts``;
+``tcp.Connector._makeTransport``; ``unix._SendmsgMixin._sendmsgQueue``.
 """
 
 from __future__ import annotations
@@ -43,8 +47,9 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import tcp, unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import PosixReactorBase
+from twisted.python.failure import Failure
 
 SEND_OCTETS = 256 * 1024
 """At most this much is offered to the kernel in one ``send``."""
@@ -113,6 +118,13 @@ class SendAtOnce(_Stream):
         if self._tempDataBuffer:
             self._uncork()
         return None
+
+    def readConnectionLost(self, reason: Failure) -> None:  # noqa: N802
+        """The peer's end, which is a clean one only where the socket has no error."""
+        if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.connectionLost(Failure(CONNECTION_LOST))
+        else:
+            super().readConnectionLost(reason)
 
     def _uncork(self) -> None:
         """Send what one ``dataReceived`` has written."""

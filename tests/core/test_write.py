@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
+import struct
 from typing import Any
 
 from twisted.internet import reactor as live_reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError, ConnectionDone
+from twisted.internet.error import CannotListenError, ConnectionDone, ConnectionLost
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.internet.testing import MemoryReactor
@@ -221,6 +223,28 @@ class SendAtOnceTests(SynchronousTestCase):
         made = self.connect()
         made.peer.shutdown(socket.SHUT_WR)
         self.assertIs(CONNECTION_DONE, made.transport.doRead())
+
+    def test_hang_up_after_a_reset(self) -> None:
+        """
+        A reset is lost, not done, also where the poll saw a hang-up with nothing to
+        read: an upload that it cut off would pass for complete.
+        """
+        made = self.connect()
+        linger = struct.pack("ii", 1, 0)
+        made.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        made.peer.close()
+        poll = select.poll()
+        poll.register(made.socket, select.POLLIN)
+        self.assertTrue(poll.poll(10_000))
+        made.transport.readConnectionLost(Failure(CONNECTION_DONE))
+        self.assertIsNotNone(made.protocol.lost[0].check(ConnectionLost))
+
+    def test_hang_up_after_the_end(self) -> None:
+        """Without a reset, the same is a clean end."""
+        made = self.connect()
+        made.peer.shutdown(socket.SHUT_WR)
+        made.transport.readConnectionLost(Failure(CONNECTION_DONE))
+        self.assertIsNotNone(made.protocol.lost[0].check(ConnectionDone))
 
     def test_half_close_after_a_corked_write(self) -> None:
         """loseWriteConnection sends what was written, then the end of the stream."""
