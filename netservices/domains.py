@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from netservices.dns.wire.names import parse_name
-from netservices.dns.zonefile import default_zone
 from netservices.units import CreateDomain, CreateZone, Operation, PutAlias
 
 ROLES = ("postmaster", "hostmaster", "abuse")
@@ -51,9 +50,22 @@ def zone_operation(name: str, hostname: str, addresses: Iterable[str]) -> Create
     Its name server is this host, under a name inside the zone where the host has no
     name that others could look up.
     """
+    # Only here: reading zone files takes a library that a plain start does without.
+    from netservices.dns.zonefile import default_zone
+
     server = hostname if "." in hostname else f"ns1.{name}"
     rrsets = default_zone(name, server, addresses)
     return CreateZone(parse_name(f"{name}."), rrsets)
+
+
+def first_domain(
+    hostname: str, interface: str, domain: str, login: str
+) -> tuple[Operation, ...]:
+    """What the first domain of a store has beside its account, which reads the mail of
+    its roles; ``interface`` is the one address that is served, or empty for all."""
+    addresses = (interface.partition("%")[0],) if interface else own_addresses()
+    zone = zone_operation(domain, hostname, addresses)
+    return (*role_operations(domain, login), zone)
 
 
 def own_addresses() -> tuple[str, ...]:

@@ -308,12 +308,12 @@ def _ways_out(endpoint: Endpoint, error: OSError) -> str:
         return f"; no interface of this machine has {endpoint.interface}"
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
-            "; ways out: --port-offset 8000, a systemd socket (systemd:NAME), or"
+            "; ways out: --port-offset N, a systemd socket (systemd:NAME), or"
             " CAP_NET_BIND_SERVICE"
         )
     return (
-        "; ways out: stop what holds it (ss -lntup shows it), --port-offset 8000, or a"
-        " systemd socket (systemd:NAME); CAP_NET_BIND_SERVICE does not help here"
+        "; ways out: stop what holds it (ss -lntup shows it), another --port-offset, or"
+        " a systemd socket (systemd:NAME); CAP_NET_BIND_SERVICE does not help here"
     )
 
 

@@ -175,6 +175,8 @@ def change(
     groups: tuple[str, ...],
 ) -> None:
     """Change what an account may do."""
+    if (admin, quota, enable) == (None, None, None) and not groups:
+        raise click.UsageError("say what to change; --help lists it")
     with workplace.open() as bench:
         found = bench.account(login)
         bench.apply(

@@ -32,6 +32,8 @@ from netservices.values import Account, Alias, Credential, Domain, Finding, Mani
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 PAGE = 200
+TREES = ("files", "pub", "sites", "tls", "removed")
+"""What a backup holds beside the store; logs are not part of the state."""
 
 
 @define
@@ -202,7 +204,7 @@ class Bench:
 
     def backup(self, target: str, progress: Progress) -> Manifest:
         """A consistent copy of the whole state."""
-        return self.get(self.store.admin.backup(target, progress))
+        return self.get(self.store.admin.backup(target, progress, TREES))
 
 
 def forget_tree(login: str) -> tuple[Operation, ...]:

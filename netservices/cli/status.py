@@ -28,7 +28,11 @@ def status(workplace: Workplace, as_json: bool) -> None:
 
 def _show_for_people(reply: dict[str, Any]) -> None:
     """The server in lines, its listeners and sessions in tables."""
-    plain = {k: v for k, v in reply.items() if not isinstance(v, list | dict)}
+    plain = {
+        name: value
+        for name, value in reply.items()
+        if not isinstance(value, list | dict) and name != "ok"
+    }
     show_one(plain, as_json=False)
     click.echo()
     columns = ("protocol", "endpoint", "address", "port", "traffic", "answers")

@@ -135,10 +135,16 @@ class LineSession(Exchange, Protocol):
             self._drain_if_due()
 
     def say(self, reply: Reply) -> None:
-        """Send a reply that is not the answer to a line; nothing once closed."""
+        """Send a reply that is not the answer to a line; nothing once closed.
+
+        It may mean that something runs now which a held line can overtake (FTP's 150,
+        and ABOR): those are looked at once more.
+        """
         self._reply(reply)
+        self._looks_left = LOOK_AHEAD_LINES
+        self._buffer.look_from_start()
         if not self._is_working:
-            self._flush()
+            self._work()
 
     def drain(self) -> None:
         """Say goodbye and close: now, or when what runs has been answered."""

@@ -19,7 +19,7 @@ unwinds the same stack.  ``start``, ``stop`` and ``reload`` exclude each other.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ from netservices.config.loading import Configuration
 from netservices.control.server import Control
 from netservices.core.deferreds import as_deferred
 from netservices.core.limits import Limits
+from netservices.domains import first_domain
 from netservices.events import Events
 from netservices.files.service import Files
 from netservices.interfaces import IStore
@@ -51,7 +52,6 @@ from netservices.service.state import (
 from netservices.sockets import Passed, bind_all
 from netservices.store.sqlite import SQLiteStore
 from netservices.tls.certificates import Certificates
-from netservices.units import Operation
 
 CUT_SECONDS = 2.0
 """How long connections that were cut may take to be gone."""
@@ -173,7 +173,9 @@ class NetServices:
             store,
             configuration.hostname,
             configuration.accounts,
-            partial(_first_domain, configuration),
+            partial(
+                first_domain, configuration.hostname, configuration.server.interface
+            ),
         )
         limits = Limits(configuration.limits, self.reactor.seconds)
         accounts = Accounts(
@@ -376,15 +378,3 @@ class NetServices:
 def _run(hook: Callable[[], Any]) -> Deferred[Any]:
     """Call a server's hook, which may or may not return a Deferred."""
     return maybeDeferred(hook)
-
-
-def _first_domain(
-    configuration: Configuration, domain: str, login: str
-) -> Iterable[Operation]:
-    """What the first domain has beside its account: role addresses and a zone."""
-    from netservices.domains import own_addresses, role_operations, zone_operation
-
-    only = configuration.server.interface
-    addresses = (only.partition("%")[0],) if only else own_addresses()
-    zone = zone_operation(domain, configuration.hostname, addresses)
-    return (*role_operations(domain, login), zone)

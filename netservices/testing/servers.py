@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import attrs
@@ -31,6 +32,7 @@ from netservices.config.endpoint import parse_endpoint
 from netservices.config.loading import CommandLine, Configuration, load
 from netservices.control.client import ask
 from netservices.core.deferreds import as_deferred, value_of
+from netservices.domains import first_domain
 from netservices.listen import Listening
 from netservices.service.house import NetServices
 from netservices.service.state import prepare
@@ -217,7 +219,8 @@ def _fill(configuration: Configuration, accounts: Accounts) -> None:
     value_of(store.open())
     try:
         hostname = configuration.hostname
-        value_of(first_start(store, hostname, configuration.accounts))
+        further = partial(first_domain, hostname, LOOPBACK)
+        value_of(first_start(store, hostname, configuration.accounts, further))
         if accounts:
             # Short passwords make tests readable.
             lenient = attrs.evolve(configuration.accounts, shortest_password=1)

@@ -10,6 +10,8 @@ clean one).
 
 Flow control is Twisted's on the way out (the channel is its transport's producer) and
 on the way in the channel pauses its transport while ``IUpload.write`` wants to wait.
+A client on a fast network takes all at once and never makes a sender wait, so ``send``
+itself stops for others after ``_CHUNKS_A_TURN`` chunks.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -34,6 +37,7 @@ from netservices.ftp.dialogue.channels import DataBroken
 from netservices.interfaces import IOpenFile
 from netservices.tls.layer import start_tls
 
+_CHUNKS_A_TURN = 4
 _SIOCOUTQ = termios.TIOCOUTQ
 _UNSIGNED = struct.Struct("i")
 
@@ -42,8 +46,10 @@ _UNSIGNED = struct.Struct("i")
 class DataConnection(Protocol):
     """An open data connection, or one that has ended."""
 
-    def __init__(self, chunk_octets: int) -> None:
+    def __init__(self, chunk_octets: int, reactor: IReactorTime) -> None:
         self._octets = 0
+        self._reactor = reactor
+        self._octets_this_turn = 0
         self.made: Callable[[DataConnection], None] | None = None
         """Told when the connection is there."""
         self._chunk = chunk_octets
@@ -57,7 +63,7 @@ class DataConnection(Protocol):
         self._sending: Deferred[int] | None = None
         self._take: Callable[[bytes], Awaitable[None] | None] | None = None
         self._is_storing = False
-        self._progress = 0
+        self._progress: int | None = None
 
     @property
     def octets(self) -> int:
@@ -95,9 +101,15 @@ class DataConnection(Protocol):
             self._is_producer = True
             transport.registerProducer(self, True)
         self._octets += len(data)
+        self._octets_this_turn += len(data)
         transport.write(data)
         if not self._has_room:
             await self._wait()
+            self._octets_this_turn = 0
+        elif self._octets_this_turn >= self._chunk * _CHUNKS_A_TURN:
+            await deferLater(self._reactor, 0)
+            self._octets_this_turn = 0
+            self._check()
 
     async def send_file(self, file: IOpenFile, offset: int) -> None:
         """Send a file as it is, to the end it had when opened.  DataBroken."""
@@ -216,7 +228,8 @@ class DataConnection(Protocol):
         self._break(DataBroken("data connection aborted"))
 
     def has_stalled(self) -> bool:
-        """Whether nothing has moved since this was asked the last time.
+        """Whether nothing has moved since this was asked the last time; no, the first
+        time, which may come just after the transfer began.
 
         What lies unacknowledged in the kernel counts as not moved, so that a slow
         client whose buffers drain is seen to be alive.

@@ -34,7 +34,7 @@ class DataConnections:
 
     def make(self) -> DataConnection:
         """A connection that is about to be made."""
-        return DataConnection(self.chunk_octets)
+        return DataConnection(self.chunk_octets, self.reactor)
 
     def watch(self, connection: DataConnection) -> None:
         """Look after a connection on which a transfer runs."""
@@ -151,7 +151,6 @@ class SessionPort:
         lease.arrived = arrived
 
         def give_up(text: str) -> None:
-            lease.release()
             if not arrived.called:
                 arrived.errback(Failure(NoDataConnection(text)))
 
@@ -161,6 +160,10 @@ class SessionPort:
         self._cancel = lambda: give_up("given up by the client")
         try:
             return await arrived
+        except BaseException:
+            # Given up, or the session has ended: the port is free for others.
+            lease.release()
+            raise
         finally:
             self._cancel = None
             if timer.active():
@@ -181,6 +184,10 @@ class SessionPort:
         try:
             connection: DataConnection = await factory.done
             return connection
+        except BaseException:
+            # Where the session has ended, the connection must not come after it.
+            connector.disconnect()
+            raise
         finally:
             self._cancel = None
 
