@@ -8,6 +8,7 @@ PYTHON ?= python3
 OFFSET ?= 8000
 STATE ?= ./state
 JOBS ?= 2
+SOAK_MINUTES ?= 60
 ARGS ?=
 
 RUN = .venv/bin
@@ -36,17 +37,19 @@ types: .venv-test/.stamp
 	$(TEST)/mypy netservices
 
 bench: .venv-test/.stamp
-	@for script in benchmarks/[a-z]*.py; do \
-		echo "== $$script"; $(TEST)/python $$script || exit 1; done
+	@for name in start store logins files dns ftp; do \
+		echo "== $$name"; $(TEST)/python -m benchmarks.$$name || exit 1; done
 
 docs: .venv-test/.stamp
 	$(TEST)/python -m netservices.config.manual
 	$(TEST)/python -m tests.rfc > docs/standards.md
 
-# Hours, not minutes: more examples for every parser, more crashes, again and again.
+# Everything again and again, with new random examples and more crashes each time.
 soak: .venv-test/.stamp
-	while CI=true NETSERVICES_SOAK=1 $(TEST)/python -m twisted.trial -j$(JOBS) tests; \
-		do :; done
+	end=$$(($$(date +%s) + 60 * $(SOAK_MINUTES))); \
+	while [ $$(date +%s) -lt $$end ]; do \
+		CI=true NETSERVICES_SOAK=1 NETSERVICES_CRASH_ROUNDS=1000 \
+			$(TEST)/python -m twisted.trial -j$(JOBS) tests || exit 1; done
 
 clean:
 	rm -rf .venv .venv-test build dist *.egg-info _trial_temp* .mypy_cache \
