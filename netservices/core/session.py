@@ -143,7 +143,7 @@ class LineSession(Exchange, Protocol):
         self._reply(reply)
         self._looks_left = LOOK_AHEAD_LINES
         self._buffer.look_from_start()
-        if not self._is_working:
+        if not self._is_working and not self._holds & CLOSED:
             self._work()
 
     def drain(self) -> None:

@@ -246,7 +246,7 @@ class FTPClient(Protocol):
         else:
             port = parse_pasv_reply((await self.command("PASV", 227)).lines[-1]).port
         transport: Any = self.transport
-        factory = _Opening(DataConnection(_CHUNK))
+        factory = _Opening(DataConnection(_CHUNK, self._reactor))
         host = transport.getPeer().host
         connect_tcp(self._reactor, host, port, factory, self._open_seconds)
         opened: DataConnection = await factory.opened

@@ -18,6 +18,12 @@ class FTPSettings:
         "their address.",
         minimum=1,
     )
+    passive_addresses: int = setting(
+        64,
+        "Addresses of this server on which such ports stay open at once; those that "
+        "were used last.",
+        minimum=1,
+    )
     masquerade_address: str = setting(
         "", "IPv4 address that PASV names; empty for the one the client connected to."
     )

@@ -7,7 +7,8 @@ session of the same address needs another port at the same moment.  A connection
 an address that nobody expects is closed at once, and the listener stays (a stolen or
 guessed port yields nothing).  Listeners are bound to the address that the client's
 control connection came in on, because that is where PASV and EPSV send it; ports come
-from the configured range only.
+from the configured range only.  Of many such addresses (all of 127.0.0.0/8 are ours)
+those that were used last keep their listeners.
 """
 
 from __future__ import annotations
@@ -85,13 +86,15 @@ class PassivePorts:
     shared: int
     """How many listeners of an address are used in turn before more are opened for a
     client that occupies all of them."""
+    most_addresses: int
+    """On how many addresses of ours listeners stay open at once."""
     _listeners: dict[str, list[Listener]] = field(factory=dict)
     _turn: int = 0
 
     def lease(self, local: str, peer: str, connection: DataConnection) -> Lease:
         """A claim for the client ``peer`` on a port of our address ``local``, for a
         connection still to be made.  Trouble where all ports are taken."""
-        listeners = self._listeners.setdefault(local, [])
+        listeners = self._listeners_of(local)
         listener = None
         if len(listeners) >= self.shared:
             listener = self._free(listeners, peer)
@@ -102,6 +105,26 @@ class PassivePorts:
         address = HostPort(local, listener.port.getHost().port)
         lease = listener.expected[peer] = Lease(address, listener, peer, connection)
         return lease
+
+    def _listeners_of(self, local: str) -> list[Listener]:
+        """Those of one address, which counts as used now.  Trouble where clients are
+        expected on too many others."""
+        listeners = self._listeners.pop(local, None)
+        if listeners is None:
+            if len(self._listeners) >= self.most_addresses:
+                self._close_least_used()
+            listeners = []
+        self._listeners[local] = listeners
+        return listeners
+
+    def _close_least_used(self) -> None:
+        for local, listeners in self._listeners.items():
+            if not any(listener.expected for listener in listeners):
+                del self._listeners[local]
+                for listener in listeners:
+                    listener.port.stopListening()
+                return
+        raise Trouble("passive ports of too many addresses", NO_PORT)
 
     def _free(self, listeners: list[Listener], peer: str) -> Listener | None:
         """The next listener on which nobody at that address waits.

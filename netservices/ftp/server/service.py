@@ -66,7 +66,12 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
     """
     _check_masquerade(settings.masquerade_address)
     reactor: Any = services.clock
-    passive = PassivePorts(reactor, settings.passive_ports, settings.passive_listeners)
+    passive = PassivePorts(
+        reactor,
+        settings.passive_ports,
+        settings.passive_listeners,
+        settings.passive_addresses,
+    )
     connections = DataConnections(
         reactor,
         passive,
