@@ -1,0 +1,187 @@
+"""What clients did that broke something once: each in the moment that is worst for the
+server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import Any
+
+from twisted.internet import reactor as live_reactor
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from netservices.core.deferreds import as_deferred
+from netservices.core.errors import Trouble
+from netservices.core.settings import PortRange
+from netservices.ftp.server.channels import DataConnection
+from netservices.ftp.server.passive import PassivePorts
+from tests.ftp.test_server import ServerCase, Wire, read_all
+
+reactor: Any = live_reactor
+
+
+class AbandonedTests(ServerCase):
+    """Control connections that go while their transfer waits for its data."""
+
+    def leave_waiting(self, *commands: str) -> None:
+        """Log in, say something whose last command waits, hang up."""
+        wire = Wire(self.port)
+        wire.log_in()
+        for command in commands:
+            wire.say(command)
+        wire.close()
+
+    async def settled(self) -> None:
+        """Until the server has noticed that everybody left."""
+        while self.server.house.services.limits.statistics().get("sessions_ftp"):
+            await deferLater(reactor, 0.01)
+
+    @as_deferred
+    async def test_passive(self) -> None:
+        """A passive port is free again when its session has gone."""
+        passive = self.connections.passive
+        for _ in range(3):
+            await deferToThread(self.leave_waiting, "EPSV", "STOR a")
+        await self.settled()
+        waiting = [
+            listener.expected
+            for listeners in passive._listeners.values()
+            for listener in listeners
+        ]
+        self.assertTrue(waiting)
+        self.assertFalse(any(waiting))
+
+    @as_deferred
+    async def test_active(self) -> None:
+        """A connection under way is given up with its session, and does not stay
+        open without one."""
+        # With its queue full the client's system leaves further connections waiting.
+        listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(listener.close)
+        host, port = listener.getsockname()
+        fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex((host, port))
+            fillers.append(filler)
+            self.addCleanup(filler.close)
+        before = self.sockets()
+        await deferToThread(self.leave_waiting, f"EPRT |1|{host}|{port}|", "STOR a")
+        await self.settled()
+        while self.sockets() > before:
+            await deferLater(reactor, 0.01)
+
+    @property
+    def connections(self) -> Any:
+        """The data connections of the server."""
+        server: Any = self.server.house.servers["ftp"].stop
+        return server.__self__.connections
+
+    @staticmethod
+    def sockets() -> int:
+        """How many sockets this process has open."""
+        count = 0
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                count += os.readlink(f"/proc/self/fd/{name}").startswith("socket")
+        return count
+
+
+class WorstMomentTests(ServerCase):
+    """Commands that come just too early or just too late."""
+
+    def test_abort_behind_its_transfer(self) -> Deferred[None]:
+        """
+        ABOR in one segment with the transfer: 426 and 226 as soon as it can be, not
+        when the time for the data connection is over.  RFC 959 4.1.3.
+        """
+
+        def conversation(wire: Wire) -> None:
+            for command in (b"STOR a", b"LIST", b"RETR a", b"APPE a", b"MLSD"):
+                self.put("a", b"old")
+                wire.passive_port()
+                replies = [wire.say(command + b"\r\nABOR")]
+                replies += [wire.reply(), wire.reply()]
+                codes = [reply[:3] for reply in replies]
+                self.assertEqual(["150", "426", "226"], codes, command)
+                self.assertEqual(b"old", self.content_of("a"))
+            self.assertEqual("200", wire.say("NOOP")[:3])
+
+        return self.talk(conversation)
+
+    def test_one_reader_of_text(self) -> Deferred[None]:
+        """
+        A long text file sent to a client that takes all at once leaves others their
+        turn.
+        """
+        self.put("a", b"")
+        os.truncate(os.path.join(self.home, "a"), 1 << 26)
+        turns = 0
+        is_sending = True
+
+        def count() -> None:
+            nonlocal turns
+            turns += 1
+            if is_sending:
+                reactor.callLater(0, count)
+
+        def conversation(wire: Wire) -> None:
+            nonlocal is_sending
+            wire.say("TYPE A")
+            data = wire.data("RETR a")
+            reactor.callFromThread(count)
+            self.assertEqual(1 << 26, len(read_all(data)))
+            self.assertEqual("226", wire.reply()[:3])
+            is_sending = False
+            # 64 MB in steps of at most 1 MB.
+            self.assertGreaterEqual(turns, 60)
+
+        return self.talk(conversation)
+
+
+class StallTests(SynchronousTestCase):
+    """When a transfer counts as stalled."""
+
+    def test_young(self) -> None:
+        """A transfer that has just begun is not stalled when the look comes by chance;
+        it is at the next one."""
+        connection = DataConnection(4096, Clock())
+        self.assertFalse(connection.has_stalled())
+        self.assertTrue(connection.has_stalled())
+
+
+class ManyAddressesTests(TestCase):
+    """A host with more addresses than it can keep passive ports on."""
+
+    def setUp(self) -> None:
+        """Ports for two addresses."""
+        self.passive = PassivePorts(reactor, PortRange.parse("0"), 1, 2)
+        self.addCleanup(lambda: DeferredList(self.passive.close()))
+
+    def lease(self, local: str, peer: str = "127.0.0.1") -> Any:
+        """A claim."""
+        return self.passive.lease(local, peer, DataConnection(4096, reactor))
+
+    def hosts(self) -> list[str]:
+        """Where somebody may connect."""
+        return sorted(text.partition(":")[0] for text in self.passive.statistics())
+
+    def test_least_used_goes(self) -> None:
+        """The address used least lately gives its listeners up for another."""
+        for local in ("127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.3"):
+            self.lease(local).release()
+        self.assertEqual(["127.0.0.1", "127.0.0.3"], self.hosts())
+
+    def test_expected_stay(self) -> None:
+        """Listeners on which a client is expected stay; where all are, 425."""
+        self.lease("127.0.0.1")
+        self.lease("127.0.0.2").release()
+        self.lease("127.0.0.3")
+        self.assertEqual(["127.0.0.1", "127.0.0.3"], self.hosts())
+        self.assertRaises(Trouble, self.lease, "127.0.0.4")
+        self.assertEqual(["127.0.0.1", "127.0.0.3"], self.hosts())
