@@ -11,15 +11,17 @@ from typing import Any
 from twisted.internet import reactor as live_reactor
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import Trouble
 from netservices.core.settings import PortRange
+from netservices.ftp.dialogue.channels import DataBroken
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.passive import PassivePorts
-from tests.ftp.test_server import ServerCase, Wire, read_all
+from tests.ftp.test_server import ServerCase, Wire
 
 reactor: Any = live_reactor
 
@@ -114,34 +116,37 @@ class WorstMomentTests(ServerCase):
 
         return self.talk(conversation)
 
-    def test_one_reader_of_text(self) -> Deferred[None]:
-        """
-        A long text file sent to a client that takes all at once leaves others their
-        turn.
-        """
-        self.put("a", b"")
-        os.truncate(os.path.join(self.home, "a"), 1 << 26)
-        turns = 0
-        is_sending = True
 
-        def count() -> None:
-            nonlocal turns
-            turns += 1
-            if is_sending:
-                reactor.callLater(0, count)
+class GreedyReaderTests(SynchronousTestCase):
+    """A client that takes all that is sent, at once."""
 
-        def conversation(wire: Wire) -> None:
-            nonlocal is_sending
-            wire.say("TYPE A")
-            data = wire.data("RETR a")
-            reactor.callFromThread(count)
-            self.assertEqual(1 << 26, len(read_all(data)))
-            self.assertEqual("226", wire.reply()[:3])
-            is_sending = False
-            # 64 MB in steps of at most 1 MB.
-            self.assertGreaterEqual(turns, 60)
+    def test_others_have_their_turn(self) -> None:
+        """After a few chunks the sender lets the reactor serve others."""
+        clock = Clock()
+        transport = StringTransport()
+        connection = DataConnection(4096, clock)
+        connection.makeConnection(transport)
 
-        return self.talk(conversation)
+        async def send() -> None:
+            for _ in range(64):
+                await connection.send(bytes(4096))
+
+        done = Deferred.fromCoroutine(send())
+        for turns in range(1, 64):
+            self.assertLessEqual(len(transport.value()), turns * 4 * 4096)
+            clock.advance(0)
+        self.successResultOf(done)
+        self.assertEqual(64 * 4096, len(transport.value()))
+
+    def test_cut_off_while_others_had_theirs(self) -> None:
+        """Who comes back to a broken connection is told."""
+        clock = Clock()
+        connection = DataConnection(4096, clock)
+        connection.makeConnection(StringTransport())
+        done = Deferred.fromCoroutine(connection.send(bytes(1 << 16)))
+        connection.abort()
+        clock.advance(0)
+        self.failureResultOf(done, DataBroken)
 
 
 class StallTests(SynchronousTestCase):
