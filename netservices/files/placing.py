@@ -124,6 +124,8 @@ def keep_as_partial(disk: Disk, temporary: Temporary) -> tuple[str, int]:
         src_dir_fd=temporary.directory,
         dst_dir_fd=temporary.directory,
     )
+    # What ``discard`` removes from here on, where it gets no record in the end.
+    temporary.name = name
     disk.durability.sync_directory(temporary.directory)
     return name.decode(), os.fstat(temporary.descriptor).st_size
 

@@ -309,7 +309,7 @@ class FileTree:
         deep = (path,) if directory else ()
         intent = await volume.intents.take(path, deep=deep)
         try:
-            volume.check_store()
+            volume.check_store(is_deletion=True)
             change = await volume.hops.run(volume.disk.remove, encoded, directory)
             await self._record(
                 RemoveFileRecords(self.name, path), change.octets, change.files

@@ -259,8 +259,12 @@ class Upload:
         was, which is what an abort promises."""
         try:
             await self._keep()
-        except (FileProblem, StoreError):
-            _log.failure("keeping a partial upload of {tree}", tree=self._volume.name)
+        except (FileProblem, StoreError) as problem:
+            _log.warn(
+                "a partial upload of {tree} could not be kept: {problem!r}",
+                tree=self._volume.name,
+                problem=problem,
+            )
             return False
         return True
 

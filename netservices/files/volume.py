@@ -30,10 +30,12 @@ class Volume:
     guards: list[Guard] = field(factory=list)
     """Each may refuse a change of a path: see ``permissions.Guard``."""
 
-    def check_store(self) -> None:
-        """Whether records can be written, asked before the disk is changed.
-        StoreReadOnly, StoreUnavailable."""
+    def check_store(self, is_deletion: bool = False) -> None:
+        """Whether records can be written, asked before the disk is changed; where it is
+        full, those of deletions can.  StoreReadOnly, StoreUnavailable."""
         if self.store.state == "readonly":
+            if is_deletion:
+                return
             raise StoreReadOnly("the disk is nearly full")
         if self.store.state != "ready":
             raise StoreUnavailable(f"the store is {self.store.state}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from twisted.internet.defer import fail
+
 from netservices.core.deferreds import value_of
 from netservices.files import area, care
 from netservices.files.nodes import stat_key
@@ -12,6 +14,7 @@ from netservices.files.settings import FilesSettings
 from netservices.interfaces import (
     NotADirectory,
     NotAllowed,
+    NotFound,
     StoreReadOnly,
     StoreUnavailable,
 )
@@ -185,7 +188,20 @@ class CareTests(FilesCase):
         upload.write(b"x" * 50)
         tree.volume.store = Refusing(self.store, "readonly")
         value_of(upload.abort(keep_partial=True))
-        self.assertEqual(1, len(self.flushLoggedErrors(StoreReadOnly)))
+        self.assertEqual([], self.area_of(tree))
+
+    def test_record_of_a_partial_fails(self) -> None:
+        """
+        Nor does it leave a file that nobody knows of, where the disk is full at the
+        last step.
+        """
+        tree = self.make_tree()
+        upload = value_of(tree.begin_write(("f",)))
+        upload.write(b"x" * 50)
+        full = Refusing(self.store, "ready")
+        full.apply = lambda unit: fail(StoreReadOnly("full"))
+        tree.volume.store = full
+        value_of(upload.abort(keep_partial=True))
         self.assertEqual([], self.area_of(tree))
 
     def test_limits(self) -> None:
@@ -260,18 +276,24 @@ class CareTests(FilesCase):
             ("failed", StoreUnavailable),
         ):
             tree.volume.store = Refusing(self.store, state)
-            for refused in (
-                upload.commit(),
-                tree.remove(("f",)),
-                tree.rename(("f",), ("g",)),
-            ):
-                with self.assertRaises(problem):
-                    value_of(refused)
+            refused = [upload.commit(), tree.rename(("f",), ("g",))]
+            if state == "failed":
+                refused.append(tree.remove(("f",)))
+            for deferred in refused:
+                self.failureResultOf(deferred, problem)
             tree.volume.store = self.store
             upload = value_of(tree.begin_write(("f",)))
             upload.write(b"new")
         self.assertEqual(3, value_of(tree.stat(("f",))).size)
         self.assertEqual([], self.area_of(tree))
+
+    def test_a_full_disk_takes_deletions(self) -> None:
+        """Whoever is asked to make room can do so."""
+        tree = self.make_tree()
+        self.put(tree, "f", b"old")
+        tree.volume.store = Refusing(self.store, "readonly")
+        value_of(tree.remove(("f",)))
+        self.failureResultOf(tree.stat(("f",)), NotFound)
 
     def test_guards(self) -> None:
         """A guard refuses changes of a path, also of uploads that began before."""
@@ -324,3 +346,4 @@ class Refusing:
     def __init__(self, store: Any, state: str) -> None:
         self.state = state
         self.file_records = store.file_records
+        self.apply = store.apply
