@@ -16,6 +16,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from tempfile import mkdtemp
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -24,6 +25,7 @@ from zope.interface import implementer
 
 from netservices.config.settings import LogSettings
 from netservices.core.deferreds import as_deferred
+from netservices.core.errors import ConfigurationError
 from netservices.core.threads import Workers
 from netservices.interfaces import IEvents
 
@@ -129,10 +131,36 @@ class Events:
 
     # --- the file of JSON lines ---
 
+    def check(self) -> None:
+        """Refuse a file outside the state directory that cannot be written, and leave
+        no trace.  ConfigurationError."""
+        if not os.path.isabs(self.settings.events):
+            return
+        try:
+            if os.path.exists(self.path):
+                flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+                os.close(os.open(self.path, flags))
+                return
+            parent = os.path.dirname(self.path)
+            while not os.path.lexists(parent):
+                parent = os.path.dirname(parent)
+            os.rmdir(mkdtemp(dir=parent))
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(
+            f"log.events = {self.settings.events!r}: {self.path} cannot be written:"
+            f" {error.strerror or error}"
+        )
+
     def start(self) -> None:
-        """Open the file.  OSError."""
+        """Open the file.  ConfigurationError."""
         if self.path:
-            self._file = self._open()
+            try:
+                self._file = self._open()
+            except OSError as error:
+                raise self._unusable(error) from None
         self._writer.start()
         self._is_started = True
 

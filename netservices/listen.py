@@ -27,13 +27,14 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from netservices.config.endpoint import Endpoint
 from netservices.config.settings import ServerSettings
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
 from netservices.core.write import adopt_listener
 from netservices.datagram import DatagramPort
 from netservices.interfaces import IEvents
-from netservices.plugin import Server
+from netservices.plugin import DatagramAnswer, Server
 from netservices.sockets import Bound
 
 _log = Logger()
@@ -126,6 +127,8 @@ class Connections:
 class CountingFactory:
     """The factory of a listener: the protocol's own, counted and limited."""
 
+    noisy = False
+
     def __init__(self, inner: IProtocolFactory, connections: Connections) -> None:
         self.inner = inner
         self.connections = connections
@@ -173,32 +176,21 @@ class Listener:
     ) -> None:
         """Begin to accept or answer.  ConfigurationError where the protocol has nothing
         for such an endpoint."""
+        endpoint = self.bound.endpoint
         if not self.is_stream:
-            if server.datagram is None:
-                raise self._unfit("the protocol answers no datagrams")
             self._datagram_port = DatagramPort(
-                self.bound.socket, server.datagram, reactor, settings.datagrams_a_wake
+                self.bound.socket,
+                datagrams_of(self.protocol, endpoint, server),
+                reactor,
+                settings.datagrams_a_wake,
             )
             self._datagram_port.start()
             return
-        inner = self._factory(server)
-        spoken = wrap_tls(inner) if self.bound.endpoint.is_tls else inner
+        inner = stream_of(self.protocol, endpoint, server)
+        spoken = wrap_tls(inner) if endpoint.is_tls else inner
         factory = CountingFactory(spoken, self.connections)
         self._port = adopt_listener(reactor, self.bound.socket.fileno(), factory)
         self.bound.socket.close()  # the port has a duplicate
-
-    def _factory(self, server: Server) -> IProtocolFactory:
-        role = self.bound.endpoint.role
-        if role and role not in server.roles:
-            roles = ", ".join(sorted(server.roles)) or "none"
-            raise self._unfit(f"no role {role!r}; there are: {roles}")
-        factory = server.roles[role] if role else server.stream
-        if factory is None:
-            raise self._unfit("the protocol takes no connections")
-        return factory
-
-    def _unfit(self, reason: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.protocol}: {self.bound.endpoint}: {reason}")
 
     @as_deferred
     async def close(self) -> None:
@@ -304,6 +296,38 @@ class Listeners:
     def abort(self) -> int:
         """Cut the connections that are left; how many that were."""
         return sum(listener.connections.abort() for listener in self.all)
+
+
+def refuse_unfit(protocol: str, endpoint: Endpoint, server: Server) -> None:
+    """ConfigurationError where ``server`` has nothing for that endpoint; what arrives
+    on a socket made by others is known only when it is there."""
+    if endpoint.kind == "udp":
+        datagrams_of(protocol, endpoint, server)
+    elif endpoint.kind != "systemd":
+        stream_of(protocol, endpoint, server)
+
+
+def datagrams_of(protocol: str, endpoint: Endpoint, server: Server) -> DatagramAnswer:
+    """What answers datagrams there.  ConfigurationError."""
+    if server.datagram is None:
+        raise _unfit(protocol, endpoint, "the protocol answers no datagrams")
+    return server.datagram
+
+
+def stream_of(protocol: str, endpoint: Endpoint, server: Server) -> IProtocolFactory:
+    """What takes connections there.  ConfigurationError."""
+    role = endpoint.role
+    if role and role not in server.roles:
+        roles = ", ".join(sorted(server.roles)) or "none"
+        raise _unfit(protocol, endpoint, f"no role {role!r}; there are: {roles}")
+    factory = server.roles[role] if role else server.stream
+    if factory is None:
+        raise _unfit(protocol, endpoint, "the protocol takes no connections")
+    return factory
+
+
+def _unfit(protocol: str, endpoint: Endpoint, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"{protocol}: {endpoint}: {reason}")
 
 
 def _observed(function: Callable[[], Any], what: str) -> None:

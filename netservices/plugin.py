@@ -11,8 +11,10 @@ A plugin is one value in a file of a package's ``twisted/plugins/`` directory::
         listen=("udp:12000",),
     )
 
-and a function that makes its server, called once with its settings and the services
-that all protocols share::
+and a function that makes its server from its settings and the services that all
+protocols share.  It opens nothing and starts nothing: ``--check`` calls it too, and
+what it refuses with ``ConfigurationError`` or ``ValueError`` is refused before anything
+exists; the store is open when ``Server.start`` is called::
 
     def make_server(settings, services):
         return Server(datagram=lambda data, address, local: data.upper())

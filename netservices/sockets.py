@@ -94,6 +94,11 @@ class Passed:
 
     def take(self, name: str) -> list[socket.socket]:
         """The sockets of that name.  ConfigurationError where there is none."""
+        self.require(name)
+        return [adopt(descriptor) for descriptor in self._names[name]]
+
+    def require(self, name: str) -> None:
+        """ConfigurationError where there is no socket of that name."""
         if name not in self._names:
             there = f"it passed {', '.join(self._names)}" if self._names else "no"
             raise ConfigurationError(
@@ -101,7 +106,6 @@ class Passed:
                 f" ({there if self._names else 'it passed none'});"
                 " FileDescriptorName= in the .socket unit names it"
             )
-        return [adopt(descriptor) for descriptor in self._names[name]]
 
 
 def initial_environment() -> dict[str, str]:

@@ -129,9 +129,22 @@ class Options(usage.Options):
                     " before netservices"
                 )
             if name not in names:
-                raise usage.UsageError(f"--{name}: no such option{_near(name, names)}")
+                raise usage.UsageError(f"--{name}: no such option{self._near(name)}")
             if name in takes_value and "=" not in word and next(words, None) is None:
                 raise usage.UsageError(f"--{name}: a value is wanted")
+
+    def _near(self, name: str) -> str:
+        """The option that may have been meant; for ``--NAME-listen`` the protocols."""
+        protocols = list(self.found.plugins)
+        wanted, dash, _ = name.rpartition("-listen")
+        if dash:
+            near = get_close_matches(wanted, protocols, 1)
+            if not near:
+                return f"; there are the protocols {', '.join(protocols)}"
+            return f"; did you mean --{near[0]}-listen?"
+        names = [option.rstrip("=") for option in self.longOpt]
+        near = get_close_matches(name, names, 1)
+        return f"; did you mean --{near[0]}?" if near else ""
 
     def postOptions(self) -> None:
         """Load and check the configuration.  ConfigurationError."""
@@ -151,21 +164,14 @@ class Options(usage.Options):
         if self.parent is not None:
             logs.install(self.configuration.log.level, self.parent)
         if self["check"]:
-            from netservices.service.banner import what_would_run
-
-            print(what_would_run(self.configuration))
+            _print_what_would_run(self.configuration)
             sys.exit(0)
 
     def _load_what_runs(self, configuration: Configuration) -> None:
-        """Import the protocols and read the certificates: what is wrong with them is
-        better known before a socket is bound.  StartupError."""
+        """Import the protocols: what is wrong with them is better known before a
+        socket is bound.  StartupError."""
         for protocol in configuration.enabled():
             load_target(protocol.plugin)
-        if configuration.tls.certificates and self["check"]:
-            from netservices.tls.certificates import Certificates
-
-            state = configuration.state_directory
-            Certificates(configuration.tls, state, configuration.hostname)
 
     def getSynopsis(self) -> str:
         return "Usage: twistd [options of twistd] netservices [options]"
@@ -198,9 +204,15 @@ def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
     return [f"  {name:<{width}}  {text}" for name, text in rows]
 
 
-def _near(name: str, names: Sequence[str]) -> str:
-    near = get_close_matches(name, names, 1)
-    return f"; did you mean --{near[0]}?" if near else ""
+def _print_what_would_run(configuration: Configuration) -> None:
+    """The answer to ``--check``.  StartupError where a start would be refused."""
+    from twisted.internet import reactor
+
+    from netservices.service.banner import what_would_run
+    from netservices.service.parts import check
+
+    check(configuration, reactor)
+    print(what_would_run(configuration))
 
 
 def _leave(message: str, status: int) -> NoReturn:

@@ -105,16 +105,26 @@ class ProcessTests(SynchronousTestCase):
         self.assertEqual(1, len(done.stderr.splitlines()), done.stderr)
         self.assertIn("is in use by process", done.stderr)
 
-    def test_wrong_configuration_after_the_reactor_started(self) -> None:
-        """What turns out to be wrong configuration only then has status 2."""
-        done = run_twistd(
-            *("--dns", "--dns-listen", "tcp:0:role=nobody", *LOOPBACK),
-            *("--state", self.state),
+    def test_wrong_configuration(self) -> None:
+        """What a start refuses, ``--check`` refuses in the same line: status 2, no
+        state directory, no account, no password."""
+        wrong = (
+            ("--set", "accounts.checker=file:/nope"),
+            ("--set", "log.events=/proc/x/y"),
+            ("--dns-listen", "systemd:nope"),
+            ("--dns-listen", "tcp:0:role=nobody"),
         )
+        for arguments in wrong:
+            command = ["--dns", *arguments, *LOOPBACK, "--state", self.state]
+            checked = run_twistd(*command, "--check")
+            started = run_twistd(*command)
 
-        self.assertEqual(2, done.returncode, done.stderr)
-        self.assertIn("no role 'nobody'", done.stderr)
-        self.assertIn("password", done.stdout)
+            for done in (checked, started):
+                self.assertEqual(2, done.returncode, (arguments, done.stderr))
+                self.assertNotIn("password", done.stdout)
+            self.assertEqual(checked.stderr, started.stderr)
+            self.assertEqual(1, len(checked.stderr.splitlines()), checked.stderr)
+            self.assertFalse(os.path.exists(self.state), arguments)
 
     def test_unreadable_certificates(self) -> None:
         """Certificates that are not there are one line and status 2, by ``--check``."""

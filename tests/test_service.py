@@ -41,7 +41,9 @@ def make_first(_settings: Any, services: Services) -> Server:
         start=_told("first starts"),
         reload=_told("first reloads"),
         drain=_told("first drains"),
-        stop=_told(f"first stops while the store is {services.store.state}"),
+        stop=lambda: STORY.append(
+            f"first stops while the store is {services.store.state}"
+        ),
         settle=_told("first settles"),
         status=lambda: {"answers": 42},
     )

@@ -26,11 +26,11 @@ class OptionsTests(SynchronousTestCase):
         options.parseOptions(list(arguments))
         return options
 
-    def refused(self, *arguments: str) -> str:
+    def refused(self, *arguments: str, found: Found = ECHO_FOUND) -> str:
         """What a wrong command line prints on standard error; its status is 2."""
         output = io.StringIO()
         self.patch(sys, "stderr", output)
-        leaving = self.assertRaises(SystemExit, self.parsed, *arguments)
+        leaving = self.assertRaises(SystemExit, self.parsed, *arguments, found=found)
         self.assertEqual(2, leaving.code)
         text = output.getvalue()
         self.assertEqual(1, len(text.splitlines()), text)
@@ -72,6 +72,40 @@ class OptionsTests(SynchronousTestCase):
             " (twistd netservices --help shows the options)",
             self.refused("--port-ofset", "8000"),
         )
+
+    def test_listen_of_an_unknown_protocol(self) -> None:
+        """``--NAME-listen`` is compared with the protocols there are."""
+        self.assertIn(
+            "--tls-listen: no such option; there are the protocols echo, plain",
+            self.refused("--tls-listen", "tcp:1"),
+        )
+        self.assertIn(
+            "did you mean --echo-listen?", self.refused("--eccho-listen=tcp:1")
+        )
+
+    def test_check_refuses(self) -> None:
+        """``--check`` refuses whatever a start would refuse."""
+        for words, reason in (
+            ("accounts.checker=file:/nope", "no such file"),
+            ("accounts.mechanisms=PLAN", "did you mean PLAIN?"),
+            ("limits.exempt=127.0.0.0/8,foo", "'foo' is not a network"),
+            ("ftp.masquerade_address=foo", "'foo' is no IPv4 address"),
+            ("tls.ciphers=nope", "no cipher in 'nope'"),
+            ("tls.client_authorities=/nope", "/nope: No such file"),
+            ("tls.certificates=/nope", "/nope: No such file"),
+            ("server.hostname=a b", "a host name such as"),
+            ("server.interface=foo", "an IP address such as"),
+            ("log.events=/proc/x/y", "cannot be written"),
+            ("log.events=/dev", "cannot be written"),
+        ):
+            text = self.refused(
+                "--check", "--ftp", "--set", words, found=find_plugins()
+            )
+            self.assertIn(reason, text)
+        text = self.refused("--check", "--echo", "--echo-listen", "systemd:x")
+        self.assertIn("it passed none", text)
+        text = self.refused("--check", "--plain", "--plain-listen", "udp:fd=777")
+        self.assertIn("descriptor 777 is not a socket", text)
 
     def test_abbreviations(self) -> None:
         """An abbreviation is refused: a new plugin would change what it means."""

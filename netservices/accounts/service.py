@@ -50,6 +50,7 @@ class Accounts:
     """Logs in by password or SASL exchange; see the module's text.
 
     ``reactor=None`` hashes inline, and refuses where a wait would be due.
+    ConfigurationError where ``accounts.checker`` names nothing usable.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class Accounts:
             limits.network_of,
             reactor.seconds if reactor is not None else time.time,
         )
+        self._proofs.checker = foreign_checker(settings.checker)
         self._unsubscribe: Callable[[], None] | None = None
 
     @as_deferred
     async def start(self) -> None:
-        """Take logins from now on; the store is open.  ConfigurationError."""
-        self._proofs.checker = foreign_checker(self._settings.checker)
+        """Take logins from now on; the store is open."""
         self._hashing.start()
         self._unsubscribe = self._store.changes.subscribe(self._proofs.changed)
         # Kept, so that the salts of logins that do not exist outlive a restart too.

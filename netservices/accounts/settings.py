@@ -24,6 +24,13 @@ class AccountsSettings:
         ],
         "SASL mechanisms on offer, strongest first.  Without SCRAM no SCRAM keys are "
         "kept.",
+        choices=(
+            "SCRAM-SHA-256-PLUS",
+            "SCRAM-SHA-256",
+            "EXTERNAL",
+            "PLAIN",
+            "LOGIN",
+        ),
     )
     shortest_password: int = setting(
         8, "A new password has at least so many characters.", minimum=1, maximum=128

@@ -9,6 +9,7 @@ whose text says what is wanted.
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from typing import Any, Union, get_args, get_origin
 
 import cattrs
@@ -79,12 +80,14 @@ def structure(value: object, setting: Setting) -> Any:
     typed = _CONVERTER.structure(value, setting.type)
     for one in typed if isinstance(typed, tuple) else (typed,):
         _check_limits(one, setting)
+        if setting.check is not None:
+            setting.check(one)
     return typed
 
 
 def _check_limits(value: Any, setting: Setting) -> None:
     if setting.choices and value not in setting.choices:
-        raise ValueError(f"one of {', '.join(setting.choices)} is wanted")
+        raise ValueError(_choice_wanted(value, setting.choices))
     if value is None or isinstance(value, str | PortRange):
         return
     for limit, is_wrong, word in (
@@ -94,6 +97,14 @@ def _check_limits(value: Any, setting: Setting) -> None:
         if limit is not None and is_wrong():
             limit_written = type(value)(limit)
             raise ValueError(f"{word} {limit_written} is wanted")
+
+
+def _choice_wanted(value: object, choices: tuple[str, ...]) -> str:
+    """What to write instead, the nearest one first."""
+    folded = {choice.casefold(): choice for choice in choices}
+    near = get_close_matches(str(value).casefold(), folded, 1)
+    question = f"; did you mean {folded[near[0]]}?" if near else ""
+    return f"one of {', '.join(choices)} is wanted{question}"
 
 
 def from_text(text: str, wanted: Any) -> object:

@@ -33,7 +33,7 @@ from netservices.config.discovery import (
     load_settings_class,
 )
 from netservices.config.endpoint import Endpoint, parse_endpoint
-from netservices.config.settings import LogSettings, ServerSettings
+from netservices.config.settings import LogSettings, ServerSettings, check_hostname
 from netservices.core.errors import ConfigurationError
 from netservices.core.settings import Setting, settings_of
 from netservices.plugin import ProtocolPlugin
@@ -401,7 +401,8 @@ def default_state_directory() -> str:
 def default_hostname() -> str:
     """The host's own name where it can be a domain, else ``localhost``."""
     name = socket.gethostname().rstrip(".").lower()
-    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    if len(name) > 253 or not re.fullmatch(rf"{label}(\.{label})*", name):
+    try:
+        check_hostname(name)
+    except ValueError:
         return "localhost"
-    return name
+    return name or "localhost"

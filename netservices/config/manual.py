@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from textwrap import wrap
+from typing import get_origin
 
 from attrs import frozen
 
@@ -115,7 +116,9 @@ def _help(setting: Setting) -> str:
     """Help, type and limits in one paragraph."""
     facts = [type_name(setting.type)]
     if setting.choices:
-        facts = [f"one of {', '.join(setting.choices)}"]
+        is_list = get_origin(setting.type) is tuple
+        several = "list of" if is_list else "one of"
+        facts = [f"{several} {', '.join(setting.choices)}"]
     if setting.minimum is not None:
         facts.append(f"at least {_limit(setting, setting.minimum)}")
     if setting.maximum is not None:

@@ -3,7 +3,25 @@ configuration."""
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
+
 from netservices.core.settings import Duration, Size, setting, settings
+
+
+def check_hostname(text: str) -> None:
+    """ValueError where ``text`` can be no host name (RFC 1123 2.1)."""
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    name = text.lower().removesuffix(".")
+    if name and (len(name) > 253 or not re.fullmatch(rf"{label}(\.{label})*", name)):
+        raise ValueError("a host name such as mail.example.org is wanted")
+
+
+def _check_interface(text: str) -> None:
+    try:
+        ip_address(text.strip("[]").partition("%")[0] or "::")
+    except ValueError:
+        raise ValueError("an IP address such as 192.0.2.1 or ::1 is wanted") from None
 
 
 @settings
@@ -14,6 +32,7 @@ class ServerSettings:
         "",
         "The name by which this server goes; empty: the host's own name.  The first"
         " start makes a domain of it.",
+        check=check_hostname,
     )
     state: str = setting(
         "",
@@ -24,6 +43,7 @@ class ServerSettings:
         "",
         "Address on which endpoints listen that name none; empty: all addresses, IPv6"
         " and IPv4.",
+        check=_check_interface,
     )
     port_offset: int = setting(
         0,

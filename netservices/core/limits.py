@@ -50,7 +50,9 @@ class LimitsSettings:
     """How much anybody may ask for, counted across all protocols."""
 
     exempt: tuple[str, ...] = setting(
-        [], "Networks in which nothing is counted, such as 192.0.2.0/24."
+        [],
+        "Networks in which nothing is counted, such as 192.0.2.0/24.",
+        check=lambda text: parse_networks([text]),
     )
     ipv4_network_bits: int = setting(
         24,

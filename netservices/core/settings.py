@@ -123,6 +123,7 @@ class Setting:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     secret: bool = False
+    check: Callable[[Any], object] | None = None
 
 
 def setting(
@@ -133,14 +134,20 @@ def setting(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     secret: bool = False,
+    check: Callable[[Any], object] | None = None,
 ) -> Any:
-    """A field of a settings class; ``default`` is given as a person would write it."""
+    """A field of a settings class; ``default`` is given as a person would write it.
+
+    ``check`` is called with each value that somebody wrote (with each element of a
+    list); its ``ValueError`` says what is wanted.
+    """
     metadata = {
         "help": help,
         "minimum": minimum,
         "maximum": maximum,
         "choices": choices,
         "secret": secret,
+        "check": check,
         "written": default,
     }
     if isinstance(default, list):
@@ -188,6 +195,7 @@ def settings_of(cls: type) -> tuple[Setting, ...]:
             maximum=field.metadata["maximum"],
             choices=field.metadata["choices"],
             secret=field.metadata["secret"],
+            check=field.metadata["check"],
         )
         for field in attrs.fields(cls)
     )

@@ -33,7 +33,8 @@ Near-private names of Twisted that this file leans on, watched by
 ``streamingProducer``, ``producerPaused``, ``_writeDisconnected``, ``doWrite``;
 ``tcp.Connection._dataReceived``, ``readConnectionLost``, ``TLS``, ``_aborting``;
 ``tcp.Port.transport``, ``createInternetSocket``, ``_fromListeningDescriptor``,
-``_preexistingSocket``, ``_shouldShutdown``, ``numberAccepts``;
+``_preexistingSocket``, ``_shouldShutdown``, ``numberAccepts``,
+``_logConnectionLostMsg``; ``tcp._reservedFD``, ``tcp._resolveIPv6``;
 ``tcp.Connector._makeTransport``; ``unix._SendmsgMixin._sendmsgQueue``.
 """
 
@@ -46,6 +47,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp, unix
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import PosixReactorBase
@@ -217,6 +219,36 @@ class CorkedPort(tcp.Port):
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.is_v6_only)
         return made
 
+    def startListening(self) -> None:
+        """Bind and listen, or take over a socket; without Twisted's line in the log.
+        CannotListenError."""
+        tcp._reservedFD.reserve()
+        if self._preexistingSocket is None:
+            listening = self._bound()
+        else:
+            listening, self._preexistingSocket = self._preexistingSocket, None
+            self._shouldShutdown = False
+        self._realPortNumber = listening.getsockname()[1]
+        _serve(self, listening)
+
+    def _bound(self) -> socket.socket:
+        address: Any = (self.interface, self.port)
+        made: socket.socket | None = None
+        try:
+            made = self.createInternetSocket()
+            if self.addressFamily == socket.AF_INET6:
+                address = tcp._resolveIPv6(self.interface, self.port)
+            made.bind(address)
+        except OSError as error:
+            if made is not None:
+                made.close()
+            raise CannotListenError(self.interface, self.port, error) from None
+        made.listen(self.backlog)
+        return made
+
+    def _logConnectionLostMsg(self) -> None:  # noqa: N802
+        """Not a word: what closes, and why, is said by its owner."""
+
 
 class CorkedUNIXPort(unix.Port):
     """A listening UNIX socket; one that was adopted keeps its file and permissions."""
@@ -232,13 +264,11 @@ class CorkedUNIXPort(unix.Port):
         # Not super(): it would set the file's mode, which belongs to its maker.
         self._is_adopted = True
         self._shouldShutdown = False
-        assert self.factory is not None
-        self.factory.doStart()
-        self.socket, self._preexistingSocket = self._preexistingSocket, None
-        self.fileno = self.socket.fileno  # type: ignore[method-assign]
-        self.connected = True
-        self.numberAccepts = 100
-        self.startReading()
+        adopted, self._preexistingSocket = self._preexistingSocket, None
+        _serve(self, adopted)
+
+    def _logConnectionLostMsg(self) -> None:  # noqa: N802
+        """Not a word, as above."""
 
     def connectionLost(self, reason: Any) -> None:
         """Close; remove the socket's file where it is ours."""
@@ -246,6 +276,17 @@ class CorkedUNIXPort(unix.Port):
             tcp.Port.connectionLost(self, reason)
         else:
             super().connectionLost(reason)
+
+
+def _serve(port: tcp.Port, listening: socket.socket) -> None:
+    """The end of a ``startListening``: accept from now on."""
+    assert port.factory is not None
+    port.factory.doStart()
+    port.socket = listening
+    port.fileno = listening.fileno  # type: ignore[method-assign]
+    port.connected = True
+    port.numberAccepts = 100
+    port.startReading()
 
 
 class CorkedConnector(tcp.Connector):

@@ -4,10 +4,10 @@ reverse.
 Twisted's ``MultiService`` starts and stops its children without waiting for any; here
 the order is the point:
 
-* *bind* - every socket, while the process may still be privileged;
-* *start* - state directory and its lock, certificates, store, events, first account,
-  limits, accounts, files, then each protocol after those it needs, and only then do the
-  listeners accept;
+* *bind* - the parts are made (``parts.py``: all that a configuration can be refused
+  for), then every socket is bound, while the process may still be privileged;
+* *start* - state directory and its lock, events, store, first account, accounts, files,
+  then each protocol after those it needs, and only then do the listeners accept;
 * *stop* - accept no more, let sessions finish until the deadline, cut the rest, then
   everything in the reverse of its start; the store is closed last.
 
@@ -29,19 +29,14 @@ from twisted.logger import Logger
 
 from netservices import __version__
 from netservices.accounts.bootstrap import FirstAccount, first_start
-from netservices.accounts.service import Accounts
-from netservices.config.discovery import load_target
 from netservices.config.loading import Configuration
 from netservices.control.server import Control
 from netservices.core.deferreds import as_deferred
-from netservices.core.limits import Limits
 from netservices.domains import first_domain
-from netservices.events import Events
-from netservices.files.service import Files
-from netservices.interfaces import IStore
 from netservices.listen import Listeners, Listening
 from netservices.plugin import Server, Services
 from netservices.service.drain import finish_within
+from netservices.service.parts import Parts, make_parts
 from netservices.service.reload import needs_restart
 from netservices.service.state import (
     InstanceLock,
@@ -50,8 +45,6 @@ from netservices.service.state import (
     remove_if_unused,
 )
 from netservices.sockets import Passed, bind_all
-from netservices.store.sqlite import SQLiteStore
-from netservices.tls.certificates import Certificates
 
 CUT_SECONDS = 2.0
 """How long connections that were cut may take to be gone."""
@@ -87,6 +80,7 @@ class NetServices:
         self._passed = passed
         self._owner = owner
         self._is_bound = False
+        self._parts: Parts | None = None
         self._started_at = 0.0
         self._undo: list[Callable[[], Any]] = []
         self._lock = DeferredLock()
@@ -100,9 +94,11 @@ class NetServices:
     # --- start ----------------------------------------------------------------------
 
     def bind(self) -> None:
-        """Bind every socket of the enabled protocols; all or none.  StartupError."""
+        """Make the parts, and bind every socket of the enabled protocols; all or none.
+        StartupError."""
         if self._is_bound:
             return
+        self._parts = make_parts(self.configuration, self.reactor)
         endpoints = {
             protocol.plugin.name: protocol.endpoints
             for protocol in self.configuration.enabled()
@@ -123,8 +119,9 @@ class NetServices:
         try:
             self.phase = "starting"
             self.bind()
-            await self._start_services()
-            await self._start_protocols()
+            parts = self._take_parts()
+            await self._start_services(parts)
+            await self._start_protocols(parts)
             self._open_listeners()
             self._start_control()
             self.phase = "running"
@@ -142,6 +139,14 @@ class NetServices:
         finally:
             self._lock.release()
 
+    def _take_parts(self) -> Parts:
+        """The parts made before the sockets were bound; without the privileges of that
+        moment they are made again, for not every file may be readable now."""
+        parts, self._parts = self._parts, None
+        if parts is None or self._owner != (-1, -1):
+            parts = make_parts(self.configuration, self.reactor)
+        return parts
+
     def _make_state_directory(self) -> None:
         directory = self.configuration.state_directory
         if prepare(directory, self._owner):
@@ -151,7 +156,7 @@ class NetServices:
         if self.first_account is None:
             remove_if_unused(directory)
 
-    async def _start_services(self) -> None:
+    async def _start_services(self, parts: Parts) -> None:
         """The services that protocols share, in the order of their needs."""
         configuration = self.configuration
         directory = configuration.state_directory
@@ -160,58 +165,30 @@ class NetServices:
         lock = InstanceLock(directory)
         lock.acquire()
         self._undo.append(lock.release)
-        certificates = Certificates(
-            configuration.tls, directory, configuration.hostname
-        )
-        store: IStore = SQLiteStore(directory, configuration.store, self.reactor)
-        await store.open()
-        self._undo.append(store.close)
-        events = Events(configuration.log, directory, self.reactor)
-        events.start()
-        self._undo.append(events.stop)
+        parts.events.start()
+        self._undo.append(parts.events.stop)
+        await parts.store.open()
+        self._undo.append(parts.store.close)
         self.first_account = await first_start(
-            store,
+            parts.store,
             configuration.hostname,
             configuration.accounts,
             partial(
                 first_domain, configuration.hostname, configuration.server.interface
             ),
         )
-        limits = Limits(configuration.limits, self.reactor.seconds)
-        accounts = Accounts(
-            store.records,
-            store,
-            configuration.accounts,
-            limits,
-            events,
-            self.reactor,
-        )
-        await self._begin(accounts)
-        files = Files(directory, store, configuration.files, self.reactor)
-        await self._begin(files)
-        self.services = Services(
-            store=store,
-            accounts=accounts,
-            files=files,
-            certificates=certificates,
-            events=events,
-            limits=limits,
-            clock=self.reactor,
-            hostname=configuration.hostname,
-            settings=configuration,
-        )
+        await self._begin(parts.accounts)
+        await self._begin(parts.files)
+        self.services = parts.services
 
     async def _begin(self, service: Any) -> None:
         await maybeDeferred(service.start)
         self._undo.append(service.stop)
 
-    async def _start_protocols(self) -> None:
-        """Make and start each protocol's server, after those it needs."""
-        assert self.services is not None
-        for protocol in self.configuration.enabled():
-            make_server = load_target(protocol.plugin)
-            server = make_server(protocol.settings, self.services)
-            self.servers[protocol.plugin.name] = server
+    async def _start_protocols(self, parts: Parts) -> None:
+        """Start each protocol's server, after those it needs."""
+        for name, server in parts.servers.items():
+            self.servers[name] = server
             if server.start is not None:
                 await _run(server.start)
             if server.stop is not None:

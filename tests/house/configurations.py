@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.protocol import Factory, Protocol
+
 from netservices.config.discovery import Found
 from netservices.config.loading import CommandLine, Configuration, load
 from netservices.core.settings import Duration, PortRange, Size, setting, settings
@@ -29,9 +31,18 @@ class EchoSettings:
     note: str | None = setting(None, "Words or nothing.")
 
 
+class Echo(Protocol):
+    """Sends back what it gets."""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(data)  # type: ignore[union-attr]
+
+
 def make_echo(_settings: Any, _services: Any) -> Server:
     """A server that sends back what it gets."""
-    return Server(datagram=lambda data, address, local: data)
+    return Server(
+        stream=Factory.forProtocol(Echo), datagram=lambda data, address, local: data
+    )
 
 
 ECHO = ProtocolPlugin(
