@@ -71,10 +71,11 @@ def ready_words(house: NetServices) -> str:
     three commands to try."""
     configuration = house.configuration
     lines = ["", f"netservices on {configuration.hostname}", ""]
-    rows = [
+    # A wildcard is one row, although it is a socket for each family.
+    rows = dict.fromkeys(
         (one.protocol, _address_of(one), one.endpoint.partition(":")[0].upper())
         for one in house.listening
-    ]
+    )
     if rows:
         lines += table([("PROTOCOL", "ADDRESS", "BY"), *rows])
     first = house.first_account
@@ -91,7 +92,11 @@ def ready_words(house: NetServices) -> str:
 
 
 def _address_of(one: Listening) -> str:
-    return address_text(one.address, one.port) if one.port else one.address
+    if not one.port:
+        return one.address
+    if one.address in ("0.0.0.0", "::"):
+        return f"*:{one.port}"
+    return address_text(one.address, one.port)
 
 
 def _tries(
