@@ -135,10 +135,11 @@ class Workers:
         if self._unfinished >= self.size + self.max_waiting:
             text = f"{self._unfinished} calls wait for the {self.name} threads"
             return fail(TooManyWaiting(text))
+        is_thread_due = self._unfinished >= len(self._threads) < self.size
+        if is_thread_due and not self._add_thread() and not self._threads:
+            return fail(TooManyWaiting(f"no thread for {self.name} can be started"))
         job = _Job(function, args, keywords)
         self._unfinished += 1
-        if self._unfinished > len(self._threads) < self.size:
-            self._add_thread()
         self._jobs.put(job)
         return job.deferred
 
@@ -167,12 +168,17 @@ class Workers:
         for waiter in waiters:
             waiter.callback(None)
 
-    def _add_thread(self) -> None:
+    def _add_thread(self) -> bool:
+        """Whether the system gave one; without, the calls wait for those there are."""
         name = f"{self.name}-{len(self._threads) + 1}"
         # A daemon, so that a process whose reactor has crashed can still exit.
         thread = Thread(target=self._work, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False  # a limit of processes or of memory
         self._threads.append(thread)
-        thread.start()
+        return True
 
     def _work(self) -> None:
         """Body of a worker thread."""

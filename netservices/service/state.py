@@ -8,6 +8,7 @@ import os
 import pwd
 
 from netservices.core.errors import StartupError
+from netservices.store.directory import check_entries
 
 LOCK_NAME = "instance.lock"
 
@@ -38,10 +39,17 @@ def prepare(directory: str, owner: tuple[int, int] = (-1, -1)) -> bool:
 
 
 def check_owner(directory: str) -> None:
-    """Refuse a directory that is not this user's.  StartupError."""
+    """Refuse a directory that is not this user's, or has parts that are not.
+    StartupError."""
     found = os.stat(directory)
     if found.st_uid == os.geteuid() and os.access(directory, os.W_OK | os.X_OK):
+        check_entries(directory, (LOCK_NAME,), ("files",))
         return
+    if os.statvfs(directory).f_flag & os.ST_RDONLY:
+        raise StartupError(
+            f"state directory {directory} is on a file system that is mounted"
+            " read-only; --state DIR names another place"
+        )
     if found.st_uid == os.geteuid():
         raise StartupError(f"state directory {directory} is not writable: chmod u+rwx")
     raise StartupError(
@@ -85,9 +93,11 @@ class InstanceLock:
                 f"state directory {self.directory} is in use by process"
                 f" {holder or 'unknown'}; stop that, or give another --state"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+        with contextlib.suppress(OSError):
+            # Only words for whoever is refused; a full disk must not stop a start.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let another server in."""

@@ -14,13 +14,14 @@ the copied database names is there.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from sqlite3 import Connection
 
 from attrs import define, field
@@ -115,8 +116,46 @@ def make_backup(
     progress: Progress | None = None,
 ) -> Manifest:
     """Back up the database of ``connection``, and its state directory, to
-    ``target``."""
-    generation = _begin(os.path.abspath(target))
+    ``target``; StartupError where that will not do."""
+    target = os.path.realpath(target)
+    if state_directory is not None:
+        _refuse_inside(target, os.path.realpath(state_directory))
+    os.makedirs(target, 0o700, exist_ok=True)
+    with _alone(target):
+        return _make_generation(
+            connection, state_directory, _begin(target), extra_trees, progress
+        )
+
+
+def _refuse_inside(target: str, state_directory: str) -> None:
+    """A backup of a directory that holds the backup would never end."""
+    if os.path.commonpath((target, state_directory)) == state_directory:
+        raise StartupError(
+            f"{target} is inside of the state directory, and would be lost with it; "
+            "choose another directory"
+        )
+
+
+@contextmanager
+def _alone(target: str) -> Iterator[None]:
+    """Nobody else backs up to ``target`` meanwhile; the kernel forgets it with us."""
+    descriptor = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StartupError(f"another backup to {target} is under way") from None
+    finally:
+        os.close(descriptor)
+
+
+def _make_generation(
+    connection: Connection,
+    state_directory: str | None,
+    generation: _Generation,
+    extra_trees: tuple[str, ...],
+    progress: Progress | None,
+) -> Manifest:
     try:
         _copy_database(connection, generation)
         manifest = _describe(generation)
@@ -131,7 +170,6 @@ def make_backup(
 
 
 def _begin(target: str) -> _Generation:
-    os.makedirs(target, 0o700, exist_ok=True)
     manifest = load_manifest(target)
     if manifest is None and any(
         not name.endswith(".part") for name in os.listdir(target)

@@ -12,6 +12,9 @@ from netservices.store.sync import sync_directory
 
 DATABASE = "netservices.db"
 
+_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "store.lock", "spare")
+_DIRECTORIES = ("blobs", "spool")
+
 
 def prepare_directory(path: str) -> None:
     """Make ``path``, or see that it is ours to write; StartupError with the way
@@ -26,6 +29,7 @@ def prepare_directory(path: str) -> None:
         ) from None
     _check_owner(path, found)
     _check_writable(path)
+    check_entries(path, _FILES, _DIRECTORIES)
     if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o007:
         # Passwords and mail are in it.
         os.chmod(path, stat.S_IMODE(found.st_mode) & ~0o007)
@@ -68,6 +72,33 @@ def _check_writable(path: str) -> None:
             f"the state directory {path} cannot be written: {error.strerror}; "
             "choose another one with --state"
         ) from None
+
+
+def check_entries(
+    path: str, files: tuple[str, ...], directories: tuple[str, ...]
+) -> None:
+    """Refuse what is there of a state directory and will not do: a command that root
+    ran by hand leaves files that the server cannot write.  StartupError."""
+    for name in (*files, *directories):
+        entry = os.path.join(path, name)
+        with suppress(FileNotFoundError):
+            _check_entry(entry, os.stat(entry), name in directories)
+
+
+def _check_entry(entry: str, found: os.stat_result, wants_directory: bool) -> None:
+    is_directory = stat.S_ISDIR(found.st_mode)
+    if is_directory != wants_directory:
+        kind = "directory" if is_directory else "file"
+        raise StartupError(
+            f"{entry}: a {kind} of that name is in the way; move it out of the state "
+            "directory"
+        )
+    mode = os.R_OK | os.W_OK | (os.X_OK if is_directory else 0)
+    if not os.access(entry, mode, effective_ids=True):
+        raise StartupError(
+            f"{entry} belongs to {_user(found.st_uid)}, and {_user(os.geteuid())} may "
+            "not read and write it: chown the state directory with all that is in it"
+        )
 
 
 def _user(number: int) -> str:

@@ -104,8 +104,8 @@ class Engine:
         """Open and migrate; StartupError names what is wrong and the way out."""
         if self.directory is not None:
             assert self.blob_files is not None
-            self.blob_files.make()
             self._check_space()
+            self.blob_files.make()
             self._lock = CommitLock(os.path.join(self.directory, "store.lock"))
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             if not os.path.exists(self.path):
@@ -168,7 +168,11 @@ class Engine:
             return False
 
     def doubt(self, error: Exception) -> None:
-        """Copying the log has failed: open anew before the next group."""
+        """Copying the log has failed: open anew before the next group, unless it only
+        wants space."""
+        if _is_full(error):
+            self._give_up_spare()
+            return
         self._log.error("copying the log failed: {error}", error=error)
         self.state = "failed"
 
@@ -265,7 +269,11 @@ class Engine:
             if row is not None:
                 return unpack_results(row[0])
         if self.state == "readonly" and not all(map(is_deletion, unit.operations)):
-            raise StoreReadOnly("the disk is nearly full")
+            floor = self.settings.free_space_floor
+            raise StoreReadOnly(
+                f"the disk is nearly full, less than {floor} are free: make room, or "
+                "lower store.free_space_floor"
+            )
         results = tuple(
             [
                 HANDLERS[type(operation)](transaction, operation)
@@ -301,9 +309,7 @@ class Engine:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
         if _is_full(error):
-            self._log.error("the disk is full; only deletions are taken")
-            self._space.exhausted(self.seconds())
-            self.state = "readonly"
+            self._give_up_spare()
             group.fail(StoreReadOnly("the disk is full"))
             return
         self._log.error("a commit failed: {error}", error=error)
@@ -313,6 +319,12 @@ class Engine:
             return
         self.state = "failed"
         self._resolve(group, self.recover(holds_lock=True), is_in_doubt)
+
+    def _give_up_spare(self) -> None:
+        if self.state != "readonly":
+            self._log.error("the disk is full; only deletions are taken")
+        self._space.exhausted(self.seconds())
+        self.state = "readonly"
 
     def _resolve(self, group: Group, is_recovered: bool, is_in_doubt: bool) -> None:
         if not is_in_doubt:
@@ -328,10 +340,11 @@ class Engine:
         """Whether the group's transaction is there after all; None: no telling."""
         for job in group.jobs:
             if job.unit.token is not None and job.error is None:
-                row = self.connection.execute(
-                    "SELECT 1 FROM applied WHERE token=?", (job.unit.token,)
-                ).fetchone()
-                return row is not None
+                with suppress(sqlite3.Error, StoreUnavailable):
+                    row = self.connection.execute(
+                        "SELECT 1 FROM applied WHERE token=?", (job.unit.token,)
+                    ).fetchone()
+                    return row is not None
         return None
 
     def recover(self, holds_lock: bool = False) -> bool:
@@ -347,6 +360,8 @@ class Engine:
                 with self._lock:
                     self._reopen()
         except (sqlite3.Error, OSError) as error:
+            if _is_full(error):
+                self._space.exhausted(self.seconds())  # for the next attempt
             self._log.error("the store stays closed: {error}", error=error)
             return False
         self.state = "ready"

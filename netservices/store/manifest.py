@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from typing import Any
 
 from attrs import asdict
 
 from netservices.core.errors import StartupError
+from netservices.store.directory import DATABASE
 from netservices.store.sync import sync_directory, sync_file
 from netservices.values import Manifest
 
@@ -26,13 +28,27 @@ def load_manifest(backup: str) -> Manifest | None:
     path = os.path.join(backup, MANIFEST)
     try:
         with open(path, encoding="ascii") as file:
-            found = json.load(file)
-        found["files"] = tuple(tuple(entry) for entry in found["files"])
-        return Manifest(**found)
+            return _manifest(json.load(file))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StartupError(f"{path} is not the manifest of a backup: {error}") from None
+
+
+def _manifest(found: Any) -> Manifest:
+    """What somebody's JSON says; ValueError and its like where it is no manifest."""
+    files = tuple(
+        (str(name), int(size), str(sha256)) for name, size, sha256 in found["files"]
+    )
+    if not any(name.endswith(f"/{DATABASE}") for name, _, _ in files):
+        raise ValueError("it names no database")
+    return Manifest(
+        created=float(found["created"]),
+        store_id=str(found["store_id"]),
+        schema_version=int(found["schema_version"]),
+        cursor=int(found["cursor"]),
+        files=files,
+    )
 
 
 def save_manifest(backup: str, manifest: Manifest) -> None:

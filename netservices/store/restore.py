@@ -23,27 +23,23 @@ from netservices.store.migrations import VERSION
 from netservices.store.sync import sync_directory, sync_file
 from netservices.values import Manifest, Report
 
+_INSIDE = ".restoring-"
+
 
 def restore(source: str, directory: str, progress: Progress | None = None) -> Report:
     """Build ``directory``, missing or empty, from the backup in ``source``;
     StartupError names what is wrong."""
-    source, directory = os.path.abspath(source), os.path.abspath(directory)
+    # A state directory may be a link: systemd makes one where it keeps it private.
+    source, directory = os.path.realpath(source), os.path.realpath(directory)
     manifest = _checked_manifest(source, progress)
     owner = _existing(directory)
-    parent = os.path.dirname(directory)
-    try:
-        os.makedirs(parent, exist_ok=True)
-        part = tempfile.mkdtemp(
-            prefix=os.path.basename(directory) + ".restoring-", dir=parent
-        )
-    except OSError as error:
-        raise StartupError(f"{parent} cannot be written: {error.strerror}") from None
+    part = _begin(directory, owner)
     try:
         _copy_all(source, manifest, part)
         _begin_epoch(os.path.join(part, DATABASE))
         _make_durable(part, owner)
         _change_over(part, directory)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise StartupError(f"restoring to {directory} failed: {error}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -78,6 +74,26 @@ def _existing(directory: str) -> os.stat_result | None:
         return None
     except NotADirectoryError:
         raise StartupError(f"{directory} is not a directory") from None
+
+
+def _begin(directory: str, owner: os.stat_result | None) -> str:
+    """A new directory to build in: beside the target; in it, where the target is a
+    mount point, or where it alone may be written."""
+    parent, name = os.path.split(directory)
+    try:
+        os.makedirs(parent, exist_ok=True)
+        if owner is not None and not _can_be_replaced(directory):
+            return tempfile.mkdtemp(prefix=_INSIDE, dir=directory)
+        return tempfile.mkdtemp(prefix=f"{name}.restoring-", dir=parent)
+    except OSError as error:
+        place = error.filename or directory
+        raise StartupError(f"{place} cannot be written: {error.strerror}") from None
+
+
+def _can_be_replaced(directory: str) -> bool:
+    return not os.path.ismount(directory) and os.access(
+        os.path.dirname(directory), os.W_OK | os.X_OK, effective_ids=True
+    )
 
 
 def _copy_all(source: str, manifest: Manifest, part: str) -> None:
@@ -131,7 +147,13 @@ def _make_durable(part: str, owner: os.stat_result | None) -> None:
 
 
 def _change_over(part: str, directory: str) -> None:
-    """Take the name; an empty directory of that name is replaced."""
-    os.rename(part, directory)
+    """Take the name; an empty directory of that name is replaced, or filled."""
+    if os.path.dirname(part) == directory:
+        # The database last: without it, this is no state.
+        for name in sorted(os.listdir(part), key=lambda name: name == DATABASE):
+            os.rename(os.path.join(part, name), os.path.join(directory, name))
+        sync_directory(directory)
+    else:
+        os.rename(part, directory)
     with suppress(OSError):
         sync_directory(os.path.dirname(directory))

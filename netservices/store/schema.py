@@ -64,10 +64,12 @@ def version_of(connection: Connection, path: str, newest: int) -> int:
             "another state directory with --state"
         )
     if version > newest:
+        copy = f"{path}.before-{version}"
+        copy_too = f" (or {copy})" if os.path.exists(copy) else ""
         raise StartupError(
             f"{path} has version {version}, and this netservices knows versions up to "
             f"{newest}: install the newer netservices that wrote it, or restore a "
-            f"backup (or {path}.before-{version}) into another state directory"
+            f"backup{copy_too} into another state directory"
         )
     return version
 

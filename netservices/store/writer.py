@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netservices.interfaces import StoreBusy, StoreUnavailable
+from netservices.interfaces import OutcomeUnknown, StoreBusy, StoreUnavailable
 from netservices.store.checkpoint import Checkpointer
 from netservices.store.engine import Engine
 from netservices.store.jobs import Group, Job
@@ -96,10 +96,11 @@ class Writer:
     def _run(self, opened: Deferred[None]) -> None:
         try:
             self._engine.open()
+            self._checkpointer.start()
         except BaseException:
+            self._engine.close()
             self._reactor.callFromThread(self._did_not_open, opened, Failure())
             return
-        self._checkpointer.start()
         self._reactor.callFromThread(self._did_open, opened)
         while not self._is_last and (job := self._queue.get()) is not None:
             self._work(job)
@@ -108,12 +109,21 @@ class Writer:
         self._reactor.callFromThread(self._did_stop)
 
     def _work(self, job: Job) -> None:
+        taken = [job]
+
+        def more() -> Job | None:
+            found = self._more()
+            if found is not None:
+                taken.append(found)
+            return found
+
         try:
-            group = self._engine.commit(job, self._more)
+            group = self._engine.commit(job, more)
         except Exception as error:
+            # Nobody knows how far it came; whoever sent a token may ask again.
             self._log.failure("the writer failed")
-            group = Group([job])
-            group.fail(StoreUnavailable(f"the writer failed: {error}"))
+            group = Group(taken)
+            group.fail(OutcomeUnknown(f"the writer failed: {error}"))
         self._reactor.callFromThread(self._fire, group)
         self._checkpointer.after_commit(self._engine)
 

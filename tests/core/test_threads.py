@@ -75,6 +75,36 @@ class WorkersTests(SynchronousTestCase):
         self.turns.turn_until(called)
         self.failureResultOf(called, ValueError)
 
+    def test_no_thread(self) -> None:
+        """Where the system gives no thread, a call is refused, and a later one and the
+        stop go on."""
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        self.patch(threading.Thread, "start", refuse)
+        self.failureResultOf(self.workers.call(int, "1"), TooManyWaiting)
+        self.assertEqual(0, self.workers.unfinished)
+        self.patch(threading.Thread, "start", start)
+        called = self.workers.call(int, "1")
+        self.turns.turn_until(called)
+        self.assertEqual(1, self.successResultOf(called))
+
+    def test_no_further_thread(self) -> None:
+        """With one thread and no second one to be had, calls wait for the first."""
+        first = self.workers.call(self.gate.wait)
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        self.patch(threading.Thread, "start", refuse)
+        second = self.workers.call(int, "2")
+        self.gate.set()
+        self.turns.turn_until(second)
+        self.assertEqual(2, self.successResultOf(second))
+        self.turns.turn_until(first)
+
     def test_full(self) -> None:
         """Past the threads and the queue a call is refused and not run later."""
         ran: list[int] = []

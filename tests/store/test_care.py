@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import value_of
 from netservices.core.errors import StartupError
+from netservices.store import restore as restoring
 from netservices.store.manifest import load_manifest
 from netservices.store.restore import restore
 from netservices.store.sqlite import SQLiteStore
@@ -184,6 +186,75 @@ class BackupTests(CareTests):
         error = self.assertRaises(StartupError, self.backup, target)
         self.assertIn("choose another directory", str(error))
         self.assertEqual(["precious"], os.listdir(target))
+
+    def test_inside_the_state(self) -> None:
+        """A backup into the state directory itself is refused; it would hold itself."""
+        for below in ("", "files", "files/joe/backup", "new"):
+            target = os.path.join(self.directory, below)
+            error = self.failureResultOf(
+                self.store.admin.backup(target, extra_trees=("files",)), StartupError
+            )
+            self.assertIn("inside of the state directory", str(error.value))
+        self.assertFalse(os.path.exists(os.path.join(self.directory, "new")))
+
+    def test_two_at_once(self) -> None:
+        """A second backup to the same directory is refused, and the first is whole."""
+        target = self.mktemp()
+        refused = []
+
+        def progress(_done: int, _total: int) -> None:
+            other = self.store.admin.backup(target)
+            refused.append(self.failureResultOf(other, StartupError))
+
+        value_of(self.store.admin.backup(target, progress))
+        self.assertIn("is under way", str(refused[0].value))
+        restored = self.mktemp()
+        restore(target, restored)
+
+    def test_restore_into_link(self) -> None:
+        """Where the state directory is a link (systemd makes one), its end is filled,
+        and the link stays."""
+        backup, real, link = self.mktemp(), self.mktemp(), self.mktemp()
+        self.backup(backup)
+        os.mkdir(real, 0o700)
+        os.symlink(os.path.abspath(real), link)
+        restore(backup, link)
+        self.assertTrue(os.path.islink(link))
+        self.assertIn("netservices.db", os.listdir(real))
+
+    def test_restore_inside(self) -> None:
+        """Where the directory cannot be replaced, as a mount point, it is filled."""
+        backup, directory = self.mktemp(), self.mktemp()
+        self.backup(backup)
+        os.mkdir(directory, 0o700)
+        self.patch(restoring, "_can_be_replaced", lambda directory: False)
+        before = os.stat(directory).st_ino
+        restore(backup, directory)
+        self.assertEqual(before, os.stat(directory).st_ino)
+        self.assertEqual(
+            {"netservices.db", "files", "blobs"}, set(os.listdir(directory))
+        )
+
+    def test_manifest_nonsense(self) -> None:
+        """Whatever a manifest says, one line says that it is none."""
+        backup, target = self.mktemp(), self.mktemp()
+        self.backup(backup)
+        path = os.path.join(backup, "manifest.json")
+        with open(path, encoding="ascii") as file:
+            good = json.load(file)
+        for nonsense in (
+            {},
+            [],
+            {**good, "files": []},
+            {**good, "files": [["a"]]},
+            {**good, "files": [["a/netservices.db", "many", ""]]},
+            {**good, "schema_version": "x"},
+        ):
+            with open(path, "w", encoding="ascii") as file:
+                json.dump(nonsense, file)
+            error = self.assertRaises(StartupError, restore, backup, target)
+            self.assertIn("is not the manifest of a backup", str(error))
+            self.assertFalse(os.path.exists(target))
 
     def test_restore_into_something(self) -> None:
         """A directory that is not empty is refused, and left alone."""

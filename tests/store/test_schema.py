@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,6 +14,7 @@ from netservices.core.deferreds import value_of
 from netservices.core.errors import StartupError
 from netservices.store import migrations
 from netservices.store.connections import connect, pragma
+from netservices.store.directory import check_entries
 from netservices.store.schema import migrate
 from netservices.store.sqlite import SQLiteStore
 from netservices.units import CreateDomain, Unit
@@ -49,6 +52,18 @@ class SchemaTests(SynchronousTestCase):
         value_of(store.open())
         self.addCleanup(store.close)
         return store
+
+    def as_nobody(self, function: Callable[..., object], *arguments: Any) -> Exception:
+        """The StartupError of ``function``, called without rights in the directory."""
+        here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, here)
+        os.chdir(self.directory)
+        os.seteuid(65534)
+        try:
+            return self.assertRaises(StartupError, function, *arguments)
+        finally:
+            os.seteuid(0)
+            os.fchdir(here)
 
     def load(self, version: int) -> None:
         """Make the database as the release with that version made it."""
@@ -146,7 +161,31 @@ class SchemaTests(SynchronousTestCase):
         store = SQLiteStore(self.directory, type(SMALL)(free_space_floor=1 << 60), None)
         error = self.assertRaises(StartupError, value_of, store.open())
         self.assertIn("make room", str(error))
-        self.assertFalse(os.path.exists(self.path))
+        self.assertEqual([], os.listdir(self.directory))
+
+    def test_wrong_kind(self) -> None:
+        """A file where a directory belongs, and the reverse, is named."""
+        for name, make in (("blobs", os.mknod), ("store.lock", os.mkdir)):
+            entry = os.path.join(self.directory, name)
+            make(entry)
+            error = self.assertRaises(StartupError, self.open)
+            self.assertIn(f"{name}: a ", str(error))
+            self.assertIn("in the way", str(error))
+            os.rmdir(entry) if os.path.isdir(entry) else os.unlink(entry)
+
+    def test_parts_of_somebody_else(self) -> None:
+        """A part that root left and the server may not write is named, with the way
+        out."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can give things away")
+        os.chmod(self.directory, 0o700)
+        os.chown(self.directory, 65534, 65534)
+        for name in ("netservices.db", "netservices.db-wal", "store.lock", "spare"):
+            entry = os.path.join(self.directory, name)
+            os.close(os.open(entry, os.O_CREAT | os.O_WRONLY, 0o600))
+            error = self.as_nobody(check_entries, ".", (name,), ())
+            self.assertIn(f"{name} belongs to root", str(error))
+            self.assertIn("chown", str(error))
 
     def test_file_in_the_way(self) -> None:
         """A state directory that is a file is refused with the way out."""

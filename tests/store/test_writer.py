@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, gatherResults
+from twisted.internet.defer import CancelledError, DeferredList, gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import value_of
 from netservices.interfaces import (
+    OutcomeUnknown,
     StoreBusy,
     StoreReadOnly,
     StoreUnavailable,
 )
-from netservices.store.jobs import Group
+from netservices.store.jobs import Group, Job
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
 from netservices.store.weigh import octets_of
@@ -70,6 +73,41 @@ class GroupTests(TestCase):
         store = await self.make_store(group_octets=100_000, group_time=10.0)
         await gatherResults([store.apply(put(n, 40_000)) for n in range(30)])
         self.assertLessEqual(max(self.groups), 3)
+
+    async def test_engine_that_raises(self) -> None:
+        """Whatever goes wrong in a group, each of its units is told, and the next group
+        is committed."""
+        store = await self.make_store(group_time=10.0)
+        commit = store._engine.commit
+
+        def raising(first: Job, more: Callable[[], Job | None]) -> Group:
+            store._engine.commit = commit  # type: ignore[method-assign]
+            while more() is not None:
+                pass
+            raise RuntimeError("out of memory")
+
+        store._engine.commit = raising  # type: ignore[method-assign]
+        waiting = [store.apply(put(number)) for number in range(10)]
+        # The thread may have begun before the last ones came; those are committed.
+        told = await DeferredList(waiting, consumeErrors=True)
+        self.assertFalse(told[0][0])
+        for is_done, failure in told:
+            if not is_done:
+                failure.trap(OutcomeUnknown)
+        await store.apply(put(1))
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
+    async def test_full_while_copying(self) -> None:
+        """Where the log cannot be copied for want of space, the store is readonly and
+        takes deletions; it has not failed."""
+        store = await self.make_store()
+        await store.apply(put(1))
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        store._engine.doubt(error)
+        self.assertEqual("readonly", store.state)
+        await store.apply(Unit((DeleteValue("n", b"1"),)))
+        await self.assertFailure(store.apply(put(2)), StoreReadOnly)
 
     async def test_busy(self) -> None:
         """More units waiting than the limit are refused at once; then it goes on."""
