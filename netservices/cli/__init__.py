@@ -7,7 +7,9 @@ force.
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -42,7 +44,33 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+class WholeCommand(LazyGroup):
+    """The command itself: what befalls its output is one line, too."""
+
+    def main(self, *args: Any, **keywords: Any) -> Any:
+        """Run; standard streams that the caller has closed are stood in for."""
+        from netservices.cli.output import stand_in_for_closed_streams
+
+        stand_in_for_closed_streams()
+        return super().main(*args, **keywords)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except OSError as problem:
+            if problem.errno == errno.EPIPE or problem.filename is not None:
+                raise  # whoever read has seen enough; click ends quietly
+            from netservices.cli.output import discard_output
+
+            discard_output()
+            raise click.ClickException(
+                f"the answer cannot be printed: {problem.strerror}; what the command"
+                " was to do is done"
+            ) from None
+
+
+@click.group(cls=WholeCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--state",
     metavar="DIR",

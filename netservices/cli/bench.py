@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -46,10 +46,14 @@ class Bench:
 
     @classmethod
     @contextmanager
-    def opened(cls, configuration: Configuration) -> Iterator[Bench]:
-        """The store of the configuration's state directory, closed at the end."""
+    def opened(
+        cls, configuration: Configuration, opening: AbstractContextManager[None]
+    ) -> Iterator[Bench]:
+        """The store of the configuration's state directory, closed at the end; it is
+        opened within ``opening``."""
         store = SQLiteStore(configuration.state_directory, configuration.store, None)
-        value_of(store.open())
+        with opening:
+            value_of(store.open())
         try:
             with _refusals_in_words():
                 yield cls(store, configuration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,28 @@ import click
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for scripts."
 )
+
+
+def stand_in_for_closed_streams() -> None:
+    """Fill the places of closed standard streams, or the next file that is opened, such
+    as the database, would get their numbers.
+
+    There is nothing to read then, and writing to standard output fails.
+    """
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_RDONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
+
+
+def discard_output() -> None:
+    """Let Python's last flush of standard output succeed, whatever it holds."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def show(

@@ -35,9 +35,11 @@ class Workplace:
     def configuration(self) -> Configuration:
         """The server's settings, as it would read them."""
         flags = {}
-        if self.state_option:
-            flags["--state"] = ("server.state", os.path.abspath(self.state_option))
+        if self.state_option == "":
+            raise _WrongConfiguration("--state: the name of a directory is wanted")
         with _in_words():
+            if self.state_option:
+                flags["--state"] = ("server.state", os.path.abspath(self.state_option))
             return load(CommandLine(file=self.config_option or "", flags=flags))
 
     @property
@@ -50,22 +52,31 @@ class Workplace:
         """The store of an existing state directory.
 
         With ``as_owner``, root becomes the owner of the directory first and for good,
-        so that it leaves no file behind that the server cannot write.
+        so that it leaves no file behind that the server cannot write; without, only
+        while the store is opened.
         """
         self._require_state()
         if as_owner:
             _become_owner(self.directory)
-        with _in_words(), Bench.opened(self.configuration) as bench:
+        opening = _acting_as_owner(self.directory)
+        with _in_words(), Bench.opened(self.configuration, opening) as bench:
             yield bench
         if bench.has_written:
             self.tell_server()
 
     def _require_state(self) -> None:
-        if not os.path.exists(os.path.join(self.directory, "netservices.db")):
+        try:
+            os.stat(os.path.join(self.directory, "netservices.db"))
+        except PermissionError as problem:
+            raise click.ClickException(
+                f"{self.directory}: {problem.strerror}; run this as root, or as the"
+                " user of the server"
+            ) from None
+        except OSError:
             raise click.ClickException(
                 f"{self.directory} holds no netservices state; say which with "
                 "--state DIR or --config FILE, or start the server once to make it"
-            )
+            ) from None
 
     def tell_server(self) -> None:
         """Have a running server read what changed; silent where none runs."""
@@ -123,6 +134,22 @@ def _in_words() -> Iterator[None]:
         raise click.ClickException(
             f"{problem.filename or 'the state directory'}: {problem.strerror}"
         ) from None
+
+
+@contextmanager
+def _acting_as_owner(directory: str) -> Iterator[None]:
+    """Within, root acts as the owner of ``directory``: what is made there is his."""
+    owner, group = os.stat(directory), os.getegid()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
 
 
 def _become_owner(directory: str) -> None:
