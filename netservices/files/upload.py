@@ -27,7 +27,7 @@ import os
 import time
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, DeferredLock, fail
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -104,6 +104,7 @@ class Upload:
         self._base_size = 0
         self._continues_partial = False
         self._is_settled = False
+        self._ending = DeferredLock()
         if beginning is None:
             self._writing = Writing(volume, None, Tally())
         else:
@@ -139,6 +140,13 @@ class Upload:
     async def commit(self) -> Node:
         """Give the file its name; see ``IUpload``."""
         self._settle()
+        await self._ending.acquire()
+        try:
+            return await self._commit()
+        finally:
+            self._ending.release()
+
+    async def _commit(self) -> Node:
         await self._writing.flush()
         if self._writing.problem is not None:
             raise self._writing.problem
@@ -233,20 +241,23 @@ class Upload:
     async def abort(self, keep_partial: bool = False) -> None:
         """Leave the target as it was; see ``IUpload``."""
         was_settled, self._is_settled = self._is_settled, True
-        if (
-            was_settled
-            and self._writing.temporary is None
-            and not self._writing.pending
-        ):
-            return
-        await self._writing.flush()
+        # A commit under way uses what an abort gives back: its outcome counts.
+        await self._ending.acquire()
         try:
-            if not (keep_partial and self._is_worth_keeping() and await self._kept()):
+            await self._writing.flush()
+            is_over = (
+                was_settled
+                and self._writing.temporary is None
+                and not self._writing.pending
+            )
+            may_keep = not is_over and keep_partial and self._is_worth_keeping()
+            if not is_over and not (may_keep and await self._kept()):
                 await self._discard()
         finally:
             self._writing.forget()
             self._reservation.release()
             self._writing.temporary = None
+            self._ending.release()
 
     def _is_worth_keeping(self) -> bool:
         """A file that was continued in the middle is no beginning of anything."""

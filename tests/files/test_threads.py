@@ -17,6 +17,7 @@ from netservices.files.durable import Durability
 from netservices.files.work import Hops, Pace
 from netservices.interfaces import (
     DiskFull,
+    IsADirectory,
     NotFound,
     OutcomeUnknown,
     StoreBusy,
@@ -155,6 +156,71 @@ class BackPressureTests(ThreadedCase):
         self.wait(upload.abort())
         self.assertEqual([], self.area())
         self.refuses(NotFound, self.tree.stat(("f",)))
+
+    def test_a_failing_first_write(self) -> None:
+        """An upload for which not even a temporary file can be made gives its promise
+        back, also where the failed commit came first."""
+        upload = self.wait(self.tree.begin_write(("f",)))
+
+        def full(disk: Any) -> Any:
+            raise OSError(28, "No space left on device")
+
+        self.patch(placing, "new_temporary", full)
+        upload.write(CHUNK)
+        self.refuses(DiskFull, upload.commit())
+        self.wait(upload.abort())
+        self.assertEqual(0, self.tree.volume.ledger.reserved_octets)
+
+
+class AbortDuringCommitTests(ThreadedCase):
+    """An abort that comes while a commit runs: the commit's outcome counts."""
+
+    def check(self, octets: int) -> None:
+        """The file is whole, and nothing is left of the upload."""
+        upload = self.wait(self.tree.begin_write(("f",)))
+        written = upload.write(b"x" * octets)
+        if written is not None:
+            self.wait(written)
+        may_go_on, place = Event(), placing.place
+        self.addCleanup(may_go_on.set)
+
+        def held(*args: Any) -> Any:
+            may_go_on.wait(60)
+            return place(*args)
+
+        self.patch(placing, "place", held)
+        committed = upload.commit()
+        aborted = upload.abort(keep_partial=True)
+        while self.tree.volume.hops._workers.unfinished > 1:
+            self.reactor.step()
+        self.assertNoResult(aborted)
+        may_go_on.set()
+        self.assertEqual(octets, self.wait(committed).size)
+        self.wait(aborted)
+        self.assertEqual(b"x" * octets, self.content("f"))
+        self.assertEqual([], self.area())
+        self.assertEqual(0, self.tree.volume.ledger.reserved_octets)
+        self.assertEqual(octets, self.wait(self.tree.usage()).used_octets)
+
+    def test_small(self) -> None:
+        """What is still in memory is not taken from under the commit."""
+        self.check(1000)
+
+    def test_large(self) -> None:
+        """The temporary file is not closed or removed under the commit."""
+        self.check(200_000)
+
+    def test_the_commit_fails(self) -> None:
+        """Then the abort removes what it left."""
+        upload = self.wait(self.tree.begin_write(("d",)))
+        upload.write(CHUNK * 2)
+        self.wait(self.tree.make_directory(("d",)))
+        committed = upload.commit()
+        aborted = upload.abort()
+        self.refuses(IsADirectory, committed)
+        self.wait(aborted)
+        self.assertEqual([], self.area())
+        self.assertEqual(0, self.tree.volume.ledger.reserved_octets)
 
 
 class CancelTests(ThreadedCase):
