@@ -62,6 +62,9 @@ BULK_OCTETS = 256 * 1024
 BACKLOG = 1024
 """Connections that may wait for ``accept``; the kernel caps it at ``somaxconn``."""
 
+ACCEPTS_A_TURN = 16
+"""Connections that a port takes before others have their turn; each costs 0.2 ms."""
+
 if TYPE_CHECKING:
     _Stream = tcp.Connection
 else:
@@ -191,7 +194,23 @@ class CorkedUNIXServer(SendAtOnce, unix.Server):
         return 0 if self._sendmsgQueue else super()._offer(data)
 
 
-class CorkedPort(tcp.Port):
+if TYPE_CHECKING:
+    _Port = tcp.Port
+else:
+    _Port = object
+
+
+class _FewAtOnce(_Port):
+    """Mixed in before one of Twisted's ports: a flood of connections leaves others
+    their turn.  By itself a port takes ever more of them at a time."""
+
+    def doRead(self) -> None:  # noqa: N802
+        """Accept what waits, up to ``ACCEPTS_A_TURN``."""
+        self.numberAccepts = min(self.numberAccepts, ACCEPTS_A_TURN)
+        super().doRead()
+
+
+class CorkedPort(_FewAtOnce, tcp.Port):
     """A listening TCP socket whose connections send at once.
 
     ``is_v6_only`` set to true keeps a socket on ``::`` from taking IPv4 connections
@@ -250,7 +269,7 @@ class CorkedPort(tcp.Port):
         """Not a word: what closes, and why, is said by its owner."""
 
 
-class CorkedUNIXPort(unix.Port):
+class CorkedUNIXPort(_FewAtOnce, unix.Port):
     """A listening UNIX socket; one that was adopted keeps its file and permissions."""
 
     transport = CorkedUNIXServer

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.write import (
+    ACCEPTS_A_TURN,
     BULK_OCTETS,
     SEND_OCTETS,
     CorkedServer,
@@ -396,6 +397,38 @@ class PortTests(TestCase):
             None
         )
         await gone
+
+    def test_few_connections_at_once(self) -> Deferred[Any]:
+        """However many wait, and waited before, a port takes a few at a time."""
+        made: list[Protocol] = []
+        factory = self.factory()
+        build = factory.buildProtocol
+
+        def note(address: Any) -> Any:
+            made.append(build(address))  # type: ignore[arg-type]
+            return made[-1]
+
+        factory.buildProtocol = note  # type: ignore[method-assign]
+        port: Any = listen_tcp(reactor, 0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        port.stopReading()
+        place = ("127.0.0.1", port.getHost().port)
+        for _ in range(3 * ACCEPTS_A_TURN):
+            self.addCleanup(socket.create_connection(place).close)
+        for turn in (1, 2, 3):
+            port.doRead()
+            self.assertEqual(turn * ACCEPTS_A_TURN, len(made))
+        ended: Deferred[None] = Deferred()
+
+        def lost(_reason: Any) -> None:
+            made.pop()
+            if not made:
+                ended.callback(None)
+
+        for protocol in tuple(made):
+            protocol.connectionLost = lost  # type: ignore
+            protocol.transport.abortConnection()  # type: ignore
+        return ended
 
     async def test_tcp6_only(self) -> None:
         """A port on :: for IPv6 only leaves the same IPv4 port free."""
