@@ -28,7 +28,7 @@ from zope.interface import implementer
 from netservices.plugin import DatagramAnswer
 
 LARGEST_DATAGRAM = 65535
-SECONDS_A_WAKE = 0.005
+SECONDS_A_WAKE = 0.002
 DATAGRAMS_A_CLOCK_LOOK = 16
 MOST_PLACES = 64
 """Distinct places of exceptions that are remembered, and so logged."""
