@@ -187,6 +187,16 @@ class LoginTests(MemoryFTP, SynchronousTestCase):
         self.assertEqual(b"PASS ****", self.talk.masked(b"pass secret"))
         self.assertEqual(b"PASS ****", self.talk.masked(b"\xff\xf4PASS secret"))
         self.assertEqual(b"USER alice", self.talk.masked(b"USER alice"))
+        self.assertEqual(b"RETR pass me", self.talk.masked(b"RETR pass me"))
+        for slip in (
+            b" PASS secret",
+            b"PASS\tsecret",
+            b"PASS:secret",
+            b"PA\0SS secret",
+            b"alice\rpass secret",
+            b"USERPASS secret",
+        ):
+            self.assertNotIn(b"secret", self.talk.masked(slip))
 
 
 class PlaintextTests(MemoryFTP, SynchronousTestCase):

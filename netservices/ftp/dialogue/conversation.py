@@ -13,6 +13,7 @@ soon as a line is held back by the transfer, only ABOR overtakes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -58,6 +59,7 @@ CLOSING = Reply(421, "The server is stopping; come back later", Then.CLOSE)
 
 _EXPECTED = (ProtocolError, FileProblem, StoreError)
 _MASKED = (b"PASS", b"ACCT")
+_MISSPELT = re.compile(rb"P[^A-Za-z]*A[^A-Za-z]*S[^A-Za-z]*S|ACCT", re.IGNORECASE)
 
 
 @define(eq=False)
@@ -171,9 +173,15 @@ class Conversation:
         return False
 
     def masked(self, line: bytes) -> bytes:
-        """The line as a log may show it."""
+        """The line as a log may show it: also a PASS that is not spelt well."""
         verb = _verb_of(line)
-        return verb + b" ****" if verb in _MASKED else line
+        if verb in _MASKED:
+            return verb + b" ****"
+        if verb.decode("ascii", "replace") not in self.commands.verbs:
+            found = _MISSPELT.search(line)
+            if found is not None:
+                return line[: found.end()] + b" ****"
+        return line
 
     def secured(self) -> None:
         """TLS is up: by AUTH, or from the first octet on an implicit port."""
