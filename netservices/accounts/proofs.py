@@ -75,7 +75,10 @@ class Proofs:
         self.seed = secrets.token_bytes(32)
         self.checker: ForeignChecker | None = None
         self._dummy = dummy_secret(settings)
-        self._default_domain: str | None = None
+        self._default_domain = ""
+        # How often domains have changed, and by which of these the default was read.
+        self._domain_changes = 1
+        self._default_read_at = 0
         self._renewals: set[Deferred[None]] = set()
 
     def changed(self, notices: tuple[Notice, ...]) -> None:
@@ -84,7 +87,7 @@ class Proofs:
             if notice.topic is Topic.ACCOUNT:
                 self.cache.forget(notice.object)
             elif notice.topic is Topic.DOMAIN:
-                self._default_domain = None
+                self._domain_changes += 1
 
     @as_deferred
     async def finish(self) -> None:
@@ -96,15 +99,17 @@ class Proofs:
 
     async def parse(self, login: str) -> WantedLogin:
         """The login in folded form; one that cannot exist keeps its text as key."""
-        if self._default_domain is None:
+        if self._default_read_at != self._domain_changes:
+            changes = self._domain_changes
             domains = await self._records.domains()
             self._default_domain = domains[0].name if domains else ""
+            self._default_read_at = changes
         return self.parse_now(login)
 
     def parse_now(self, login: str) -> WantedLogin:
         """As ``parse``, with the default domain that is known by now."""
         try:
-            name, domain = split_login(login, self._default_domain or "")
+            name, domain = split_login(login, self._default_domain)
         except BadName:
             return WantedLogin(login[:_LONGEST_KEY].lower())
         return WantedLogin(f"{name}@{domain}", name, domain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netservices.interfaces import LoginRefused
+from netservices.units import CreateDomain
 from netservices.values import Origin
 from tests.accounts.workbench import AFAR, CHEAP, HERE, PASSWORD, AccountsTestCase
 
@@ -50,6 +51,16 @@ class LimitedLoginTests(AccountsTestCase):
             self.assertFalse(self.accounts.unlock(name))
             self.login("joe", PASSWORD, AFAR)
             self.assertEqual(1, len(self.events.named("unlocked")))
+
+    def test_unlock_after_a_change_of_domains(self) -> None:
+        """
+        A short login is understood right after a domain came or went, before anybody
+        has logged in again.
+        """
+        self.wrong(AFAR, 10)
+        self.apply(CreateDomain("example.net"))
+        self.assertTrue(self.accounts.unlock("joe"))
+        self.login("joe", PASSWORD, AFAR)
 
     def test_lockout_elsewhere(self) -> None:
         """
