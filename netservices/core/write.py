@@ -258,11 +258,12 @@ class CorkedPort(_FewAtOnce, tcp.Port):
             if self.addressFamily == socket.AF_INET6:
                 address = tcp._resolveIPv6(self.interface, self.port)
             made.bind(address)
+            # Where another socket was bound here too, this is what fails.
+            made.listen(self.backlog)
         except OSError as error:
             if made is not None:
                 made.close()
             raise CannotListenError(self.interface, self.port, error) from None
-        made.listen(self.backlog)
         return made
 
     def _logConnectionLostMsg(self) -> None:  # noqa: N802

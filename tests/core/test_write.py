@@ -6,7 +6,7 @@ import os
 import select
 import socket
 import struct
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor as live_reactor
 from twisted.internet.defer import Deferred
@@ -21,6 +21,7 @@ from netservices.core.write import (
     ACCEPTS_A_TURN,
     BULK_OCTETS,
     SEND_OCTETS,
+    CorkedPort,
     CorkedServer,
     CorkedUNIXServer,
     adopt_listener,
@@ -453,6 +454,41 @@ class PortTests(TestCase):
             self.factory(),
             interface="127.0.0.1",
         )
+
+    def test_port_taken_after_the_bind(self) -> None:
+        """Two sockets may be bound to one port until one listens: the other's failure
+        is CannotListenError as well, and leaves no socket open."""
+        made: list[socket.socket] = []
+
+        class Slow(CorkedPort):
+            """Another process listens between the two steps."""
+
+            def createInternetSocket(self) -> socket.socket:  # noqa: N802
+                """A socket whose address somebody takes in time."""
+                one = super().createInternetSocket()
+                rival = socket.socket()
+                rival.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                rival.bind(("127.0.0.1", 0))
+                self.port = rival.getsockname()[1]
+                one.bind(("127.0.0.1", self.port))
+                rival.listen()
+                made.extend((one, rival))
+                return cast(socket.socket, Bound(one))
+
+        class Bound:
+            """A socket that has been bound already."""
+
+            def __init__(self, one: socket.socket) -> None:
+                self.one = one
+                self.listen, self.close = one.listen, one.close
+
+            def bind(self, address: Any) -> None:
+                """Done."""
+
+        port = Slow(0, self.factory(), interface="127.0.0.1", reactor=reactor)
+        self.addCleanup(lambda: made[1].close())
+        self.assertRaises(CannotListenError, port.startListening)
+        self.assertEqual(-1, made[0].fileno())
 
     async def test_unix(self) -> None:
         """A UNIX socket serves, and its file goes when it is closed."""
