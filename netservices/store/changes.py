@@ -128,8 +128,10 @@ class ChangeFeed:
         version = pragma(connection, "data_version")
         if version == self._data_version:
             return 0
+        count = self._catch_up(connection)
+        # Not before: what could not be read is looked for again.
         self._data_version = version
-        return self._catch_up(connection)
+        return count
 
     def _catch_up(self, connection: Connection) -> int:
         count = 0

@@ -24,6 +24,9 @@ from netservices.store.settings import StoreSettings
 
 T = TypeVar("T")
 
+_UNREADABLE = (sqlite3.Error, OverflowError, UnicodeError)
+"""What the engine raises; the last two for keys that it could never hold."""
+
 
 class Readers:
     """Runs functions of a connection; ``reactor=None`` runs all of them at once."""
@@ -64,7 +67,7 @@ class Readers:
             return succeed(read(self._near))
         except StoreError:
             return fail()
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             return fail(StoreUnavailable(f"reading failed: {error}"))
 
     def far(self, read: Callable[[Connection], T]) -> Deferred[T]:
@@ -92,6 +95,6 @@ def _translated(failure: Failure) -> Failure:
     """The store's own error for what the engine or the pool raised."""
     if failure.check(TooManyWaiting):
         return Failure(StoreBusy("too many reads wait already"))
-    if failure.check(NotRunning, sqlite3.Error):
+    if failure.check(NotRunning, *_UNREADABLE):
         return Failure(StoreUnavailable(f"reading failed: {failure.value}"))
     return failure

@@ -147,7 +147,7 @@ class SQLiteStore:
         if self._reactor is None:
             return
         for function, seconds in (
-            (self._poll, self.settings.poll_interval),
+            (self.look_around, self.settings.poll_interval),
             (self.keep_house, self.settings.housekeeping_interval),
         ):
             loop = LoopingCall(function)
@@ -155,8 +155,20 @@ class SQLiteStore:
             loop.start(seconds, now=False).addErrback(self._loop_failed)
             self._loops.append(loop)
 
-    def _poll(self) -> None:
-        self.changes.poll().addErrback(self._missed)
+    def look_around(self) -> Deferred[None]:
+        """See what other processes committed, and whether a full disk has space
+        again."""
+        return Deferred.fromCoroutine(self._look_around())
+
+    async def _look_around(self) -> None:
+        try:
+            await self.changes.poll()
+            if self._engine.state == "readonly":
+                # Each commit looks at the disk; but while the store is readonly,
+                # those who ask for its state before they write commit nothing.
+                await self.apply(Unit(()))
+        except StoreError as error:
+            self._log.warn("looking for changes failed: {error}", error=error)
 
     def keep_house(self) -> Deferred[None]:
         """Remove what has expired: tokens, notices, values, content."""
@@ -171,9 +183,6 @@ class SQLiteStore:
                 await self._workers.call(self._engine.blob_files.sweep, before)
         except StoreError as error:
             self._log.warn("housekeeping waits: {error}", error=error)
-
-    def _missed(self, failure: Failure) -> None:
-        self._log.warn("looking for changes failed: {failure}", failure=failure)
 
     def _loop_failed(self, failure: Failure) -> None:
         self._log.failure("a loop of the store ended", failure)

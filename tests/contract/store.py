@@ -172,6 +172,18 @@ class UnitContract:
         self.assertEqual("ready", store.state)
         self.flushLoggedErrors()  # type: ignore[attr-defined]
 
+    async def test_bad_key(self) -> None:
+        """Asking for what the engine could never hold fails with the store's own
+        error, and in a Deferred."""
+        store = await self.make_store()
+        for asked in (
+            store.records.account_by_id(10**30),
+            store.records.account("joe", "\ud800"),
+            store.records.accounts("\ud800"),
+            store.file_records.usage("\udcff"),
+        ):
+            await self.refused(StoreUnavailable, asked)
+
     async def test_closed(self) -> None:
         """A closed store refuses reads and writes; closing it twice is fine."""
         store = await self.make_store()

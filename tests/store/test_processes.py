@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Iterable
 
@@ -11,6 +12,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
+from netservices.interfaces import StoreUnavailable
+from netservices.store import changes
+from netservices.store.changes import read_notices
 from netservices.store.sqlite import SQLiteStore
 from netservices.units import AddToValue, Unit
 from netservices.values import Notice, Topic
@@ -25,6 +29,10 @@ async def write_elsewhere(directory: str, count: int) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert status == 0, err
+
+
+def _broken(*_: object) -> tuple[Notice, ...]:
+    raise sqlite3.OperationalError("disk I/O error")
 
 
 class TwoProcessTests(TestCase):
@@ -54,6 +62,17 @@ class TwoProcessTests(TestCase):
         )
         self.assertEqual(0, await store.changes.poll())
         self.assertEqual(b"3", await store.values.get("other", b"c"))
+
+    async def test_poll_after_a_failure(self) -> None:
+        """What could not be read when it was news is handed on by the next poll."""
+        store = await self.make_store()
+        await write_elsewhere(str(store.directory), 2)
+        self.patch(changes, "read_notices", _broken)
+        await self.assertFailure(store.changes.poll(), StoreUnavailable)
+        self.assertEqual([], self.heard)
+        self.patch(changes, "read_notices", read_notices)
+        await store.changes.poll()
+        self.assertEqual([1, 2], [notice.seq for notice in self.heard])
 
     async def test_own_after_others(self) -> None:
         """Notices of others come before a later one of our own, without a poll."""

@@ -109,6 +109,17 @@ class GroupTests(TestCase):
         await store.apply(Unit((DeleteValue("n", b"1"),)))
         await self.assertFailure(store.apply(put(2)), StoreReadOnly)
 
+    async def test_space_again(self) -> None:
+        """A readonly store is ready again soon after there is space, also where nobody
+        writes: uploads ask for its state first."""
+        store = await self.make_store()
+        store._engine._give_up_spare()
+        self.assertEqual("readonly", store.state)
+        # The disk is looked at once a second, and that is over.
+        store._engine._space._looked = 0.0
+        await store.look_around()
+        self.assertEqual("ready", store.state)
+
     async def test_busy(self) -> None:
         """More units waiting than the limit are refused at once; then it goes on."""
         store = await self.make_store(queue_units=20)
