@@ -46,6 +46,7 @@ from netservices.core.settings import (
     setting,
     settings,
 )
+from netservices.core.trace import Trace, trace_to_log
 from netservices.interfaces import IAccounts, ICertificates, IEvents, IFiles, IStore
 
 __all__ = [
@@ -128,6 +129,12 @@ class Services:
     """The whole configuration: ``settings.server``, ``settings.accounts``, ``.ftp``,
     ..."""
 
+    @property
+    def trace(self) -> Trace | None:
+        """What shows conversations in the log, for ``LineSession`` and its like; None
+        unless ``log.trace`` is set."""
+        return trace_to_log if self.settings.log.trace else None
+
 
 @define
 class Server:
@@ -145,6 +152,9 @@ class Server:
     stream: IProtocolFactory | None = None
     roles: Mapping[str, IProtocolFactory] = attrs.field(factory=dict)
     datagram: DatagramAnswer | None = None
+    traces_datagrams: bool = False
+    """Whether ``datagram`` writes the trace itself, where ``log.trace`` is set; the
+    framework shows octets only."""
     start: Callable[[], Deferred[None] | None] | None = None
     reload: Callable[[], Deferred[None] | None] | None = None
     drain: Callable[[], Deferred[None] | None] | None = None

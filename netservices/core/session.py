@@ -21,6 +21,7 @@ from contextlib import suppress
 from os import urandom
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -39,7 +40,7 @@ from netservices.core.exchange import (
     Exchange,
 )
 from netservices.core.lines import LineBuffer
-from netservices.core.trace import Trace
+from netservices.core.trace import Trace, place
 from netservices.core.wheel import Wheel
 from netservices.tls.layer import start_tls
 
@@ -57,7 +58,8 @@ class LineSession(Exchange, Protocol):
     """One connection of a line protocol.
 
     ``tls_context`` is what ``Then.START_TLS`` uses: a context, or a function that
-    returns the one for the next handshake.  ``trace`` sees every line, masked.
+    returns the one for the next handshake.  ``trace`` sees every line, masked, and in
+    angle brackets when the connection begins, is secured and ends.
     """
 
     __slots__ = (
@@ -182,6 +184,8 @@ class LineSession(Exchange, Protocol):
         with suppress(AttributeError):
             self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
+        if self._trace is not None:
+            self._show("C", _connects(self.transport, self.is_secure))
         self._touch()
         self._wheel.watch(self)
         self._is_working = True
@@ -202,6 +206,12 @@ class LineSession(Exchange, Protocol):
         if self._has_ended:
             return
         self._has_ended = True
+        if self._trace is not None:
+            is_clean = reason.check(ConnectionDone) is not None
+            self._show(
+                "S" if self._holds & CLOSED else "C",
+                b"<closes>" if is_clean else b"<breaks off>",
+            )
         self._holds |= CLOSED
         self._wheel.unwatch(self)
         self._buffer.clear()
@@ -269,6 +279,7 @@ class LineSession(Exchange, Protocol):
     def _secured(self, _layer: object) -> None:
         """The handshake is complete."""
         self._holds &= ~SECURING
+        self._show("C & S", b"<TLS>")
         try:
             self.dialogue.secured()
         except Exception as error:
@@ -315,6 +326,20 @@ class LineSession(Exchange, Protocol):
                 self.transport.pauseProducing()
             else:
                 self.transport.resumeProducing()
+
+
+def _connects(transport: Any, is_secure: bool) -> bytes:
+    """What a trace shows of a new connection."""
+    words = [
+        f"{word} {place(address)}"
+        for word, address in (
+            ("from", transport.getPeer()),
+            ("to", transport.getHost()),
+        )
+        if hasattr(address, "port")
+    ]
+    words += ["with TLS"] if is_secure else []
+    return " ".join(["<connects", *words]).encode() + b">"
 
 
 class LineFactory(Factory):

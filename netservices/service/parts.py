@@ -22,6 +22,7 @@ from netservices.config.endpoint import Endpoint
 from netservices.config.loading import Configuration, Protocol
 from netservices.core.errors import ConfigurationError
 from netservices.core.limits import Limits
+from netservices.core.trace import traced
 from netservices.events import Events
 from netservices.files.service import Files
 from netservices.listen import refuse_unfit
@@ -93,6 +94,8 @@ def _make_server(protocol: Protocol, services: Services) -> Server:
         raise ConfigurationError(f"[{name}]: {error}") from error
     for endpoint in protocol.endpoints:
         refuse_unfit(name, endpoint, server)
+    if server.datagram is not None and not server.traces_datagrams:
+        server.datagram = traced(server.datagram, services.trace)
     return server
 
 

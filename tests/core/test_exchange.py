@@ -262,14 +262,17 @@ class TraceTests(TalkTests):
     """What a trace shows."""
 
     def test_trace(self) -> None:
-        """Every line of both sides, with the session's id, secrets masked."""
+        """Every line of both sides, with the session's id, secrets masked; and when the
+        connection began and ended."""
         seen: list[tuple[str, str, bytes]] = []
         peer = self.connect(
             trace=lambda *line: seen.append(line), session_id="s1", max_line_octets=20
         )
         peer.send(b"ECHO secret\r\nWAIT\r\nNOOP\r\n" + b"x" * 30 + b"\r\n")
         self.talk.fire("226-two\r\n226 lines")
+        peer.leave()
         expected = [
+            ("C", b"<connects from 127.0.0.2:50000 to 127.0.0.1:21>"),
             ("S", b"220 hello"),
             ("C", b"ECHO ****"),
             ("S", b"200 secret"),
@@ -281,6 +284,7 @@ class TraceTests(TalkTests):
             ("S", b"226 lines"),
             ("C", b"(an overlong line)"),
             ("S", b"500 too long"),
+            ("C", b"<closes>"),
         ]
         self.assertEqual([("s1", *line) for line in expected], seen)
 

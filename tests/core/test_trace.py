@@ -6,7 +6,7 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from netservices.core.trace import printable, trace_to_log
+from netservices.core.trace import Trace, printable, trace_to_log, traced
 
 
 class TraceTests(TestCase):
@@ -26,3 +26,25 @@ class TraceTests(TestCase):
         observer = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
         trace_to_log("s1", "C", b"CWD {x}")
         self.assertEqual(["s1 C: CWD {x}"], [formatEvent(e) for e in observer])
+
+    def test_datagrams(self) -> None:
+        """A datagram and its answer are a line each, silence too; without a trace
+        nothing comes between."""
+        seen: list[tuple[str, str, bytes]] = []
+        show: Trace = lambda *line: seen.append(line)  # noqa: E731
+
+        def upper(data: bytes, address: object, local: object) -> bytes | None:
+            return data.upper() or None
+
+        answer = traced(upper, show)
+        self.assertEqual(b"A", answer(b"a", ("127.0.0.1", 5000), None))
+        self.assertIsNone(answer(b"", ("127.0.0.1", 5000), None))
+        way = "127.0.0.1 udp"
+        expected = [
+            (way, "C", b"a"),
+            (way, "S", b"A"),
+            (way, "C", b""),
+            (way, "S", b"<silence>"),
+        ]
+        self.assertEqual(expected, seen)
+        self.assertIs(upper, traced(upper, None))

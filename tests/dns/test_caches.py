@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.dns.dialogue.exact import ExactAnswers
-from netservices.dns.dialogue.trace import query_line, reply_line
+from netservices.dns.server.trace import query_line, reply_lines
 from netservices.dns.wire import codes
 from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.edns import Edns
@@ -142,16 +142,18 @@ class TraceTests(SynchronousTestCase):
     """Lines for people."""
 
     def test_lines(self) -> None:
-        """A question and its reply, one line each."""
+        """A question in a line; its reply in one for the whole and one a record."""
         data = question("www.example.com.", "A", edns=Edns(1232, True), flags=codes.RD)
         self.assertEqual("www.example.com. IN A rd do 1232", query_line(data))
         reply = make_dialogue().answer(data, LOOPBACK)
         size = len(reply or b"")
+        lines = reply_lines(reply)
         self.assertEqual(
-            f"NOERROR aa rd answer 2 authority 2 additional 2, {size} octets",
-            reply_line(reply),
+            f"NOERROR aa rd answer 2 authority 2 additional 2, {size} octets", lines[0]
         )
-        self.assertEqual("(silence)", reply_line(None))
+        self.assertEqual(6, len(lines[1:]))
+        self.assertIn("answer www.example.com. ", lines[1])
+        self.assertEqual(["(silence)"], reply_lines(None))
         self.assertEqual(
             "3 octets, no message: shorter than a header", query_line(b"abc")
         )

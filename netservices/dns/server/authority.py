@@ -14,9 +14,9 @@ from netservices.core.wheel import Wheel
 from netservices.dns.backend import ZoneBackend
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
-from netservices.dns.dialogue.trace import query_line, reply_line
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.stream import Answer, StreamFactory
+from netservices.dns.server.trace import query_line, reply_lines
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire import codes
 from netservices.dns.wire.names import name_text
@@ -114,7 +114,8 @@ def _traced(answer: Answer) -> Answer:
         reply = answer(data, client)
         way = f"{client.address} {client.transport.name.lower()}"
         _log.info("{way} C: {line}", way=way, line=query_line(data))
-        _log.info("{way} S: {line}", way=way, line=reply_line(reply))
+        for line in reply_lines(reply):
+            _log.info("{way} S: {line}", way=way, line=line)
         return reply
 
     return trace
@@ -133,6 +134,7 @@ def make_server(settings: DNSSettings, services: Services) -> Server:
     return Server(
         stream=authority.streams,
         datagram=authority.datagram,
+        traces_datagrams=True,
         start=authority.start,
         reload=authority.reload,
         stop=authority.stop,

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IAddress
 
 from netservices.core.errors import ConfigurationError
 from netservices.core.session import LineFactory
-from netservices.core.trace import Trace, trace_to_log
+from netservices.core.trace import Trace
 from netservices.core.wheel import Wheel
 from netservices.ftp.policy import Policy
 from netservices.ftp.server.control import ControlSession, address_of
@@ -95,7 +95,7 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         connections,
         Wheel(reactor),
         services.certificates.server_context,
-        trace_to_log if services.settings.log.trace else None,
+        services.trace,
         LineFactory(lambda address: server.make_session(address)),
     )
     return Server(stream=server.factory, stop=server.stop, status=server.status)

@@ -1,12 +1,15 @@
-"""Questions and replies as one line each, for the trace."""
+"""Questions and replies as lines for people, for the trace."""
 
 from __future__ import annotations
 
 from netservices.core.errors import SyntaxProblem
 from netservices.dns.wire import codes
 from netservices.dns.wire.codes import class_name, rcode_name, type_name
-from netservices.dns.wire.message import Message
+from netservices.dns.wire.message import Message, Record
 from netservices.dns.wire.names import name_text
+from netservices.dns.zonefile.texts import rdata_text
+
+_SHOWN_RECORDS = 50
 
 _FLAGS = (
     (codes.AA, "aa"),
@@ -37,18 +40,37 @@ def query_line(data: bytes) -> str:
     return " ".join(words)
 
 
-def reply_line(data: bytes | None) -> str:
-    """``NOERROR aa answer 1 authority 2 additional 0, 96 octets``."""
+def reply_lines(data: bytes | None) -> list[str]:
+    """``NOERROR aa answer 1 authority 2 additional 0, 96 octets``, and a line for each
+    record."""
     if data is None:
-        return "(silence)"
+        return ["(silence)"]
     try:
         message = Message.parse(data)
     except SyntaxProblem as problem:
-        return f"{len(data)} octets, no message: {problem}"
+        return [f"{len(data)} octets, no message: {problem}"]
     words = [rcode_name(message.rcode), *_flag_words(message)]
+    records = []
     for name in ("answer", "authority", "additional"):
-        words.append(f"{name} {len(getattr(message, name))}")
-    return " ".join(words) + f", {len(data)} octets"
+        found: tuple[Record, ...] = getattr(message, name)
+        words.append(f"{name} {len(found)}")
+        records += [f"{name} {_record_text(record)}" for record in found]
+    shown = records[:_SHOWN_RECORDS]
+    if len(records) > len(shown):
+        shown.append(f"and {len(records) - len(shown)} more")
+    return [" ".join(words) + f", {len(data)} octets", *shown]
+
+
+def _record_text(record: Record) -> str:
+    return " ".join(
+        (
+            name_text(record.name),
+            str(record.ttl),
+            class_name(record.class_),
+            type_name(record.type),
+            rdata_text(record.type, record.rdata),
+        )
+    )
 
 
 def _flag_words(message: Message) -> list[str]:
