@@ -64,6 +64,23 @@ async def _resume(coroutine: Coroutine[Any, Any, T], waiting_for: Any) -> T:
                 return cast(T, stop.value)
 
 
+def shielded(
+    inner: Deferred[T], discard: Callable[[T], object] | None = None
+) -> Deferred[T]:
+    """``inner``, but cancelling drops interest only; ``discard`` gets a result that
+    nobody wants any more."""
+    outer: Deferred[T] = Deferred()
+
+    def deliver(result: T | Failure) -> None:
+        if not outer.called:
+            outer.callback(result)
+        elif discard is not None and not isinstance(result, Failure):
+            discard(result)
+
+    inner.addBoth(deliver)
+    return outer
+
+
 def value_of(deferred: Deferred[T]) -> T:
     """The result of a Deferred that has already fired; raises its failure.
 

@@ -7,6 +7,7 @@ import os
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
+from netservices.core.deferreds import shielded
 from netservices.files import area, names, placing
 from netservices.files.content import Tally
 from netservices.files.continuing import continue_file, continue_partial
@@ -19,7 +20,7 @@ from netservices.files.quota import Reservation
 from netservices.files.reading import OpenFile
 from netservices.files.upload import Beginning, Destination, Upload
 from netservices.files.volume import Volume
-from netservices.files.work import shielded, unstoppable
+from netservices.files.work import unstoppable
 from netservices.interfaces import (
     Conflict,
     DiskFull,

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from netservices.core.deferreds import shielded
 from netservices.core.threads import NotRunning, TooManyWaiting, Workers
 from netservices.files.problems import translated
 from netservices.interfaces import StoreBusy, StoreUnavailable
@@ -51,23 +52,6 @@ def _refused(failure: Failure) -> Any:
     if failure.check(NotRunning):
         raise StoreUnavailable("the file service is not running")
     return failure
-
-
-def shielded(
-    inner: Deferred[T], discard: Callable[[T], object] | None = None
-) -> Deferred[T]:
-    """``inner``, but cancelling drops interest only; ``discard`` gets a result that
-    nobody wants any more."""
-    outer: Deferred[T] = Deferred()
-
-    def deliver(result: T | Failure) -> None:
-        if not outer.called:
-            outer.callback(result)
-        elif discard is not None and not isinstance(result, Failure):
-            discard(result)
-
-    inner.addBoth(deliver)
-    return outer
 
 
 def unstoppable(

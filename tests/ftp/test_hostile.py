@@ -21,6 +21,8 @@ from netservices.core.settings import PortRange
 from netservices.ftp.dialogue.channels import DataBroken
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.passive import PassivePorts
+from netservices.testing.peers import Peer
+from tests.ftp.memory import MemoryFTP
 from tests.ftp.test_server import ServerCase, Wire
 
 reactor: Any = live_reactor
@@ -150,6 +152,42 @@ class GreedyReaderTests(SynchronousTestCase):
         connection.abort()
         clock.advance(0)
         self.failureResultOf(done, DataBroken)
+
+
+class LateTree:
+    """A tree whose deletions take as long as the test wants."""
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+        self.removed: Deferred[None] = Deferred()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tree, name)
+
+    def remove(self, path: Any, directory: bool = False) -> Deferred[None]:
+        """Later."""
+        return self.removed
+
+
+class UnseenTests(MemoryFTP, SynchronousTestCase):
+    """Clients that hang up to hide what they did."""
+
+    def test_deleted_and_left(self) -> None:
+        """What was begun is reported when it is done, with who did it."""
+        peer = Peer(self.make_session)
+        peer.send(b"USER alice\r\nPASS secret\r\n")
+        tree = LateTree(self.tree)
+        view: Any = self.talk.view
+        view.tree = tree
+        peer.send(b"DELE a\r\n")
+        peer.leave()
+        tree.removed.callback(None)
+        event, fields = self.events.seen[-1]
+        self.assertEqual("file_changed", event)
+        self.assertEqual(
+            ("alice@example.org", "deleted", "/a"),
+            (fields["account"], fields["change"], fields["path"]),
+        )
 
 
 class StallTests(SynchronousTestCase):

@@ -14,11 +14,12 @@ soon as a line is held back by the transfer, only ABOR overtakes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ClassVar, TypeVar
 
 from attrs import define
 
+from netservices.core.deferreds import as_deferred, shielded
 from netservices.core.dialogue import Answer, Then
 from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import ProtocolError, SyntaxProblem
@@ -45,6 +46,8 @@ from netservices.ftp.policy import Policy, User
 from netservices.ftp.wire import FACTS, Reply, parse_command, plain_line
 from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Origin, Path
+
+T = TypeVar("T")
 
 COMMANDS = Commands()
 for _group in (login, security, paths, parameters, transfer, information, site):
@@ -245,10 +248,20 @@ class Conversation:
             seconds = self.policy.seconds() - self.logged_in_at
             self.policy.logged_out(user, self.origin, round(seconds, 3))
 
-    def changed(self, change: str, path: Path, target: Path | None = None) -> None:
-        """Report a change of the tree."""
-        if self.user is not None:
-            self.policy.changed(self.user, self.origin, change, path, target)
+    async def carry_out(
+        self, doing: Awaitable[T], change: str, path: Path, target: Path | None = None
+    ) -> T:
+        """Wait for a change of the tree, and report it; what was begun is done and
+        reported also where the client leaves meanwhile."""
+        user, origin = self.user, self.origin
+        assert user is not None
+
+        async def to_the_end() -> T:
+            result = await doing
+            self.policy.changed(user, origin, change, path, target)
+            return result
+
+        return await shielded(as_deferred(to_the_end)())
 
     def transfer_ended(self) -> None:
         """Lines are held back no longer."""

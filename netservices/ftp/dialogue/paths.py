@@ -62,8 +62,7 @@ async def mkd(talk: Conversation, argument: bytes) -> Reply:
     path = talk.view.path(decode_path(argument))
     if not path:
         raise Exists("/")
-    await talk.view.tree.make_directory(path)
-    talk.changed("made", path)
+    await talk.carry_out(talk.view.tree.make_directory(path), "made", path)
     return Reply(257, f"{quoted(path_text(path))} created")
 
 
@@ -79,8 +78,7 @@ async def rmd(talk: Conversation, argument: bytes) -> Reply:
     path = talk.view.path(decode_path(argument))
     if not path:
         raise Refused("RMD /", Reply(550, "The root cannot be removed"))
-    await talk.view.tree.remove(path, directory=True)
-    talk.changed("removed", path)
+    await talk.carry_out(talk.view.tree.remove(path, directory=True), "removed", path)
     return Reply(250, "Directory removed")
 
 
@@ -95,8 +93,7 @@ async def dele(talk: Conversation, argument: bytes) -> Reply:
     path = talk.view.path(decode_path(argument))
     if not path:
         raise IsADirectory("/")
-    await talk.view.tree.remove(path)
-    talk.changed("deleted", path)
+    await talk.carry_out(talk.view.tree.remove(path), "deleted", path)
     return Reply(250, "File deleted")
 
 
@@ -130,11 +127,12 @@ async def rnto(talk: Conversation, argument: bytes) -> Reply:
     try:
         if not target:
             raise IsADirectory("/")
-        await talk.view.tree.rename(talk.rename_source, target)
+        source = talk.rename_source
+        renaming = talk.view.tree.rename(source, target)
+        await talk.carry_out(renaming, "renamed", source, target)
     except (Exists, IsADirectory):
         # RFC 959 5.4: 553, the name is not allowed; the source is all right.
         return Reply(553, "The new name is that of a directory")
-    talk.changed("renamed", talk.rename_source, target)
     return Reply(250, "Renamed")
 
 
