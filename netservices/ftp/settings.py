@@ -28,6 +28,11 @@ class FTPSettings:
         "", "IPv4 address that PASV names; empty for the one the client connected to."
     )
     anonymous: bool = setting(True, "Whether anonymous users may read pub/.")
+    resume_visible: bool = setting(
+        True,
+        "SIZE and MLST of a name that is free tell of an upload to it that broke off, "
+        "so that clients go on with it.",
+    )
     banner: str = setting("", "Text of the greeting; empty for the host name.")
     idle_timeout: Duration = setting(
         "15m", "A session without a command or transfer ends.", minimum=1

@@ -106,6 +106,7 @@ class MemoryPort:
         self.is_protected = False
         self.is_prepared = False
         self.is_connected = False
+        self.is_client_gone = False
         self.is_missing = False
         """Whether the client never connects."""
         self.holds = False
@@ -113,6 +114,10 @@ class MemoryPort:
         self.upload: list[bytes] = []
         self.is_broken = False
         self.channel: MemoryChannel | None = None
+
+    async def keeps_client(self) -> bool:
+        """Whether the test says so."""
+        return not self.is_client_gone
 
     def listen(self) -> HostPort:
         """A port."""

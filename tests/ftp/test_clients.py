@@ -185,6 +185,22 @@ class CurlTests(ServerCase):
         self.assertIn("300000", run(*common, "-I", base + "up%20load"))
 
 
+    def test_uploads_over_tls(self) -> Deferred[None]:
+        """curl never reads on a data connection by which it uploads, and closes it at
+        once: every time, the upload is complete."""
+        return deferToThread(self.uploads_over_tls, program("curl"))
+
+    def uploads_over_tls(self, curl: str) -> None:
+        """In a thread."""
+        common = (curl, "-sS", "-k", "--ssl-reqd", "-u", "alice:secret")
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(bytes(300_000))
+            file.flush()
+            for _ in range(25):
+                target = f"ftp://127.0.0.1:{self.port}/up"
+                run(*common, "-T", file.name, target)
+
+
 class LftpTests(ServerCase):
     """lftp."""
 

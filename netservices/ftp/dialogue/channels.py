@@ -66,6 +66,10 @@ class DataPort(Protocol):
     def is_connected(self) -> bool:
         """Whether the client has already connected to the passive port."""
 
+    async def keeps_client(self) -> bool:
+        """Whether the client still holds the control connection, after what has arrived
+        on that was looked at."""
+
     def listen(self) -> HostPort:
         """Take a passive port for this client; its address there.  Trouble where none
         is free."""

@@ -20,6 +20,7 @@ from netservices.ftp.wire import (
     list_line,
     split_list_options,
 )
+from netservices.interfaces import NotFound
 from netservices.values import Node, NodeKind
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 COMMANDS = Commands()
 
 _COLUMNS = 8
+_FACTS_OF_PARTIAL = ("type", "size", "perm")
+"""What is known of an upload that broke off."""
 
 
 @COMMANDS.verb("NOOP", argument=Argument.NONE, help=": do nothing", overtakes=True)
@@ -140,8 +143,16 @@ async def mlst(talk: Conversation, argument: bytes) -> Reply:
     view = talk.view
     text = decode_path(argument)
     path = view.path(text)
-    node = await view.tree.stat(path)
-    facts = facts_of(node, view.perm_fact(node.kind), talk.facts)
+    wanted = talk.facts
+    try:
+        node = await view.tree.stat(path)
+    except NotFound:
+        octets = await _resumable(talk, path)
+        if octets is None:
+            raise
+        node = Node(path[-1], NodeKind.FILE, octets, 0, 0, "")
+        wanted = tuple(name for name in wanted if name in _FACTS_OF_PARTIAL)
+    facts = facts_of(node, view.perm_fact(node.kind), wanted)
     entry = format_facts(facts, path_text(path))
     return Reply(250, (f"Facts of {text or '.'}", entry, "End"))
 
@@ -156,7 +167,13 @@ async def mlst(talk: Conversation, argument: bytes) -> Reply:
 async def size(talk: Conversation, argument: bytes) -> Reply:
     """Exact in both types (RFC 3659 4): in ASCII each bare line feed gets a CR."""
     path = talk.view.path(decode_path(argument))
-    node = await _file(talk, path)
+    try:
+        node = await _file(talk, path)
+    except NotFound:
+        partial = await _resumable(talk, path)
+        if partial is None:
+            raise
+        return Reply(213, str(partial))
     octets = node.size
     if talk.is_ascii and octets:
         octets += (await talk.view.tree.digests(path)).lf_count
@@ -174,6 +191,18 @@ async def mdtm(talk: Conversation, argument: bytes) -> Reply:
     """In UTC (RFC 3659 3)."""
     node = await _file(talk, talk.view.path(decode_path(argument)))
     return Reply(213, format_time(node.mtime_ns))
+
+
+async def _resumable(talk: Conversation, path: tuple[str, ...]) -> int | None:
+    """The octets of this account's upload of ``path`` that broke off.
+
+    Not RFC 3659 4: clients ask SIZE for where to go on with an upload, and would begin
+    again if they were not told of one that has no name yet.
+    """
+    may_resume = talk.view.may(Permission.WRITE) and not talk.is_ascii
+    if not may_resume or not talk.policy.settings.resume_visible:
+        return None
+    return await talk.view.tree.partial_octets(path)
 
 
 async def _file(talk: Conversation, path: tuple[str, ...]) -> Node:

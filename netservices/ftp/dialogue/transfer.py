@@ -313,7 +313,8 @@ async def _store(
         upload = await tree.begin_write(transfer.path, mode, offset, expected)
     except Conflict:
         return BEYOND_END
-    taking = _Upload(upload, FromNVT() if talk.is_ascii else None)
+    decoder = FromNVT() if talk.is_ascii else None
+    taking = _Upload(upload, decoder, talk.data.keeps_client)
     transfer.offset = upload.offset
     try:
         if mode is WriteMode.RESUME and upload.offset != offset:
@@ -329,6 +330,7 @@ class _Upload:
 
     upload: IUpload
     decoder: FromNVT | None
+    keeps_client: Callable[[], Awaitable[bool]]
     is_committing: bool = False
     may_be_resumed: bool = True
 
@@ -347,6 +349,10 @@ class _Upload:
             # A full disk or quota is no reason to hold on to what came.
             self.may_be_resumed = False
             raise
+        if not await self.keeps_client():
+            # Not RFC 959 3.4.1: the end of the stream is that of the file, but a client
+            # that was killed ends all its streams, in the middle of the file too.
+            raise DataBroken("the client has left")
         # Once begun, a commit goes on even if the client leaves meanwhile.
         self.is_committing = True
         try:

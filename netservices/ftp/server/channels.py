@@ -20,7 +20,8 @@ import fcntl
 import ssl
 import struct
 import termios
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -40,6 +41,24 @@ from netservices.tls.layer import start_tls
 _CHUNKS_A_TURN = 4
 _SIOCOUTQ = termios.TIOCOUTQ
 _UNSIGNED = struct.Struct("i")
+
+
+@contextmanager
+def _without_tickets(context: ssl.SSLContext) -> Iterator[None]:
+    """For a TLS connection made meanwhile: it offers no tickets for resuming.
+
+    A client that only uploads never reads, so at its close the tickets would still lie
+    unread with it, and its kernel would reset the connection in place of ending it,
+    which may cost the last octets (RFC 1122 4.2.2.13).  Tickets of the control
+    connection serve data connections too.
+    """
+    tickets = context.num_tickets
+    # OpenSSL copies the number when a connection is made.
+    context.num_tickets = 0
+    try:
+        yield
+    finally:
+        context.num_tickets = tickets
 
 
 @implementer(IPushProducer)
@@ -81,12 +100,13 @@ class DataConnection(Protocol):
     async def secure(self, context: ssl.SSLContext, is_server: bool = True) -> None:
         """Shake hands; what is carried from now on is protected.  DataBroken."""
         self._check()
-        layer = start_tls(
-            self,
-            context,
-            server_side=is_server,
-            when_open=lambda _layer: self._wake(None),
-        )
+        with _without_tickets(context) if is_server else nullcontext():
+            layer = start_tls(
+                self,
+                context,
+                server_side=is_server,
+                when_open=lambda _layer: self._wake(None),
+            )
         layer.resumeProducing()
         await self._wait()
         layer.pauseProducing()

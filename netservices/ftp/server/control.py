@@ -51,6 +51,7 @@ class ControlSession(LineSession):
             # without this option it would be missing from the stream.
             handle = self.transport.getHandle()
             handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+            self.port.control = handle
         if self.is_secure:
             self.dialogue.secured()
             # Not RFC 4217: on the implicit port, data is protected from the beginning.

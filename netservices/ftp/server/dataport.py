@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import ClientFactory
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from netservices.core.errors import Trouble
@@ -17,6 +19,10 @@ from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.passive import NO_PORT, Lease, PassivePorts
 from netservices.ftp.wire import HostPort
+
+FAREWELL_SECONDS = 0.001
+"""How long after the end of an upload the end of its session may come, and make the
+upload one that broke off."""
 
 
 @define(eq=False)
@@ -96,6 +102,8 @@ class SessionPort:
     peer: str
     shared: DataConnections
     is_protected: bool = False
+    control: Any = None
+    """The socket of the control connection."""
     _lease: Lease | None = None
     _target: HostPort | None = None
     _current: DataConnection | None = None
@@ -110,6 +118,19 @@ class SessionPort:
     def is_connected(self) -> bool:
         """Whether the client has connected already."""
         return self._lease is not None and self._lease.is_connected
+
+    async def keeps_client(self) -> bool:
+        """Whether the control connection is open: a look that reads nothing, a little
+        later, for the ends of two connections do not arrive at once."""
+        await deferLater(self.shared.reactor, FAREWELL_SECONDS)
+        if self.control is None:
+            return True
+        try:
+            return bool(self.control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def listen(self) -> HostPort:
         """Expect the client on a passive port.  Trouble."""
