@@ -20,7 +20,7 @@ from netservices.files.disk import Disk
 from netservices.files.names import AREA, is_reserved
 from netservices.files.volume import Volume
 from netservices.interfaces import FileProblem
-from netservices.units import AddUsage, Operation, RemovePartial, SetUsage, Unit
+from netservices.units import AddUsage, RemovePartial, SetUsage, Unit
 from netservices.values import Finding, Report
 
 if TYPE_CHECKING:
@@ -104,12 +104,19 @@ async def _expire_partials(files: Files, now: float) -> int:
     records = files.store.file_records
     while rows := await records.expired_partials(now, _BATCH):
         for tree, path, account, name in rows:
-            known = await records.partial(tree, path, account)
-            operations: tuple[Operation, ...] = (RemovePartial(tree, path, account),)
-            if known is not None:
-                operations += (AddUsage(tree, -known[1], 0),)
-            await files.store.apply(Unit(operations))
             volume = files.volume(tree)
+            intent = await volume.intents.take(path)
+            try:
+                known = await records.partial(tree, path, account)
+                if known is None or known[0] != name:
+                    continue  # continued, or kept anew, meanwhile
+                operations = (
+                    RemovePartial(tree, path, account),
+                    AddUsage(tree, -known[1], 0),
+                )
+                await files.store.apply(Unit(operations))
+            finally:
+                volume.intents.release(intent)
             if await volume.hops.run(volume.disk.is_there):
                 removed += await volume.hops.run(_remove_in_area, volume.disk, [name])
         if len(rows) < _BATCH:

@@ -27,8 +27,8 @@ class Ledger:
 class Reservation:
     """What one upload has been promised.
 
-    ``credit`` is the size of the file that the upload replaces, which its commit gives
-    back.
+    ``credit`` is the size of what the upload replaces, which its commit gives back;
+    ``settle`` is told again, as that may have gone or changed meanwhile.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Reservation:
     ) -> None:
         self._ledger = ledger
         self._quota = quota
+        self.is_limited = quota is not None
         self._step = step
         self._credit = credit
         self._held = 0
@@ -54,14 +55,14 @@ class Reservation:
         self._held += more
         self._ledger.reserved_octets += more
 
-    def settle(self, octets: int) -> None:
+    def settle(self, octets: int, credit: int) -> None:
         """Whether a file of that size may take its name now.  QuotaExceeded.
 
         Checked before the file takes its name: the record's unit cannot fail for the
         quota when the file is already there.
         """
         self.release()
-        added_octets = octets - self._credit
+        added_octets = octets - credit
         room = self._ledger.room(self._quota)
         if room is not None and added_octets > room:
             raise QuotaExceeded("the quota does not allow that much")

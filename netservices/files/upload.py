@@ -157,15 +157,37 @@ class Upload:
             self._volume.check_store()
             for guard in self._volume.guards:
                 guard(Action.WRITE, self._destination.path)
-            self._reservation.settle(self._size())
+            partial = await self._recorded_partial()
+            await self._settle_quota(partial)
             placed = await self._place()
             self._writing.temporary = None
-            await self._record(placed)
+            await self._record(placed, partial)
             self._writing.forget()
         finally:
             self._volume.intents.release(intent)
             self._reservation.release()
         return placed.node
+
+    async def _recorded_partial(self) -> tuple[str, int] | None:
+        """This account's partial upload of the path, if there was one at the beginning
+        and is one now: other uploads of the path may have taken it.  To be asked with
+        the path's intent held."""
+        destination = self._destination
+        if destination.old_partial is None:
+            return None
+        return await self._volume.store.file_records.partial(
+            self._volume.name, destination.path, destination.account
+        )
+
+    async def _settle_quota(self, partial: tuple[str, int] | None) -> None:
+        """What counts is what is replaced now, not what was there at the beginning."""
+        credit = 0 if partial is None else partial[1]
+        if self._reservation.is_limited:
+            target = await self._volume.hops.run(
+                self._volume.disk.target, self._destination.encoded
+            )
+            credit += 0 if target is None else target.size
+        self._reservation.settle(self._size(), credit)
 
     def _settle(self) -> None:
         if self._is_settled:
@@ -202,7 +224,7 @@ class Upload:
             self._writing.tally.add(chunk)
         return placed
 
-    async def _record(self, placed: Placed) -> None:
+    async def _record(self, placed: Placed, partial: tuple[str, int] | None) -> None:
         """One unit: digests, sums, and no partial upload any more."""
         destination = self._destination
         volume = self._volume
@@ -221,7 +243,6 @@ class Upload:
                 )
             )
         freed = placed.old_octets
-        partial = destination.old_partial
         if partial is not None:
             freed += partial[1]
             operations.append(
@@ -280,10 +301,19 @@ class Upload:
         return True
 
     async def _keep(self) -> None:
+        intent = await self._volume.intents.take(self._destination.path)
+        try:
+            await self._keep_now()
+        finally:
+            self._volume.intents.release(intent)
+
+    async def _keep_now(self) -> None:
         volume, destination = self._volume, self._destination
         volume.check_store()
         name, size = await volume.hops.run(self._keep_file)
-        old = destination.old_partial
+        old = await volume.store.file_records.partial(
+            volume.name, destination.path, destination.account
+        )
         old_octets = old[1] if old is not None else 0
         expires = time.time() + volume.settings.partial_lifetime
         results = await volume.store.apply(
@@ -319,16 +349,28 @@ class Upload:
         return placing.keep_as_partial(self._volume.disk, self._writing.temporary)
 
     async def _discard(self) -> None:
+        temporary = self._writing.temporary
+        if self._continues_partial and temporary is not None:
+            intent = await self._volume.intents.take(self._destination.path)
+            try:
+                await self._forget_partial(temporary.name.decode())
+            finally:
+                self._volume.intents.release(intent)
+        if temporary is not None:
+            await self._volume.hops.run(temporary.discard)
+
+    async def _forget_partial(self, name: str) -> None:
+        """Remove the record of the partial upload in that file, if it still is."""
         volume, destination = self._volume, self._destination
-        if self._continues_partial and destination.old_partial is not None:
-            operations = (
-                RemovePartial(volume.name, destination.path, destination.account),
-                AddUsage(volume.name, -destination.old_partial[1], 0),
-            )
-            results = await volume.store.apply(Unit(operations))
-            volume.ledger.used_octets = results[-1][0]
-        if self._writing.temporary is not None:
-            await volume.hops.run(self._writing.temporary.discard)
+        recorded = await self._recorded_partial()
+        if recorded is None or recorded[0] != name:
+            return
+        operations = (
+            RemovePartial(volume.name, destination.path, destination.account),
+            AddUsage(volume.name, -recorded[1], 0),
+        )
+        results = await volume.store.apply(Unit(operations))
+        volume.ledger.used_octets = results[-1][0]
 
 
 def remove_partial(volume: Volume, name: str) -> None:

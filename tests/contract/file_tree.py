@@ -42,14 +42,17 @@ class FileTreeContract:
         """The result; implementations with threads wait for it here."""
         return value_of(deferred)
 
+    def pause(self, asked: Deferred[None] | None) -> None:
+        """Wait as a write asks for it."""
+        if asked is not None:
+            self.wait(asked)
+
     def put(
         self, tree: Any, path: Any, data: bytes, mode: Any = None, at: int = 0
     ) -> Any:
         """Upload ``data`` in one piece and commit."""
         upload = self.wait(tree.begin_write(path, mode or WriteMode.REPLACE, at))
-        paused = upload.write(data)
-        if paused is not None:
-            self.wait(paused)
+        self.pause(upload.write(data))
         return self.wait(upload.commit())
 
     def get(self, tree: Any, path: Any) -> bytes:
@@ -280,6 +283,50 @@ class FileTreeContract:
         self.wait(first.abort())
         second = self.wait(tree.begin_write(("g",), expected_size=BIG))
         self.wait(second.abort())
+
+    def test_what_is_replaced_counts_once(self) -> None:
+        """Uploads that began while a file was there to be replaced do not pass the
+        quota when it has gone elsewhere meanwhile."""
+        tree = self.make_tree(quota_octets=BIG)
+        self.put(tree, ("f",), b"0" * BIG)
+        uploads = [self.wait(tree.begin_write(("f",))) for _ in range(3)]
+        for upload in uploads:
+            self.pause(upload.write(b"1" * BIG))
+        self.wait(uploads[0].commit())
+        self.wait(tree.rename(("f",), ("g",)))
+        for upload in uploads[1:]:
+            self.refuses(QuotaExceeded, upload.commit())
+            self.wait(upload.abort())
+        self.refuses(NotFound, tree.stat(("f",)))
+        self.assertEqual(BIG, self.wait(tree.usage()).used_octets)
+
+    def test_a_partial_counts_once(self) -> None:
+        """However many uploads of a path find its partial upload, and however they
+        end, its octets are given back once."""
+        tree = self.make_tree()
+        self.put(tree, ("other",), b"0" * BIG)
+        for endings in ("cc", "ca", "ac", "aa", "cd", "dc", "dd"):
+            upload = self.wait(tree.begin_write(("f",)))
+            self.pause(upload.write(b"1" * BIG))
+            self.wait(upload.abort(keep_partial=True))
+            self.assertEqual(2 * BIG, self.wait(tree.usage()).used_octets)
+            uploads = [self.wait(tree.begin_write(("f",))) for _ in endings]
+            for upload, ending in zip(uploads, endings, strict=True):
+                upload.write(b"22")
+                if ending == "c":
+                    self.wait(upload.commit())
+                else:
+                    self.wait(upload.abort(keep_partial=ending == "a"))
+            kept = self.wait(tree.partial_octets(("f",))) or 0
+            file = 2 if "c" in endings else 0
+            used = self.wait(tree.usage()).used_octets
+            self.assertEqual(BIG + file + kept, used, endings)
+            if file:
+                self.wait(tree.remove(("f",)))
+            if kept:
+                last = self.wait(tree.begin_write(("f",), WriteMode.APPEND))
+                self.wait(last.abort())
+            self.assertIsNone(self.wait(tree.partial_octets(("f",))))
 
     def test_directories(self) -> None:
         """Directories are made one at a time, listed, and removed when empty."""

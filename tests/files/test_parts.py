@@ -171,7 +171,7 @@ class ReservationTests(SynchronousTestCase):
         self.assertEqual(60, ledger.reserved_octets)
         first.release()
         first.release()
-        second.settle(12)
+        second.settle(12, credit=5)
         self.assertEqual(7, ledger.reserved_octets)
         second.release()
         self.assertEqual(0, ledger.reserved_octets)
