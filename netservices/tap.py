@@ -8,6 +8,7 @@ kept for ``--help``.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -50,6 +51,7 @@ class Options(usage.Options):
         self.protocols: list[str] = []
         self.listen: dict[str, list[str]] = {}
         self.configuration: Configuration | None = None
+        self._directory = _working_directory()
         self["config"] = ""
         self["check"] = False
         for name in FLAGS:
@@ -82,6 +84,9 @@ class Options(usage.Options):
         elif name == "set":
             self.assignments.append(value)
         elif name in KEYS:
+            if not value:
+                # As of an unset variable in a script; the default would be a surprise.
+                raise usage.UsageError(f"--{name}: a value is wanted")
             self.flags[f"--{name}"] = (KEYS[name], value)
         else:
             self.listen.setdefault(name.removesuffix("-listen"), []).append(value)
@@ -155,6 +160,7 @@ class Options(usage.Options):
                 flags=self.flags,
                 protocols=tuple(self.protocols),
                 listen={name: tuple(texts) for name, texts in self.listen.items()},
+                directory=self._directory,
             ),
             self.found,
         )
@@ -213,6 +219,14 @@ def _print_what_would_run(configuration: Configuration) -> None:
 
     check(configuration, reactor)
     print(what_would_run(configuration))
+
+
+def _working_directory() -> str:
+    """Where twistd was started: it goes elsewhere, and a reload reads files again."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
 
 
 def _leave(message: str, status: int) -> NoReturn:

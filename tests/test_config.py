@@ -21,6 +21,69 @@ from tests.house.configurations import ECHO, ECHO_FOUND, EchoSettings, load_text
 SETTINGS = {setting.key: setting for setting in settings_of(EchoSettings)}
 
 
+class SourceTests(SynchronousTestCase):
+    """The file as such, and the place where relative names begin."""
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+
+    def refusal(self, content: bytes) -> str:
+        """Why a file is refused."""
+        self.path.write_bytes(content)
+        command_line = CommandLine(file=str(self.path))
+        return str(self.assertRaises(ConfigurationError, load, command_line))
+
+    def test_byte_order_mark(self) -> None:
+        """A file that an editor began with a byte order mark is read."""
+        self.path.write_bytes(b'\xef\xbb\xbf[server]\nhostname = "a.example"\n')
+        found = load(CommandLine(file=str(self.path)))
+        self.assertEqual("a.example", found.hostname)
+
+    def test_longest(self) -> None:
+        """Of a device that never ends, no more is read than a configuration can be."""
+        error = self.assertRaises(
+            ConfigurationError, load, CommandLine(file="/dev/zero")
+        )
+        self.assertIn("is longer than 1 MB", str(error))
+
+    def test_nul(self) -> None:
+        """No setting holds a NUL, which no path can; the message shows it escaped."""
+        words = self.refusal(b'[server]\nstate = "a\\u0000b"\n')
+        self.assertIn('state = "a\\u0000b": a setting cannot hold a NUL', words)
+
+    def test_endless_durations(self) -> None:
+        """A duration has an end."""
+        for value in (b"inf", b"nan", b'"' + b"9" * 400 + b's"'):
+            words = self.refusal(b"[store]\npoll_interval = " + value + b"\n")
+            self.assertIn("a duration has an end", words)
+
+    def test_directory(self) -> None:
+        """Relative names begin where the process was started, wherever it is now."""
+        directory = self.path.absolute()
+        directory.mkdir()
+        (directory / "x.toml").write_text('[server]\nstate = "s"\n')
+        found = load(CommandLine(file="x.toml", directory=str(directory)))
+        self.assertEqual(str(directory / "s"), found.state_directory)
+
+    def test_directory_that_is_gone(self) -> None:
+        """Where the working directory was removed, a relative state is refused, and an
+        absolute one taken."""
+        here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, here)
+        gone = self.path.absolute()
+        gone.mkdir()
+        os.chdir(gone)
+        try:
+            gone.rmdir()
+            found = load(CommandLine(flags={"--state": ("server.state", "/s")}))
+            wanted = CommandLine(flags={"--state": ("server.state", "s")})
+            error = self.assertRaises(ConfigurationError, load, wanted)
+        finally:
+            os.fchdir(here)
+        self.assertEqual("/s", found.state_directory)
+        self.assertIn("working directory is gone", str(error))
+
+
 class ValueTests(SynchronousTestCase):
     """Values of the file and of the command line become typed ones."""
 

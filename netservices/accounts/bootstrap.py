@@ -13,10 +13,20 @@ from netservices.accounts.passwords import random_password
 from netservices.accounts.settings import AccountsSettings
 from netservices.core.deferreds import as_deferred
 from netservices.interfaces import Exists, IStore, OutcomeUnknown
-from netservices.units import CreateAccount, CreateDomain, Operation, Unit
+from netservices.units import (
+    CreateAccount,
+    CreateDomain,
+    DeleteValue,
+    Operation,
+    PutValue,
+    Unit,
+)
 
 ADMIN = "admin"
 FALLBACK_DOMAIN = "localhost"
+
+_NAMESPACE, _KEY = "first-start", b"unseen"
+"""The login whose password has been made, and perhaps not been shown yet."""
 
 
 @frozen
@@ -56,6 +66,7 @@ async def first_start(
                 is_admin=True,
                 secrets=first_secrets(password, settings),
             ),
+            PutValue(_NAMESPACE, _KEY, login.encode()),
             *(further(domain, login) if further is not None else ()),
         ),
         token=secrets.token_bytes(16),
@@ -69,6 +80,19 @@ async def first_start(
     except Exists:
         return None
     return FirstAccount(login, password)
+
+
+@as_deferred
+async def unseen_login(store: IStore) -> str | None:
+    """The first account's login, where its password may never have been shown: the
+    process died just then, or had no terminal."""
+    found = await store.values.get(_NAMESPACE, _KEY)
+    return None if found is None else found.decode()
+
+
+def password_is_seen() -> Operation:
+    """The operation that notes that somebody knows the first password."""
+    return DeleteValue(_NAMESPACE, _KEY)
 
 
 def domain_of(hostname: str) -> str:

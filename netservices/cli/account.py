@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from netservices.accounts.bootstrap import password_is_seen, unseen_login
 from netservices.accounts.credentials import (
     app_password_operations,
     credential_operations,
@@ -152,7 +153,10 @@ def passwd(
     with workplace.open() as bench:
         found = bench.account(login)
         settings = workplace.configuration.accounts
-        bench.apply(*credential_operations(found.id, password, settings))
+        operations = list(credential_operations(found.id, password, settings))
+        if bench.get(unseen_login(bench.store)) == found.login:
+            operations.append(password_is_seen())
+        bench.apply(*operations)
     row = {"login": found.login}
     if is_made:
         row["password"] = password

@@ -159,7 +159,14 @@ def written(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(written(part) for part in value)}]"
     text = "" if value is None else str(value)
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else _escaped(c) for c in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    """A control character as TOML writes it: a terminal must not obey it."""
+    number = ord(character)
+    return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
 
 
 def type_name(wanted: Any) -> str:

@@ -20,7 +20,6 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -37,6 +36,9 @@ from netservices.config.settings import LogSettings, ServerSettings, check_hostn
 from netservices.core.errors import ConfigurationError
 from netservices.core.settings import Setting, settings_of
 from netservices.plugin import ProtocolPlugin
+
+LONGEST_FILE = 1 << 20
+"""Characters of a configuration file; more is some other file, or a device."""
 
 SHARED_SECTIONS = {
     "server": "netservices.config.settings.ServerSettings",
@@ -111,13 +113,18 @@ class CommandLine:
     """Protocols asked for by flag: then exactly these are enabled."""
     listen: Mapping[str, tuple[str, ...]] = field(factory=dict)
     """Endpoints for a protocol, in place of its own."""
+    directory: str = ""
+    """Where relative names of file and state directory begin; empty: where the process
+    is now, which a daemon's reload must not mean."""
 
 
 def load(command_line: CommandLine, found: Found | None = None) -> Configuration:
     """The configuration that file and command line make.  ConfigurationError."""
     found = find_plugins() if found is None else found
     sections = _Sections(found)
-    values = _read_file(command_line.file, sections) if command_line.file else {}
+    values: dict[tuple[str, str], Written] = {}
+    if command_line.file:
+        values = _read_file(command_line.file, command_line.directory, sections)
     for text in command_line.assignments:
         values.update([_assignment(text, f"--set {text}", sections)])
     for flag, (key, value) in command_line.flags.items():
@@ -179,9 +186,11 @@ def framework_settings(plugin: ProtocolPlugin) -> dict[str, Setting]:
     }
 
 
-def _read_file(path: str, sections: _Sections) -> dict[tuple[str, str], Written]:
+def _read_file(
+    path: str, directory: str, sections: _Sections
+) -> dict[tuple[str, str], Written]:
     """The settings of a TOML file, their names checked."""
-    text = _text_of(path)
+    text = _text_of(path, directory)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -207,13 +216,18 @@ def _read_file(path: str, sections: _Sections) -> dict[tuple[str, str], Written]
     return values
 
 
-def _text_of(path: str) -> str:
+def _text_of(path: str, directory: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        # Some editors begin a file with a byte order mark; TOML knows none.
+        with open(os.path.join(directory, path), encoding="utf-8-sig") as file:
+            text = file.read(LONGEST_FILE + 1)
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: not UTF-8: {error.reason}") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
+    if len(text) > LONGEST_FILE:
+        raise ConfigurationError(f"{path}: no configuration is longer than 1 MB")
+    return text
 
 
 def _line_numbers(text: str) -> dict[tuple[str, str], int]:
@@ -286,11 +300,22 @@ def _build(
         log=built["log"],
         sections=built,
         protocols=protocols,
-        state_directory=os.path.abspath(server.state or default_state_directory()),
+        state_directory=_state_directory(server, command_line.directory),
         hostname=server.hostname or default_hostname(),
         file=command_line.file,
         problems=sections.found.problems,
     )
+
+
+def _state_directory(server: ServerSettings, directory: str) -> str:
+    name = os.path.join(directory, server.state or default_state_directory())
+    try:
+        return os.path.abspath(name)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"server.state = {written(name)}: the working directory is gone, so the"
+            " name must begin with a slash"
+        ) from None
 
 
 def _section(
@@ -320,6 +345,8 @@ def _typed(writing: Written, setting: Setting) -> Any:
     """The value of one setting.  ConfigurationError."""
     try:
         value = writing.value
+        if "\0" in str(value):
+            raise ValueError("a setting cannot hold a NUL character")
         if writing.is_text:
             value = from_text(str(value), setting.type)
         return structure(value, setting)

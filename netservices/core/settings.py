@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any, TypeVar, get_type_hints
 
 import attrs
@@ -42,12 +43,18 @@ class Duration(float):
         if isinstance(written, bool):
             raise ValueError("a duration such as 30s, 5m or 2d is wanted")
         if isinstance(written, int | float):
-            return cls(written)
+            return cls._finite(written)
         text = written.strip()
         pairs = _DURATION.findall(text)
         if not pairs or "".join(n + unit for n, unit in pairs) != text:
             raise ValueError("a duration such as 30s, 5m or 2d is wanted")
-        return cls(sum(float(n) * _SECONDS[unit] for n, unit in pairs))
+        return cls._finite(sum(float(n) * _SECONDS[unit] for n, unit in pairs))
+
+    @classmethod
+    def _finite(cls, seconds: float) -> Duration:
+        if not isfinite(seconds):
+            raise ValueError("a duration has an end")
+        return cls(seconds)
 
     def __str__(self) -> str:
         seconds = float(self)

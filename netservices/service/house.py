@@ -28,11 +28,17 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
 from netservices import __version__
-from netservices.accounts.bootstrap import FirstAccount, first_start
+from netservices.accounts.bootstrap import (
+    FirstAccount,
+    first_start,
+    password_is_seen,
+    unseen_login,
+)
 from netservices.config.loading import Configuration
 from netservices.control.server import Control
 from netservices.core.deferreds import as_deferred
 from netservices.domains import first_domain
+from netservices.interfaces import IStore
 from netservices.listen import Listeners, Listening
 from netservices.plugin import Server, Services
 from netservices.service.drain import finish_within
@@ -45,6 +51,7 @@ from netservices.service.state import (
     remove_if_unused,
 )
 from netservices.sockets import Passed, bind_all
+from netservices.units import Unit
 
 CUT_SECONDS = 2.0
 """How long connections that were cut may take to be gone."""
@@ -156,6 +163,24 @@ class NetServices:
         if self.first_account is None:
             remove_if_unused(directory)
 
+    async def _remind_of_password(self, store: IStore) -> None:
+        login = await unseen_login(store)
+        if login is not None:
+            self._log.warn(
+                "the first password of {login} may never have been shown; `netservices"
+                " account passwd {login}` makes a new one",
+                login=login,
+            )
+
+    def password_was_shown(self) -> None:
+        """The first password has been printed: no start need speak of it any more."""
+        if self.first_account is None or self.services is None:
+            return
+        noted = self.services.store.apply(Unit((password_is_seen(),)))
+        noted.addErrback(
+            lambda failure: self._log.warn("not noted: {why}", why=failure.value)
+        )
+
     async def _start_services(self, parts: Parts) -> None:
         """The services that protocols share, in the order of their needs."""
         configuration = self.configuration
@@ -177,6 +202,8 @@ class NetServices:
                 first_domain, configuration.hostname, configuration.server.interface
             ),
         )
+        if self.first_account is None:
+            await self._remind_of_password(parts.store)
         await self._begin(parts.accounts)
         await self._begin(parts.files)
         self.services = parts.services

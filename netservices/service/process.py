@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -30,6 +32,9 @@ from netservices.notify import Notifier
 from netservices.service import logs
 from netservices.service.banner import ready_words
 from netservices.service.house import NetServices
+
+FEWEST_FILES = 64
+"""Open files with which a server can start: sockets, database, threads' connections."""
 
 
 class Process(Service):
@@ -74,6 +79,7 @@ class Process(Service):
         """Bind, while the process may still be root."""
         super().privilegedStartService()
         try:
+            _allow_files()
             self.house.bind()
         except StartupError as error:
             self._leave(error)
@@ -100,6 +106,9 @@ class Process(Service):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop_signal)
         signal.signal(signal.SIGHUP, self._on_hangup)
+        if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
+            # With --logfile, twistd rotates it then; without, it would be the end.
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         self.notifier.status("starting")
         started = self.house.start()
         started.addCallbacks(lambda _: self._ready(), self._failed)
@@ -109,9 +118,13 @@ class Process(Service):
         house = self.house
         count = len(house.listening)
         self.notifier.ready(f"{count} listeners on {house.configuration.hostname}")
+        # What the start made lives until the stop: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
         if house.configuration.server.watchdog:
             self.notifier.start_watchdog(self.reactor)
-        self._say(ready_words(house))
+        if self._say(ready_words(house)):
+            house.password_was_shown()
         if self._is_daemon and house.first_account is not None:
             self._log.warn(
                 "{login} was made, and a daemon shows no password: give it one with"
@@ -129,7 +142,9 @@ class Process(Service):
         error = failure.value
         self.exit_status = getattr(error, "exit_status", 1)
         message = str(error)
-        if not isinstance(error, StartupError):
+        if isinstance(error, OSError):
+            message = _words_of(error)
+        elif not isinstance(error, StartupError):
             self._log.failure("the start failed", failure=failure)
             message = f"cannot start: {type(error).__name__}: {error}"
         self._log.critical("{message}", message=message)
@@ -140,11 +155,15 @@ class Process(Service):
             self._say(ready_words(self.house))  # or nobody ever learns the password
         self._stop_reactor()
 
-    def _say(self, words: str) -> None:
-        """Words for the terminal; a daemon has none."""
-        if not self._is_daemon and sys.__stdout__ is not None:
-            with contextlib.suppress(OSError, ValueError):
-                print(words, file=sys.__stdout__, flush=True)
+    def _say(self, words: str) -> bool:
+        """Words for the terminal; whether there is one.  A daemon has none."""
+        if self._is_daemon or sys.__stdout__ is None:
+            return False
+        try:
+            print(words, file=sys.__stdout__, flush=True)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def _leave(self, error: StartupError) -> NoReturn:
         """Leave before the reactor runs: twistd would print a traceback."""
@@ -192,9 +211,11 @@ class Process(Service):
         self.reactor.callFromThread(self._reload_and_log)
 
     def _reload_and_log(self) -> None:
-        self.reload().addErrback(
-            lambda failure: self._log.failure("the reload failed", failure=failure)
-        )
+        def failed(failure: Any) -> None:
+            if not failure.check(StartupError):  # that one has been logged
+                self._log.failure("the reload failed", failure=failure)
+
+        self.reload().addErrback(failed)
 
     @as_deferred
     async def reload(self) -> list[str]:
@@ -221,6 +242,28 @@ class Process(Service):
         else:
             self._log.info("reloaded")
         return waiting
+
+
+def _allow_files() -> None:
+    """Open as many files as the system lets us: its first limit, often 1024, is made
+    for programs that use ``select``.  StartupError where even the last is too low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if 0 <= hard < FEWEST_FILES:
+        raise StartupError(
+            f"this process may have {hard} files open, and needs at least"
+            f" {FEWEST_FILES}: raise the limit (ulimit -n, LimitNOFILE= of systemd)"
+        )
+
+
+def _words_of(error: OSError) -> str:
+    """What the operating system refused, and the way out."""
+    place = f"{error.filename}: " if error.filename else ""
+    words = f"cannot start: {place}{error.strerror or error}"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        words += "; raise the limit of open files (ulimit -n, LimitNOFILE=)"
+    return words
 
 
 def _owner(uid: int | None, gid: int | None) -> tuple[int, int]:

@@ -6,11 +6,13 @@ import contextlib
 import fcntl
 import os
 import pwd
+import shutil
 
 from netservices.core.errors import StartupError
 from netservices.store.directory import check_entries
 
 LOCK_NAME = "instance.lock"
+_LEFT_BY_A_START = {LOCK_NAME, "log"}
 
 
 def prepare(directory: str, owner: tuple[int, int] = (-1, -1)) -> bool:
@@ -110,7 +112,5 @@ def remove_if_unused(directory: str) -> None:
     """Remove a directory that was made for a start that failed, unless it holds
     something worth keeping."""
     with contextlib.suppress(OSError):
-        if set(os.listdir(directory)) <= {LOCK_NAME}:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(directory, LOCK_NAME))
-            os.rmdir(directory)
+        if set(os.listdir(directory)) <= _LEFT_BY_A_START:
+            shutil.rmtree(directory)
