@@ -109,10 +109,10 @@ class WorstMomentTests(ServerCase):
             for command in (b"STOR a", b"LIST", b"RETR a", b"APPE a", b"MLSD"):
                 self.put("a", b"old")
                 wire.passive_port()
-                replies = [wire.say(command + b"\r\nABOR")]
-                replies += [wire.reply(), wire.reply()]
+                replies = [wire.say(command + b"\r\nABOR\r\nNOOP")]
+                replies += [wire.reply(), wire.reply(), wire.reply()]
                 codes = [reply[:3] for reply in replies]
-                self.assertEqual(["150", "426", "226"], codes, command)
+                self.assertEqual(["150", "426", "226", "200"], codes, command)
                 self.assertEqual(b"old", self.content_of("a"))
             self.assertEqual("200", wire.say("NOOP")[:3])
 

@@ -8,7 +8,8 @@ want of a login is refused at once, too; after QUIT the session ends with the tr
 own reply.  ABOR leaves a mark on the transfer, whose last reply brings that to ABOR
 along, so that their order is that of RFC 959 5.4 (426 or 226 first) whatever the moment
 at which it came.  A client that pipelines RETR, DELE, QUIT means them in this order: as
-soon as a line is held back by the transfer, only ABOR overtakes.
+soon as a line is held back by the transfer, only ABOR overtakes; and what is said after
+ABOR waits for its reply.
 """
 
 from __future__ import annotations
@@ -164,10 +165,10 @@ class Conversation:
         if self.transfer is None:
             return False
         verb = self.commands.verbs.get(_verb_of(line).decode("ascii", "replace"))
-        if verb is None:
-            is_quick = False
-        elif verb.name == "ABOR":
+        if verb is not None and verb.name == "ABOR":
             return True
+        if verb is None or self.transfer.aborts:
+            is_quick = False
         else:
             is_quick = verb.overtakes or refusal(self.state, verb.name) is not None
         if is_quick and not self._holds_lines:
