@@ -154,7 +154,10 @@ class MemoryTransport:
         """The peer completes the handshake that ``start_tls`` has begun."""
         when_open, self._when_open = self._when_open, None
         if when_open is None:
-            raise AssertionError("the session has not asked for TLS")
+            raise AssertionError(
+                "the session has not asked for TLS; has it a tls_context?"
+                " In memory any object will do"
+            )
         when_open(self)
         self.settle()
 
