@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import errno
 import gc
+import gc
 import os
 import resource
 import signal
