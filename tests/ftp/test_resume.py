@@ -106,7 +106,7 @@ class ClientTests(ResumeCase):
         )
 
 
-class SizeTests(ServerCase):
+class SizeTests(ResumeCase):
     """What SIZE and MLST tell of an upload that broke off."""
 
     def break_off(self, wire: Wire, name: str) -> None:
@@ -115,6 +115,8 @@ class SizeTests(ServerCase):
         leaving.log_in()
         data = leaving.data(f"STOR {name}")
         data.sendall(bytes(1000))
+        while blockingCallFromThread(reactor, self.arrived) < 1000:
+            pass
         data.close()
         leaving.close()
         while not kept(self.home):
