@@ -77,7 +77,7 @@ class Attempts:
             is_secure=origin.is_secure,
             account=proved.account.login,
             method=mechanism,
-            label=proved.label,
+            label=proved.label or None,
         )
         return proved.account
 
@@ -94,7 +94,7 @@ class Attempts:
             login=login.key,
             method=mechanism,
             reason=str(refusal),
-            retry_after=refusal.retry_after,
+            retry_after=refusal.retry_after or None,
         )
 
     def _count_failure(

@@ -247,8 +247,9 @@ class Disk:
     ) -> tuple[Node, str, str]:
         """The node as it is then, and its stat keys before and after.
 
-        The server can always read what it keeps: the owner's own permissions to do so
-        stay, whatever ``mode`` says; set-uid and the like are never set.
+        The server can always read what it keeps, and enter its directories: the owner's
+        own permissions to do so stay, whatever ``mode`` says; a file may be read-only,
+        for it is replaced, never written.  Set-uid and the like are never set.
         """
         descriptor = self.open(path, _READ)
         with closing(descriptor):
@@ -256,7 +257,7 @@ class Disk:
             if not stat.S_ISDIR(before.st_mode) and not stat.S_ISREG(before.st_mode):
                 raise NotAllowed("neither file nor directory")
             if mode is not None:
-                kept = 0o700 if stat.S_ISDIR(before.st_mode) else 0o600
+                kept = 0o700 if stat.S_ISDIR(before.st_mode) else 0o400
                 os.fchmod(descriptor, mode & _SETTABLE | kept)
             if mtime_ns is not None:
                 os.utime(descriptor, ns=(before.st_atime_ns, mtime_ns))

@@ -108,7 +108,7 @@ class LimitedLoginTests(AccountsTestCase):
                 "login": "joe@example.org",
                 "method": "password",
                 "reason": "wrong password",
-                "retry_after": 0.0,
+                "retry_after": None,
             },
             self.events.seen[1][1],
         )

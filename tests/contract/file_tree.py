@@ -504,13 +504,17 @@ class FileTreeContract:
         self.refuses(NotFound, tree.set_attributes(("none",), mtime_ns=0))
 
     def test_no_special_modes(self) -> None:
-        """Set-uid never, and the server can go on reading what it keeps."""
+        """Set-uid never, and the server can go on reading what it keeps; a file that is
+        read-only can be replaced."""
         tree = self.make_tree()
         self.put(tree, ("f",), b"x")
         self.assertEqual(
-            0o600, self.wait(tree.set_attributes(("f",), mode=0o4000)).mode
+            0o400, self.wait(tree.set_attributes(("f",), mode=0o4000)).mode
         )
+        self.assertEqual(0o555, self.wait(tree.set_attributes(("f",), mode=0o555)).mode)
         self.assertEqual(b"x", self.get(tree, ("f",)))
+        self.put(tree, ("f",), b"y")
+        self.assertEqual(b"y", self.get(tree, ("f",)))
 
     def test_digests_follow_a_rename(self) -> None:
         """Records move with the file."""
