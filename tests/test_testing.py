@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from ftplib import FTP
+from pathlib import Path
 from typing import Any
 
+import dns.message
+import dns.query
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
@@ -17,6 +20,7 @@ from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
 from netservices.core.session import LineSession
 from netservices.core.wheel import Wheel
+from netservices.dns.zonefile import ZoneFileError
 from netservices.testing import (
     DialogueMixin,
     MemoryStore,
@@ -264,6 +268,13 @@ class RunningTests(TestCase):
             await running(gopher=True)
 
 
+def resolve(name: str, port: int) -> str:
+    """The address of ``name``, asked over TCP with another implementation."""
+    query = dns.message.make_query(name, "A")
+    reply = dns.query.tcp(query, "127.0.0.1", 10, port)
+    return str(reply.answer[0][0])
+
+
 class RunningProcessTests(SynchronousTestCase):
     """Real servers in a process of their own."""
 
@@ -277,6 +288,36 @@ class RunningProcessTests(SynchronousTestCase):
         self.assertEqual(0, server.process.returncode)
         with self.assertRaises(OSError), socket.socket() as probe:
             probe.connect(("127.0.0.1", server.port("ftp")))
+
+    def test_zones(self) -> None:
+        """Zones come as text, or as a file with what it includes; the first question
+        is answered."""
+        text = "@ 3600 SOA ns1 joe 1 2h 30m 2w 15m\n@ NS ns1\nns1 A 192.0.2.1\n"
+        file = Path(self.mktemp())
+        file.write_text(text)
+        zones = {"example.org": text, "example.net.": file}
+        with running_process(dns=True, zones=zones) as server:
+            found = [
+                resolve(f"ns1.{name}", server.port("dns", "tcp"))
+                for name in ("example.org", "example.net")
+            ]
+
+        self.assertEqual(["192.0.2.1", "192.0.2.1"], found)
+
+    def test_wrong_zones(self) -> None:
+        """A zone with a mistake is refused with its name and line, and one that could
+        not be served with the reason."""
+        soa = "@ 3600 SOA ns1 joe 1 2h 30m 2w 15m\n"
+        for text, complaint in (
+            (soa + "@ NS ns1\nns1 A 192.0.2.300\n", "the zone example.org:3: "),
+            (soa, "the zone example.org cannot be served: "),
+        ):
+            with (
+                self.assertRaises((ZoneFileError, ValueError)) as caught,
+                running_process(dns=True, zones={"example.org": text}),
+            ):
+                pass
+            self.assertIn(complaint, str(caught.exception))
 
     def test_cannot_start(self) -> None:
         """What keeps a server from starting is in the error."""

@@ -4,8 +4,8 @@ directory of their own that is removed at the end.
 ``running`` starts them in this process and gives a Deferred, for trial tests.
 ``running_process`` starts ``twistd`` and is a context manager, for everything else.
 Both take one keyword for each protocol (``ftp=True``; none: all), ``settings`` as
-``--set`` would (``{"ftp.anonymous": True}``), and ``accounts`` as pairs of login and
-password.
+``--set`` would (``{"ftp.anonymous": True}``), ``accounts`` as pairs of login and
+password, and ``zones`` as origins with the text, or the path, of a master file.
 """
 
 from __future__ import annotations
@@ -19,32 +19,24 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any
 
 import attrs
 from attrs import define, field
 
-from netservices.accounts.bootstrap import domain_of, first_start
-from netservices.accounts.credentials import first_secrets
 from netservices.config.discovery import find_plugins
 from netservices.config.endpoint import parse_endpoint
-from netservices.config.loading import CommandLine, Configuration, load
+from netservices.config.loading import CommandLine, load
 from netservices.control.client import ask
-from netservices.core.deferreds import as_deferred, value_of
-from netservices.domains import first_domain
+from netservices.core.deferreds import as_deferred
 from netservices.listen import Listening
 from netservices.service.house import NetServices
-from netservices.service.state import prepare
-from netservices.store.sqlite import SQLiteStore
-from netservices.units import CreateAccount, Operation, Unit
+from netservices.testing.contents import Accounts, Zones, fill
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _EVERYWHERE = {"server.hostname": "localhost", "server.drain_deadline": "5s"}
-
-Accounts = Sequence[tuple[str, str]]
 
 
 @define
@@ -121,13 +113,14 @@ async def running(
     reactor: Any = None,
     settings: Mapping[str, object] | None = None,
     accounts: Accounts = (),
+    zones: Zones | None = None,
     state: str | None = None,
     **protocols: bool,
 ) -> RunningServer:
     """A ``RunningServer`` in this process, once it accepts connections.
 
     ``state`` keeps the state in that directory; by default it is removed at the end.
-    StartupError names what is wrong.
+    StartupError, ZoneFileError and ValueError name what is wrong.
     """
     if reactor is None:
         from twisted.internet import reactor
@@ -136,7 +129,7 @@ async def running(
     try:
         command_line = _command_line(directory, settings or {}, protocols)
         configuration = load(command_line)
-        _fill(configuration, accounts)
+        fill(configuration, accounts, zones or {})
         house = NetServices(configuration, reactor)
         await house.start()
     except BaseException:
@@ -151,6 +144,7 @@ def running_process(
     *,
     settings: Mapping[str, object] | None = None,
     accounts: Accounts = (),
+    zones: Zones | None = None,
     state: str | None = None,
     **protocols: bool,
 ) -> Iterator[RunningProcess]:
@@ -158,7 +152,7 @@ def running_process(
     with tempfile.TemporaryDirectory(prefix="netservices-") as scratch:
         directory = state or os.path.join(scratch, "state")
         command_line = _command_line(directory, settings or {}, protocols)
-        _fill(load(command_line), accounts)
+        fill(load(command_line), accounts, zones or {})
         log_path = os.path.join(scratch, "log")
         process = _spawn(command_line, scratch, log_path)
         try:
@@ -209,32 +203,6 @@ def _on_free_port(text: str) -> str:
     if endpoint.kind in ("tcp", "tls", "udp"):
         endpoint = attrs.evolve(endpoint, port=0, interface=LOOPBACK)
     return str(endpoint)
-
-
-def _fill(configuration: Configuration, accounts: Accounts) -> None:
-    """Make the store with its first domain and the accounts, before the server."""
-    directory = configuration.state_directory
-    prepare(directory)
-    store = SQLiteStore(directory, configuration.store, None)
-    value_of(store.open())
-    try:
-        hostname = configuration.hostname
-        further = partial(first_domain, hostname, LOOPBACK)
-        value_of(first_start(store, hostname, configuration.accounts, further))
-        if accounts:
-            # Short passwords make tests readable.
-            lenient = attrs.evolve(configuration.accounts, shortest_password=1)
-            operations = [_account(one, hostname, lenient) for one in accounts]
-            value_of(store.apply(Unit(tuple(operations))))
-    finally:
-        value_of(store.close())
-
-
-def _account(pair: tuple[str, str], hostname: str, settings: Any) -> Operation:
-    login, password = pair
-    name, _, domain = login.partition("@")
-    secrets = first_secrets(password, settings)
-    return CreateAccount(name, domain or domain_of(hostname), secrets=secrets)
 
 
 def _spawn(
