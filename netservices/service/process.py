@@ -13,7 +13,6 @@ import atexit
 import contextlib
 import errno
 import gc
-import gc
 import os
 import resource
 import signal
