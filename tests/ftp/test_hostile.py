@@ -9,13 +9,13 @@ import socket
 from typing import Any
 
 from twisted.internet import reactor as live_reactor
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from netservices.core.deferreds import as_deferred
+from netservices.core.deferreds import as_deferred, value_of
 from netservices.core.errors import Trouble
 from netservices.core.settings import PortRange
 from netservices.ftp.dialogue.channels import DataBroken
@@ -154,8 +154,23 @@ class GreedyReaderTests(SynchronousTestCase):
         self.failureResultOf(done, DataBroken)
 
 
+class LateUpload:
+    """An upload whose commit takes as long as the test wants."""
+
+    def __init__(self, upload: Any) -> None:
+        self.upload = upload
+        self.committed: Deferred[None] = Deferred()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.upload, name)
+
+    def commit(self) -> Deferred[None]:
+        """Later."""
+        return self.committed
+
+
 class LateTree:
-    """A tree whose deletions take as long as the test wants."""
+    """A tree whose deletions and commits take as long as the test wants."""
 
     def __init__(self, tree: Any) -> None:
         self.tree = tree
@@ -163,6 +178,11 @@ class LateTree:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tree, name)
+
+    def begin_write(self, *args: Any) -> Deferred[Any]:
+        """An upload that ends later."""
+        self.upload = LateUpload(value_of(self.tree.begin_write(*args)))
+        return succeed(self.upload)
 
     def remove(self, path: Any, directory: bool = False) -> Deferred[None]:
         """Later."""
@@ -172,13 +192,29 @@ class LateTree:
 class UnseenTests(MemoryFTP, SynchronousTestCase):
     """Clients that hang up to hide what they did."""
 
-    def test_deleted_and_left(self) -> None:
-        """What was begun is reported when it is done, with who did it."""
+    def logged_in(self) -> tuple[Peer, LateTree]:
+        """A session, and the tree that it has."""
         peer = Peer(self.make_session)
         peer.send(b"USER alice\r\nPASS secret\r\n")
         tree = LateTree(self.tree)
         view: Any = self.talk.view
         view.tree = tree
+        return peer, tree
+
+    def test_stored_and_left(self) -> None:
+        """An upload whose commit has begun is reported as what it becomes."""
+        peer, tree = self.logged_in()
+        peer.send(b"PASV\r\nSTOR a\r\n")
+        peer.leave()
+        self.assertNotIn("transfer", [name for name, _ in self.events.seen])
+        tree.upload.committed.callback(None)
+        event, fields = self.events.seen[-1]
+        self.assertEqual("transfer", event)
+        self.assertEqual("complete", fields["outcome"])
+
+    def test_deleted_and_left(self) -> None:
+        """What was begun is reported when it is done, with who did it."""
+        peer, tree = self.logged_in()
         peer.send(b"DELE a\r\n")
         peer.leave()
         tree.removed.callback(None)

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 from attrs import define
 
+from netservices.core.deferreds import as_deferred, shielded
 from netservices.core.dialogue import Answer, Then
 from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import ProtocolError, Refused
@@ -85,6 +87,9 @@ class Transfer:
     """How many ABORs came; each is answered after the transfer."""
     is_last: bool = False
     """Whether the session ends with it: QUIT came, or the server stops."""
+    is_committing: bool = False
+    report: Callable[[int], None] | None = None
+    """Takes the code of a commit that outlives the session."""
 
     @property
     def octets(self) -> int:
@@ -133,7 +138,11 @@ async def carry(talk: Conversation, transfer: Transfer, move: Move) -> AnyReply:
     finally:
         talk.data.close()
         talk.transfer_ended()
-        _report(talk, user, transfer, reply.code)
+        if transfer.is_committing:
+            # The client has left, but the file comes: how that ends is the truth.
+            transfer.report = partial(_report, talk, user, transfer)
+        else:
+            _report(talk, user, transfer, reply.code)
     return _last_words(transfer, reply)
 
 
@@ -314,7 +323,7 @@ async def _store(
     except Conflict:
         return BEYOND_END
     decoder = FromNVT() if talk.is_ascii else None
-    taking = _Upload(upload, decoder, talk.data.keeps_client)
+    taking = _Upload(upload, decoder, talk.data.keeps_client, transfer)
     transfer.offset = upload.offset
     try:
         if mode is WriteMode.RESUME and upload.offset != offset:
@@ -331,6 +340,7 @@ class _Upload:
     upload: IUpload
     decoder: FromNVT | None
     keeps_client: Callable[[], Awaitable[bool]]
+    transfer: Transfer
     is_committing: bool = False
     may_be_resumed: bool = True
 
@@ -356,10 +366,22 @@ class _Upload:
         # Once begun, a commit goes on even if the client leaves meanwhile.
         self.is_committing = True
         try:
-            await upload.commit()
+            await shielded(as_deferred(self._commit)())
         except (FileProblem, StoreError):
             self.is_committing = False
             raise
+
+    async def _commit(self) -> None:
+        transfer = self.transfer
+        transfer.is_committing = True
+        code = 451
+        try:
+            await self.upload.commit()
+            code = 226
+        finally:
+            transfer.is_committing = False
+            if transfer.report is not None:
+                transfer.report(code)
 
     async def settle(self) -> None:
         """Give up what was not committed; keep what the client may continue."""
