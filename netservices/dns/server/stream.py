@@ -73,8 +73,10 @@ class StreamConnection(Protocol):
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._is_closing = True
         self._received.clear()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        # The two hold each other no longer: both are free at once.
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None:
+            deadline.cancel()
         if self._slot is not None:
             self._slot.leave()
         self.connections.discard(self)

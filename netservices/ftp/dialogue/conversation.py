@@ -226,6 +226,8 @@ class Conversation:
         if self.slot is not None:
             self.policy.leave(self.slot, self.data.peer)
             self.slot = None
+        # Session and dialogue hold each other no longer: both are free at once.
+        self.say = _unheard
 
     # --- what several commands do ---------------------------------------------------
 
@@ -268,6 +270,10 @@ class Conversation:
         """Lines are held back no longer."""
         self.transfer = None
         self._holds_lines = False
+
+
+def _unheard(_reply: AnyReply) -> None:
+    """Nobody is there any more."""
 
 
 def _verb_of(line: bytes) -> bytes:
