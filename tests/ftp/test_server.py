@@ -89,6 +89,19 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
+def secured(wire: Wire) -> ssl.SSLContext:
+    """AUTH TLS, login and PROT P; the context for data connections."""
+    context = ssl._create_unverified_context()
+    assert wire.say("AUTH TLS").startswith("234")
+    wire.file.close()
+    wire.socket = context.wrap_socket(wire.socket)
+    wire.file = wire.socket.makefile("rb")
+    wire.log_in()
+    wire.say("PBSZ 0")
+    assert wire.say("PROT P").startswith("200")
+    return context
+
+
 class ServerCase(TestCase):
     """A whole server in this process."""
 
@@ -347,25 +360,13 @@ class ConfigurationTests(TestCase):
 class TLSTests(ServerCase):
     """TLS on both connections.  RFC 4217"""
 
-    def secured(self, wire: Wire) -> ssl.SSLContext:
-        """AUTH TLS, login and PROT P."""
-        context = ssl._create_unverified_context()
-        self.assertEqual("234", wire.say("AUTH TLS")[:3])
-        wire.file.close()
-        wire.socket = context.wrap_socket(wire.socket)
-        wire.file = wire.socket.makefile("rb")
-        wire.log_in()
-        wire.say("PBSZ 0")
-        self.assertEqual("200", wire.say("PROT P")[:3])
-        return context
-
     def test_truncated_upload(self) -> Deferred[None]:
         """An end without close_notify is 426, one with it 226."""
         self.put("a", b"old content")
 
         def run() -> None:
             wire = Wire(self.port)
-            context = self.secured(wire)
+            context = secured(wire)
             data = context.wrap_socket(wire.data("STOR a"))
             data.sendall(b"new content")
             data.close()
@@ -387,7 +388,7 @@ class TLSTests(ServerCase):
 
         def run() -> None:
             wire = Wire(self.port)
-            self.secured(wire)
+            secured(wire)
             data = wire.data("RETR a")
             data.sendall(b"no TLS at all" * 10)
             self.assertEqual("425", wire.reply()[:3])

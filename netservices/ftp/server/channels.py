@@ -71,6 +71,8 @@ class DataConnection(Protocol):
         self._octets_this_turn = 0
         self.made: Callable[[DataConnection], None] | None = None
         """Told when the connection is there."""
+        self.lost: Callable[[bool], None] | None = None
+        """Told when it has ended, and whether that was a clean end."""
         self._chunk = chunk_octets
         self._problem: DataBroken | None = None
         self._is_closed = False
@@ -110,6 +112,11 @@ class DataConnection(Protocol):
         layer.resumeProducing()
         await self._wait()
         layer.pauseProducing()
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether it ends because everything has been sent."""
+        return self._is_finishing
 
     # --- sending --------------------------------------------------------------------
 
@@ -235,6 +242,8 @@ class DataConnection(Protocol):
         """The end: clean, or broken."""
         self._is_closed = True
         is_clean = reason.check(ConnectionDone) is not None
+        if self.lost is not None:
+            self.lost(is_clean)
         if not is_clean or not (self._is_finishing or self._take is not None):
             self._break(DataBroken(f"data connection lost: {reason.value!r}"))
         elif not self._is_storing:

@@ -39,6 +39,8 @@ class ControlSession(LineSession):
             trace=server.trace,
         )
         conversation.session_id = self.session_id
+        if server.trace is not None:
+            self.port.show = self._show
         self._login_deadline: Deadline | None = Deadline(
             server.wheel, server.settings.login_timeout, self._look_for_login
         )

@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from netservices.core.errors import Trouble
+from netservices.core.trace import place
 from netservices.core.write import connect_tcp
 from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
 from netservices.ftp.server.channels import DataConnection
@@ -104,6 +105,8 @@ class SessionPort:
     is_protected: bool = False
     control: Any = None
     """The socket of the control connection."""
+    show: Callable[[str, bytes], None] | None = None
+    """The session's trace: who, and what."""
     _lease: Lease | None = None
     _target: HostPort | None = None
     _current: DataConnection | None = None
@@ -160,11 +163,15 @@ class SessionPort:
             raise NoDataConnection("neither PASV nor PORT")
         self._current = connection
         self.shared.watch(connection)
+        if self.show is not None:
+            _show_life(connection, "S" if target is not None else "C", self.show)
         if self.is_protected:
             try:
                 await connection.secure(self.shared.tls_context())
             except DataBroken as broken:
                 raise NoDataConnection(f"TLS: {broken}") from broken
+            if self.show is not None:
+                self.show("C & S", b"<TLS on the data connection>")
         return connection
 
     async def _accept(self, lease: Lease) -> DataConnection:
@@ -226,3 +233,20 @@ class SessionPort:
         if current is not None:
             self.shared.running.discard(current)
             current.abort()
+
+
+def _show_life(
+    connection: DataConnection, who: str, show: Callable[[str, bytes], None]
+) -> None:
+    """Show who opened a connection, and later who has closed it."""
+    transport: Any = connection.transport
+    ends = place(transport.getPeer()), place(transport.getHost())
+    came_from, goes_to = ends if who == "C" else reversed(ends)
+    show(who, f"<opens a data connection from {came_from} to {goes_to}>".encode())
+
+    def ended(is_clean: bool) -> None:
+        how = "closes" if is_clean else "breaks off"
+        text = f"<{how} the data connection, {connection.octets} octets>"
+        show("S" if connection.is_finishing else "C", text.encode())
+
+    connection.lost = ended
