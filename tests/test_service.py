@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -20,6 +21,7 @@ from netservices.core.deferreds import as_deferred
 from netservices.core.errors import StartupError
 from netservices.plugin import ProtocolPlugin, Server, Services
 from netservices.service.house import NetServices
+from netservices.service.parts import make_parts
 from netservices.sockets import Passed
 from tests.house.configurations import load_text
 
@@ -108,6 +110,17 @@ class ServiceTests(TestCase):
     def house(self, *plugins: ProtocolPlugin, text: str = "") -> NetServices:
         """Services that are not started."""
         return NetServices(self.configuration(*plugins, text=text), reactor, Passed({}))
+
+    def test_limits_outlive_a_clock_set_back(self) -> None:
+        """Lock-outs and rates count by a clock that never goes back: one set back by
+        an hour does not keep anybody out for that hour."""
+        clock = Clock()
+        clock.advance(10_000)
+        limits = make_parts(self.configuration(FIRST), clock).services.limits
+        buckets = limits.buckets(1000.0, 1)
+        buckets.take("a")
+        clock.rightNow -= 3600  # type: ignore[attr-defined]
+        self.assertLess(buckets.take("a"), 1)
 
     @as_deferred
     async def test_start_and_stop(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,7 +52,8 @@ def make_parts(configuration: Configuration, reactor: Any) -> Parts:
     store = SQLiteStore(directory, configuration.store, reactor)
     events = Events(configuration.log, directory, reactor)
     events.check()
-    limits = Limits(configuration.limits, reactor.seconds)
+    # Not the reactor's clock, which is the wall's: set back, it would keep lock-outs.
+    limits = Limits(configuration.limits, time.monotonic)
     accounts = Accounts(
         store.records, store, configuration.accounts, limits, events, reactor
     )
