@@ -33,6 +33,7 @@ class VerifiedCredentialsTests(SynchronousTestCase):
                 (CREDENTIAL, b"secret"),
                 (evolve(CREDENTIAL, id=3), b"secret"),
                 (evolve(CREDENTIAL, account=3), b"secret"),
+                (evolve(CREDENTIAL, secret=b"b hash"), b"secret"),
                 (evolve(CREDENTIAL, secret=b"other"), b"secret"),
                 (evolve(CREDENTIAL, secret=b"a hash, "), b"secre"),
                 (CREDENTIAL, b"secret "),

@@ -13,9 +13,11 @@ from netservices.interfaces import (
     QuotaExceeded,
     StoreUnavailable,
 )
+from netservices.store.blobs import CollectBlobs
 from netservices.units import (
     AddBlobReference,
     AddUsage,
+    AssertValue,
     CreateZone,
     DeleteZone,
     DropBlobReference,
@@ -318,6 +320,17 @@ class BlobsContract(UnitContract):
         await self.refused(
             NotFound, store.apply(Unit((AddBlobReference(ref, 1, 1, 1),)))
         )
+
+    async def test_failed_collection(self) -> None:
+        """A unit that collects and then fails has removed nothing, files included."""
+        store = await self.make_store()
+        content = b"x" * 100_000
+        ref = await self.stored(store, content)
+        collect = CollectBlobs(self.time.now + 10**6)
+        failing = AssertValue("n", b"k", b"not so")
+        await self.refused(Conflict, store.apply(Unit((collect, failing))))
+        self.assertTrue(await store.blobs.verify(ref))
+        self.assertEqual(1, await store.blobs.collect(self.time.now + 10**6))
 
     async def test_abort(self) -> None:
         """Aborted content leaves nothing; a sink ends once."""

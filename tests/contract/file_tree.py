@@ -284,6 +284,18 @@ class FileTreeContract:
         second = self.wait(tree.begin_write(("g",), expected_size=BIG))
         self.wait(second.abort())
 
+    def test_append_to_what_is_gone(self) -> None:
+        """APPEND to a file that is removed meanwhile fails: what it continued is no
+        longer there."""
+        tree = self.make_tree()
+        self.put(tree, ("log",), b"0")
+        upload = self.wait(tree.begin_write(("log",), WriteMode.APPEND))
+        upload.write(b"1")
+        self.wait(tree.remove(("log",)))
+        self.refuses(Conflict, upload.commit())
+        self.wait(upload.abort())
+        self.refuses(NotFound, tree.stat(("log",)))
+
     def test_what_is_replaced_counts_once(self) -> None:
         """Uploads that began while a file was there to be replaced do not pass the
         quota when it has gone elsewhere meanwhile."""

@@ -469,6 +469,17 @@ class TokenBucketTests(SynchronousTestCase):
         self.assertEqual([0, 0, 0], [buckets.take("a") for _ in range(3)])
         self.assertGreater(buckets.take("a"), 0)
 
+    def test_the_busiest_key_is_not_forgotten(self) -> None:
+        """
+        Memory is bounded, and what goes is the key that was used least recently.
+        """
+        buckets = TokenBuckets(1.0, 3, Clock().seconds, most_keys=3)
+        for number in range(20):
+            buckets.take(f"passer-by {number}")
+            buckets.take("busy", 0.1)
+        self.assertEqual(3, len(buckets))
+        self.assertGreater(buckets.take("busy", 2), 0)
+
     def test_more_than_the_burst(self) -> None:
         """
         What can never be had is said to be so; the whole burst at once can.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor as live_reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -315,6 +315,30 @@ class StepTests(SynchronousTestCase):
         """A descriptor that is not open fails with OSError."""
         made, _ = self.connect(b"")
         self.failureResultOf(send_file(made.transport, 1 << 20, 0, 10), OSError)
+
+    def test_cancelled_while_a_thread_reads(self) -> None:
+        """The duplicate stays open until the thread has done: its number must not
+        become another file's under it."""
+        made, descriptor = self.connect(bytes(10))
+        read: Deferred[None] = Deferred()
+
+        class Slow:
+            """Workers that read when the test says so."""
+
+            def call(self, function: Any) -> Deferred[None]:
+                """Later."""
+                return read
+
+        sender = FileSender(made.transport, descriptor, 0, 10, cast(Workers, Slow()))
+        sender._knows_nowait = False
+        sent = sender.start()
+        made.transport.doWrite()
+        self.assertTrue(sender._is_waiting)
+        sent.cancel()
+        self.failureResultOf(sent, CancelledError)
+        os.fstat(sender._file)
+        read.callback(None)
+        self.assertRaises(OSError, os.fstat, sender._file)
 
     def test_no_descriptor_is_left(self) -> None:
         """Whatever the end, the duplicate is closed."""

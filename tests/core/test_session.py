@@ -48,6 +48,25 @@ class TLSTests(TalkTests):
             S: 200 x
         """)
 
+    def test_full_transport(self) -> None:
+        """A transport that asks for a pause with the reply is replaced by TLS, which
+        has pauses of its own: the session does not wait for the old one."""
+        peer = self.connect()
+        session = peer.session
+        write = session.transport.write
+
+        def full(data: bytes) -> None:
+            write(data)
+            session.pauseProducing()
+
+        session.transport.write = full
+        peer.send(b"TLS\r\n")
+        session.transport.write = write
+        peer.receive()
+        peer.shake_hands()
+        peer.send(b"ECHO x\r\n")
+        self.assertEqual(["200 x"], peer.receive_lines())
+
     def test_silence(self) -> None:
         """A peer that never completes the handshake is dropped."""
         peer = self.connect(idle_seconds=60)

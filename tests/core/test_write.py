@@ -103,6 +103,13 @@ class SendAtOnceTests(SynchronousTestCase):
         self.assertEqual(wanted, made.receive(len(wanted)))
         self.assertEqual(set(), made.reactor.writers)
 
+    def test_nothing_is_sent_after_an_abort(self) -> None:
+        """The connection ends in the next turn; what is written until then is lost."""
+        made = self.connect()
+        made.transport.abortConnection()
+        made.transport.write(b"too late")
+        self.assertEqual([], made.socket.sent)
+
     def test_one_send_is_bounded(self) -> None:
         """No send offers more than SEND_OCTETS, so that one peer cannot hold up the
         others."""
