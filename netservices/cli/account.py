@@ -14,7 +14,6 @@ from netservices.accounts.credentials import (
     first_secrets,
 )
 from netservices.accounts.passwords import random_password
-from netservices.cli.bench import forget_tree
 from netservices.cli.output import json_option, show, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
 from netservices.core.settings import Size
@@ -205,7 +204,7 @@ def remove(workplace: Workplace, login: str, yes: bool) -> None:
         found = bench.account(login)
         if not yes:
             click.confirm(f"Remove {found.login}?", abort=True)
-        bench.apply(DeleteAccount(found.id), *forget_tree(found.login))
+        bench.apply(DeleteAccount(found.id), *bench.forget_tree(found.login))
         place = bench.set_aside(found.login)
     click.echo(
         f"{found.login} is gone" + (f"; its files are in {place}" if place else "")

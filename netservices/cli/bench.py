@@ -26,12 +26,19 @@ from netservices.core.deferreds import value_of
 from netservices.files.service import Files, directory_name
 from netservices.interfaces import IStore
 from netservices.store.sqlite import SQLiteStore
-from netservices.units import Operation, RemoveFileRecords, SetUsage, Unit
+from netservices.units import (
+    Operation,
+    RemoveFileRecords,
+    RemovePartial,
+    SetUsage,
+    Unit,
+)
 from netservices.values import Account, Alias, Credential, Domain, Finding, Manifest
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 PAGE = 200
+MOST_PARTIALS = 1_000_000
 TREES = ("files", "pub", "sites", "tls", "removed")
 """What a backup holds beside the store; logs are not part of the state."""
 
@@ -87,10 +94,10 @@ class Bench:
     def new_login(self, text: str, domain: str | None) -> tuple[str, str]:
         """Name and domain of an account to be made."""
         name, at, written_domain = text.rpartition("@")
-        if at and domain and normalised_domain(written_domain) != domain:
-            raise click.ClickException(f"{text} is not in {domain}")
         wanted = written_domain if at else domain
         home = normalised_domain(wanted) if wanted else self.default_domain
+        if domain and normalised_domain(domain) != home:
+            raise click.ClickException(f"{text} is not in {domain}")
         self.refuse_foreign(home)
         return new_account_name(name if at else text), home
 
@@ -193,6 +200,22 @@ class Bench:
         tree = f"home:{directory_name(account.login)}"
         return self.get(self.store.file_records.usage(tree))
 
+    def forget_tree(self, login: str) -> tuple[Operation, ...]:
+        """The operations that forget what is recorded of an account's files, partial
+        uploads included: whoever has that name next is not charged for them."""
+        tree = f"home:{directory_name(login)}"
+        records = self.store.file_records
+        partials = self.get(records.expired_partials(float("inf"), MOST_PARTIALS))
+        return (
+            RemoveFileRecords(tree, ()),
+            *(
+                RemovePartial(tree, path, account)
+                for one, path, account, _ in partials
+                if one == tree
+            ),
+            SetUsage(tree, 0, 0),
+        )
+
     # --- care -----------------------------------------------------------------------
 
     def check(self, level: str, repair: bool, progress: Progress) -> list[Finding]:
@@ -209,12 +232,6 @@ class Bench:
     def backup(self, target: str, progress: Progress) -> Manifest:
         """A consistent copy of the whole state."""
         return self.get(self.store.admin.backup(target, progress, TREES))
-
-
-def forget_tree(login: str) -> tuple[Operation, ...]:
-    """The operations that forget what is recorded of an account's files."""
-    tree = f"home:{directory_name(login)}"
-    return (RemoveFileRecords(tree, ()), SetUsage(tree, 0, 0))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from netservices.accounts.passwords import verify_password
 from netservices.core.deferreds import value_of
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
+from netservices.units import CreateAccount, PutPartial, Unit
 from netservices.values import Credential, CredentialKind
 from tests.cli.bench import CommandTestCase
 
@@ -85,6 +86,13 @@ class AccountTests(CommandTestCase):
 
         self.assertIn("netservices domain add elsewhere.example", message)
 
+    def test_domain_twice(self) -> None:
+        """A domain may be said twice, in any spelling, but not in two ways."""
+        words = ("account", "add", "alice@example.org", "--domain")
+
+        self.assertIn("is not in", self.refusal(*words, "example.net"))
+        self.command(*words, "Example.ORG.")
+
     def test_passwd(self) -> None:
         """A new password replaces the old one and the SCRAM keys with it."""
         self.command("account", "add", "alice")
@@ -133,6 +141,28 @@ class AccountTests(CommandTestCase):
 
         self.assertFalse(os.path.exists(home))
 
+    def test_uploads_of_a_removed_account(self) -> None:
+        """What a removed account left unfinished is forgotten with it, and changes no
+        sum of the next account of that name; other accounts keep theirs."""
+        for name in ("alice", "bob"):
+            self.command("account", "add", name)
+        store = SQLiteStore(self.state, StoreSettings(), None)
+        value_of(store.open())
+        puts = [
+            PutPartial(f"home:{name}@example.org", ("f",), 2, f"p-{name}", 7, 1e12)
+            for name in ("alice", "bob")
+        ]
+        value_of(store.apply(Unit(tuple(puts))))
+        value_of(store.close())
+
+        self.command("account", "remove", "alice", "--yes")
+
+        store = SQLiteStore(self.state, StoreSettings(), None)
+        value_of(store.open())
+        self.addCleanup(store.close)
+        left = value_of(store.file_records.expired_partials(float("inf")))
+        self.assertEqual(["p-bob"], [file for _, _, _, file in left])
+
     def test_left_files(self) -> None:
         """Files that lie where a new account's go are taken over only when asked."""
         self.write_file("alice@example.org", "letter")
@@ -159,8 +189,6 @@ class AccountTests(CommandTestCase):
         """A listing has every account, also beyond one page of the store."""
         store = SQLiteStore(self.state, StoreSettings(), None)
         value_of(store.open())
-        from netservices.units import CreateAccount, Unit
-
         names = [f"user{number:03}" for number in range(450)]
         unit = Unit(tuple(CreateAccount(name, "example.org") for name in names))
         value_of(store.apply(unit))
