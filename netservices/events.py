@@ -36,20 +36,18 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     "server_started": ("version", "hostname", "listeners"),
     "server_reloaded": ("needs_restart",),
     "server_stopped": ("seconds", "cut_connections"),
-    "control": ("verb", "object"),
+    "store_checked": ("reason", "findings"),
     # connections and sessions
     "connection_opened": (*_SESSION, "endpoint"),
     "connection_closed": (*_SESSION, "endpoint", "seconds", "reason"),
     "session_refused": (*_SESSION, "reason"),
-    "tls_started": (*_SESSION, "version", "cipher", "server_name"),
-    "tls_failed": (*_SESSION, "reason"),
     # who
     "login": (*_SESSION, "account", "method", "label"),
     "login_refused": (*_SESSION, "login", "method", "reason", "retry_after"),
     "logout": (*_SESSION, "account", "seconds"),
     "locked_out": (*_SESSION, "login", "network", "seconds"),
     "unlocked": ("login", "address"),
-    "account_changed": ("account", "change"),
+    "account_changed": ("account",),
     # files
     "transfer": (
         *_SESSION,
@@ -63,12 +61,8 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     ),
     "file_changed": (*_SESSION, "account", "change", "path", "target"),
     # names
-    "query_refused": ("protocol", "address", "qname", "qtype", "reason"),
     "zone_changed": ("zone", "serial", "change", "records"),
     "zone_refused": ("zone", "reason"),
-    "zone_transferred": (*_SESSION, "zone", "serial", "kind", "records"),
-    # limits
-    "limited": (*_SESSION, "limit", "count"),
 }
 """Event name to field names."""
 

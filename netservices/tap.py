@@ -20,7 +20,7 @@ from twisted.python import usage
 from netservices import __version__
 from netservices.config.discovery import Found, find_plugins, is_built_in, load_target
 from netservices.config.loading import CommandLine, Configuration, load
-from netservices.core.errors import StartupError
+from netservices.core.errors import ConfigurationError, StartupError
 from netservices.service import logs
 
 FLAGS = {
@@ -176,6 +176,9 @@ class Options(usage.Options):
     def _load_what_runs(self, configuration: Configuration) -> None:
         """Import the protocols: what is wrong with them is better known before a
         socket is bound.  StartupError."""
+        if not configuration.enabled():
+            flags = ", ".join(f"--{name}" for name in self.found.plugins)
+            raise ConfigurationError(f"no protocol is enabled; there are {flags}")
         for protocol in configuration.enabled():
             load_target(protocol.plugin)
 

@@ -128,7 +128,9 @@ class OptionsTests(SynchronousTestCase):
 
     def test_value_that_looks_like_an_option(self) -> None:
         """The value of an option may begin with dashes."""
-        made = self.configuration("--set", "echo.greeting=--hello", "--state", "--x")
+        made = self.configuration(
+            "--echo", "--set", "echo.greeting=--hello", "--state", "--x"
+        )
 
         self.assertTrue(made.state_directory.endswith("/--x"))
 
@@ -160,9 +162,10 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("echo      *:8007   TCP  tcp:8007", text)
         self.assertNotIn("plain", text)
 
-    def test_check_without_protocols(self) -> None:
-        """``--check`` says so where nothing would run."""
-        self.assertIn("nothing would listen", self.printed("--check"))
+    def test_nothing_enabled(self) -> None:
+        """A start that would serve nothing is refused, and says what there is."""
+        for arguments in ((), ("--check",)):
+            self.assertIn("--echo", self.refused(*arguments))
 
     def test_no_prefix_clashes(self) -> None:
         """No option is the beginning of another one, but for a protocol's own

@@ -10,6 +10,7 @@ RFC                                           state      what is missing
 854 TELNET                                    partial    what RFC 959 needs of it
 959 File Transfer Protocol                    partial    STRU R and P, MODE B and C,
                                                          TYPE E and A C, SMNT
+1122 Requirements for Internet Hosts          done       what concerns closing
 1123 4.1 Requirements for Internet Hosts      partial    as above
 1635 How to Use Anonymous FTP                 done
 2228 FTP Security Extensions                  partial    CCC, ADAT, MIC, CONF, ENC

@@ -26,6 +26,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from netservices import __version__
 from netservices.accounts.bootstrap import (
@@ -51,7 +52,9 @@ from netservices.service.state import (
     remove_if_unused,
 )
 from netservices.sockets import Passed, bind_all
+from netservices.store.sqlite import SQLiteStore
 from netservices.units import Unit
+from netservices.values import Notice, Report, Topic
 
 CUT_SECONDS = 2.0
 """How long connections that were cut may take to be gone."""
@@ -140,6 +143,7 @@ class NetServices:
                 hostname=self.configuration.hostname,
                 listeners=[str(one.endpoint) for one in self.listening],
             )
+            self._check_after_crash(parts.store)
         except BaseException:
             await self._unwind()
             raise
@@ -207,6 +211,7 @@ class NetServices:
         await self._begin(parts.accounts)
         await self._begin(parts.files)
         self.services = parts.services
+        self._undo.append(parts.store.changes.subscribe(self._tell_of_accounts))
 
     async def _begin(self, service: Any) -> None:
         await maybeDeferred(service.start)
@@ -253,6 +258,39 @@ class NetServices:
         control = Control(directory, self.configuration.server, self.reactor)
         control.start(verbs_of(self))
         self._undo.append(control.stop)
+
+    def _check_after_crash(self, store: SQLiteStore) -> None:
+        """Look at a store that was not closed, in the background; the start does not
+        wait, as the log has already brought back all that was acknowledged."""
+        if store.was_left_open:
+            self._log.info("the store was not closed the last time; checking it")
+            checked = store.admin.check("quick")
+            checked.addCallbacks(self._was_checked, self._was_not_checked)
+
+    def _was_checked(self, report: Report) -> None:
+        assert self.services is not None
+        self.services.events.emit(
+            "store_checked",
+            reason="not closed",
+            findings=[f"{f.code} {f.object}: {f.text}" for f in report.findings],
+        )
+        if report.findings:
+            self._log.error(
+                "the store is damaged in {count} places; `netservices check --repair`"
+                " names and mends them",
+                count=len(report.findings),
+            )
+        else:
+            self._log.info("the store is sound")
+
+    def _was_not_checked(self, failure: Failure) -> None:
+        self._log.warn("the store was not checked: {why}", why=failure.value)
+
+    def _tell_of_accounts(self, notices: tuple[Notice, ...]) -> None:
+        assert self.services is not None
+        for notice in notices:
+            if notice.topic is Topic.ACCOUNT:
+                self.services.events.emit("account_changed", account=notice.object)
 
     # --- stop -----------------------------------------------------------------------
 

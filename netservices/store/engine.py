@@ -87,6 +87,8 @@ class Engine:
             is_durable = settings.durability == "full"
             self.blob_files = BlobFiles(directory, is_durable)
         self.recoveries = 0
+        self.was_left_open = False
+        """Whether the log of an earlier process, which did not close it, was there."""
         self._connection: Connection | None = None
         self._lock = CommitLock(None)
         self._space = Space(directory, settings.free_space_floor, settings.spare)
@@ -110,6 +112,7 @@ class Engine:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             if not os.path.exists(self.path):
                 os.close(os.open(self.path, flags, 0o600))
+        self.was_left_open = self.wal_octets() > 0
         try:
             with self._lock:
                 self._connection = connect(self.path, self.settings)

@@ -76,6 +76,11 @@ class SQLiteStore:
         self.admin = Admin(self, self._engine, self._readers, reactor)
 
     @property
+    def was_left_open(self) -> bool:
+        """Whether the process that had the store before did not close it."""
+        return self._engine.was_left_open
+
+    @property
     def state(self) -> str:
         """opening, ready, readonly, failed or closed."""
         if self._is_closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -152,3 +153,27 @@ class FirstPasswordTests(FaultTestCase):
             self.assertIn(f"netservices account passwd {login}`", server.output)
         self.command("account", "passwd", login)
         self.assertIsNone(self.unseen())
+
+
+class CrashTests(SynchronousTestCase):
+    """What a start does after a process that did not close the store."""
+
+    def test_check_after_kill(self) -> None:
+        """After kill -9 the store is looked over, which is said and recorded; after a
+        clean stop it is not."""
+        state = os.path.abspath(self.mktemp())
+        os.makedirs(os.path.dirname(state), exist_ok=True)
+        with Running(state, *DNS) as server:
+            server.child.kill()
+            server.child.wait()
+        with Running(state, *DNS) as server:
+            server.wait_for("the store is sound")
+            self.assertEqual(0, server.stop())
+        with open(os.path.join(state, "log", "events.jsonl")) as file:
+            events = [json.loads(line) for line in file]
+        checks = [one for one in events if one["event"] == "store_checked"]
+
+        self.assertEqual([[]], [one["findings"] for one in checks])
+        with Running(state, *DNS) as server:
+            self.assertEqual(0, server.stop())
+        self.assertNotIn("not closed", server.output)
