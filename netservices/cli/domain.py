@@ -42,9 +42,7 @@ def add(
 
     with workplace.open() as bench:
         known = normalised_domain(name)
-        if bench.get(bench.store.zones.load(wire_name(known))) is not None:
-            click.echo(f"The zone {known} is there already and stays as it is.")
-            no_zone = True
+        has_zone = bench.get(bench.store.zones.load(wire_name(known))) is not None
         reader = bench.address(postmaster) if postmaster else _first_admin(bench)
         bench.apply(
             *domain_operations(
@@ -52,9 +50,11 @@ def add(
                 workplace.configuration.hostname,
                 addresses or own_addresses(),
                 reader,
-                not no_zone,
+                not (no_zone or has_zone),
             )
         )
+        if has_zone:
+            click.echo(f"The zone {known} was there already and stays as it is.")
 
 
 @domain.command("list")

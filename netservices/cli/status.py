@@ -39,7 +39,8 @@ def _show_for_people(reply: dict[str, Any]) -> None:
     rows = [{**row, "traffic": _traffic(row)} for row in reply["listeners"]]
     show(rows, columns, as_json=False)
     for protocol, numbers in reply.get("protocols", {}).items():
-        _show_protocol(protocol, numbers)
+        if numbers:
+            _show_protocol(protocol, numbers)
 
 
 def _traffic(listener: dict[str, Any]) -> str:

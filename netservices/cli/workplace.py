@@ -17,6 +17,7 @@ import click
 from attrs import define
 
 from netservices.cli.bench import Bench
+from netservices.cli.owner import acting_as_owner, become_owner
 from netservices.config.loading import CommandLine, Configuration, load
 from netservices.control.client import NotRunning, ask
 from netservices.core.errors import StartupError
@@ -57,8 +58,8 @@ class Workplace:
         """
         self._require_state()
         if as_owner:
-            _become_owner(self.directory)
-        opening = _acting_as_owner(self.directory)
+            become_owner(self.directory)
+        opening = acting_as_owner(self.directory)
         with _in_words(), Bench.opened(self.configuration, opening) as bench:
             yield bench
         if bench.has_written:
@@ -134,28 +135,3 @@ def _in_words() -> Iterator[None]:
         raise click.ClickException(
             f"{problem.filename or 'the state directory'}: {problem.strerror}"
         ) from None
-
-
-@contextmanager
-def _acting_as_owner(directory: str) -> Iterator[None]:
-    """Within, root acts as the owner of ``directory``: what is made there is his."""
-    owner, group = os.stat(directory), os.getegid()
-    if os.geteuid() != 0 or owner.st_uid == 0:
-        yield
-        return
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-
-
-def _become_owner(directory: str) -> None:
-    """Give up root for the owner of ``directory``."""
-    owner = os.stat(directory)
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        os.setgroups([owner.st_gid])
-        os.setgid(owner.st_gid)
-        os.setuid(owner.st_uid)

@@ -118,6 +118,35 @@ class PlaceTests(CommandTestCase):
             os.seteuid(0)
         self.assertIn("Permission denied; run this as root", message)
 
+    def test_behind_a_closed_door(self) -> None:
+        """Root reaches the state of a systemd DynamicUser, which lies in a directory
+        of root's alone, and files of its own; what it makes is the owner's."""
+        self.give_away()
+        door = os.path.dirname(self.state)
+        os.chmod(door, 0o700)
+        file = os.path.join(door, "zone")
+        with open(file, "w", encoding="utf-8") as zone:
+            zone.write("@ 60 SOA ns1 joe 1 1 1 1 1\n@ NS ns1\nns1 A 192.0.2.1\n")
+        for words in (["zone", "import", "example.org", file], ["check"]):
+            result = subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "netservices.cli",
+                    "--state",
+                    self.state,
+                    *words,
+                ],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual((0, ""), (result.returncode, result.stderr))
+        made = os.path.join(self.state, "store.lock")
+        self.assertEqual(NOBODY, os.stat(made).st_uid)
+        self.command("backup", os.path.abspath(self.mktemp()))
+
     def give_away(self) -> None:
         """Let the state be another user's, without what is made when it is opened."""
         if os.geteuid() != 0:
