@@ -151,7 +151,10 @@ def _parse_chain(path: str, text: bytes) -> list[x509.Certificate]:
 
 def _parse_key(path: str, text: bytes) -> serialization.ssh.SSHPrivateKeyTypes:
     if b"PRIVATE KEY-----" not in text:
-        raise CertificateProblem(f"{path}: holds no PEM private key")
+        raise CertificateProblem(
+            f"{path}: holds no PEM private key; a key lies in the file of its"
+            " certificate, or beside it as NAME.key"
+        )
     try:
         key = serialization.load_pem_private_key(text, None)
     except TypeError:
