@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -135,7 +136,7 @@ class Admin:
     ) -> Manifest:
         directory = self._engine.directory
         lease = await self._store.leases.acquire(
-            BACKUP_LEASE, "backup", _LONGEST_BACKUP_SECONDS
+            BACKUP_LEASE + secrets.token_hex(8), "backup", _LONGEST_BACKUP_SECONDS
         )
         try:
             return await self._with_connection(

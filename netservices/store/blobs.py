@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from netservices.store.sqlite import SQLiteStore
 
 LONGEST_READ = 1 << 20
-BACKUP_LEASE = "store.backup"
-"""While somebody holds it, nothing is collected."""
+BACKUP_LEASE = "store.backup."
+"""While somebody holds a lease whose name begins so, nothing is collected: each backup
+has one of its own, as several may run."""
+BACKUP_LEASES_END = "store.backup/"
+"""The first name after all of these."""
 
 _COLLECTED_AT_ONCE = 500
 
@@ -116,7 +119,8 @@ def collect_blobs(transaction: Transaction, operation: CollectBlobs) -> int:
     """Rows of condemned content go; their files after the commit."""
     connection = transaction.connection
     if connection.execute(
-        "SELECT 1 FROM lease WHERE name=? AND until>?", (BACKUP_LEASE, transaction.now)
+        "SELECT 1 FROM lease WHERE name>? AND name<? AND until>?",
+        (BACKUP_LEASE, BACKUP_LEASES_END, transaction.now),
     ).fetchone():
         return 0
     rows = connection.execute(

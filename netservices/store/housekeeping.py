@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from netservices.store.blobs import BACKUP_LEASE, BACKUP_LEASES_END
 from netservices.store.operations import Handlers, Transaction
 from netservices.units import Operation
 
@@ -34,6 +35,12 @@ def remove_expired(transaction: Transaction, operation: RemoveExpired) -> int:
         (
             "DELETE FROM kv WHERE (namespace, key) IN "
             "(SELECT namespace, key FROM kv WHERE expires<=? LIMIT ?)",
+            now,
+        ),
+        (
+            # Names that are never used again need no fence.
+            f"DELETE FROM lease WHERE name>'{BACKUP_LEASE}' "
+            f"AND name<'{BACKUP_LEASES_END}' AND until<=? AND ?>0",
             now,
         ),
     ):

@@ -396,7 +396,7 @@ class BlobsContract(UnitContract):
         """While a backup runs, nothing is collected."""
         store = await self.make_store()
         await self.stored(store, b"v" * 100_000)
-        lease = await store.leases.acquire("store.backup", "backup", 60)
+        lease = await store.leases.acquire("store.backup.1", "backup", 60)
         self.assertEqual(0, await store.blobs.collect(self.time.now + 1))
         await store.leases.release(lease)
         self.assertEqual(1, await store.blobs.collect(self.time.now + 1))

@@ -25,6 +25,7 @@ from netservices.units import (
     CreateAccount,
     CreateDomain,
     CreateZone,
+    DropBlobReference,
     PutValue,
     Unit,
 )
@@ -210,6 +211,26 @@ class BackupTests(CareTests):
         self.assertIn("is under way", str(refused[0].value))
         restored = self.mktemp()
         restore(target, restored)
+
+    def test_collecting_meanwhile(self) -> None:
+        """Nothing is collected while a backup runs, also when another one ends
+        earlier; afterwards it is, and no lease is left."""
+        ref = keep(self.store, b"y" * 100_000, owner=9)
+        drop = DropBlobReference(ref, 1, 1, 9)
+        value_of(self.store.apply(Unit((drop,))))
+        collected = []
+
+        def progress(_done: int, _total: int) -> None:
+            other = self.store.admin.backup(self.mktemp())
+            value_of(other)
+            later = self.time.now + 10
+            collected.append(value_of(self.store.blobs.collect(later)))
+
+        value_of(self.store.admin.backup(self.mktemp(), progress))
+        self.assertEqual({0}, set(collected))
+        self.assertEqual(1, value_of(self.store.blobs.collect(self.time.now + 10)))
+        value_of(self.store.keep_house())
+        self.assertEqual(0, value_of(self.store.admin.statistics())["lease"])
 
     def test_restore_into_link(self) -> None:
         """Where the state directory is a link (systemd makes one), its end is filled,
