@@ -14,7 +14,13 @@ from netservices.core.limits import Slot, TooMany
 from netservices.ftp.backend import Permission, View, path_text
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, Reply
-from netservices.interfaces import IAccounts, IEvents, IFiles, LoginRefused
+from netservices.interfaces import (
+    IAccounts,
+    IEvents,
+    IFiles,
+    LoginRefused,
+    StoreError,
+)
 from netservices.values import Origin, Path
 
 ANONYMOUS = ("anonymous", "ftp")
@@ -121,6 +127,15 @@ class Policy:
         )
         view = View(tree, rights, (), self.settings.listing_page)
         return User(account.login, view)
+
+    async def is_welcome(self, login: str) -> bool:
+        """Whether an account that has logged in may stay; also while the store cannot
+        tell."""
+        try:
+            account = await self.accounts.find(login)
+        except StoreError:
+            return True
+        return account is not None and account.is_enabled
 
     def unique_name(self, prefix: str) -> str:
         """A name for STOU that nobody else can have taken."""

@@ -17,6 +17,7 @@ from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
 from netservices.ftp.client import FTPClient, Unexpected, connect
 from netservices.testing import RunningServer, running
+from netservices.units import DeleteAccount, Unit, UpdateAccount
 
 SETTINGS = {
     "ftp.passive_ports": "0",
@@ -338,6 +339,41 @@ class TransferTests(ServerCase):
             self.assertEqual(b"new", self.content_of("a"))
 
         return self.talk(conversation)
+
+
+class AccountChangeTests(TestCase):
+    """What happens to sessions when their account changes."""
+
+    @as_deferred
+    async def test_disabled_account(self) -> None:
+        """Whoever is disabled or removed is out at once, in the middle of a session;
+        a new password, or the change of somebody else, ends nothing."""
+        server = await running(
+            ftp=True,
+            settings={**SETTINGS, "accounts.shortest_password": 1},
+            accounts=[("alice", "secret"), ("bob", "secret")],
+        )
+        self.addCleanup(server.stop)
+        store, accounts = server.house.services.store, server.house.services.accounts
+        for operation in (
+            lambda number: UpdateAccount(number, is_enabled=False),
+            DeleteAccount,
+        ):
+            wire = await deferToThread(Wire, server.port("ftp"))
+            await deferToThread(wire.log_in)
+            alice, bob = [await accounts.find(one) for one in ("alice", "bob")]
+            await accounts.set_password(alice.id, "secret indeed")
+            await accounts.set_password(alice.id, "secret")
+            await store.apply(Unit((UpdateAccount(bob.id, is_enabled=False),)))
+            self.assertEqual("200", (await deferToThread(wire.say, "NOOP"))[:3])
+            await store.apply(Unit((operation(alice.id),)))
+            await server.house.settle()
+            self.assertEqual("421", (await deferToThread(wire.reply))[:3])
+            self.assertEqual("", await deferToThread(wire.reply))
+            wire.close()
+            if operation is not DeleteAccount:
+                enabling = UpdateAccount(alice.id, is_enabled=True)
+                await store.apply(Unit((enabling,)))
 
 
 class ConfigurationTests(TestCase):

@@ -206,6 +206,10 @@ class Conversation:
         """The client has stayed too long without a login."""
         return Reply(421, "Log in sooner next time", Then.CLOSE)
 
+    def dismissed(self) -> Reply:
+        """The account was disabled or removed."""
+        return Reply(421, "Your account may not be used any more", Then.CLOSE)
+
     def draining(self) -> Answer:
         """The server stops: at once, or after the transfer that runs."""
         if self.transfer is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress
 
+from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
 from netservices.core.session import LineFactory
 from netservices.core.trace import Trace
@@ -19,7 +20,9 @@ from netservices.ftp.server.dataport import DataConnections
 from netservices.ftp.server.passive import PassivePorts
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, normal_address
+from netservices.interfaces import IChangeFeed
 from netservices.plugin import Server, Services
+from netservices.values import Notice, Topic
 
 _STATUS_SESSIONS = 200
 
@@ -35,13 +38,53 @@ class FTPServer:
     tls_context: Callable[[], Any]
     trace: Trace | None
     factory: LineFactory
+    changes: IChangeFeed
+    _unsubscribe: Callable[[], None] | None = None
+    _looking: set[Deferred[None]] = field(factory=set)
 
     def make_session(self, address: IAddress | None) -> ControlSession:
         """The session of a new control connection."""
         return ControlSession(self, address_of(address))
 
+    def start(self) -> None:
+        """Hear of accounts that are disabled or removed."""
+        self._unsubscribe = self.changes.subscribe(self.changed)
+
+    def changed(self, notices: tuple[Notice, ...]) -> None:
+        """End the sessions of accounts that may not log in any more."""
+        changed = {one.object for one in notices if one.topic is Topic.ACCOUNT}
+        for login in changed & {talk.user.login for talk in self._logged_in()}:
+            self._keep(self._look_again(login))
+
+    def _keep(self, looking: Deferred[None]) -> None:
+        """Remember what is under way, for ``settle``."""
+        if not looking.called:
+            self._looking.add(looking)
+            looking.addBoth(lambda _: self._looking.discard(looking))
+
+    @as_deferred
+    async def _look_again(self, login: str) -> None:
+        if await self.policy.is_welcome(login):
+            return
+        for talk in self._logged_in():
+            if talk.user.login == login:
+                talk.say(talk.dismissed())
+
+    def _logged_in(self) -> list[Any]:
+        """The conversations that have a user."""
+        talks: list[Any] = [session.dialogue for session in self.factory.sessions]
+        return [talk for talk in talks if talk.user is not None]
+
+    def settle(self) -> Deferred[None]:
+        """Fires when what was heard of is in force."""
+        looked: Deferred[Any] = DeferredList(list(self._looking), consumeErrors=True)
+        return looked.addCallback(lambda _results: None)
+
     def stop(self) -> Deferred[None]:
         """Break what transfers remain, close the passive ports."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
         self.connections.stop()
         closing = [one for one in self.connections.passive.close() if one is not None]
         closed: Deferred[Any] = DeferredList(closing, consumeErrors=True)
@@ -97,8 +140,15 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         services.certificates.server_context,
         services.trace,
         LineFactory(lambda address: server.make_session(address)),
+        services.store.changes,
     )
-    return Server(stream=server.factory, stop=server.stop, status=server.status)
+    return Server(
+        stream=server.factory,
+        start=server.start,
+        stop=server.stop,
+        settle=server.settle,
+        status=server.status,
+    )
 
 
 def _check_masquerade(address: str) -> None:
