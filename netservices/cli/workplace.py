@@ -24,6 +24,9 @@ from netservices.core.errors import StartupError
 from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Report
 
+IN_FORCE_SECONDS = 300.0
+"""A server may take so long to serve a change; a zone of a million names does."""
+
 
 @define(slots=False)
 class Workplace:
@@ -82,7 +85,7 @@ class Workplace:
     def tell_server(self) -> None:
         """Have a running server read what changed; silent where none runs."""
         try:
-            ask(self.directory, {"verb": "changed"})
+            ask(self.directory, {"verb": "changed"}, IN_FORCE_SECONDS)
         except NotRunning:
             return
         except (OSError, ValueError) as problem:

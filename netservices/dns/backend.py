@@ -18,6 +18,7 @@ from netservices.interfaces import IEvents, IStore, StoreError
 from netservices.values import Notice, RRset, Topic, Zone
 
 RETRY_SECONDS = 5.0
+SETTLE_SECONDS = 0.01
 MAX_RRSETS_IN_PLACE = 500
 """Changes of more RRsets would hold up the reactor; they go the long way."""
 
@@ -61,6 +62,7 @@ class ZoneBackend:
         self._dirty: dict[bytes, None] = {}
         self._is_working = False
         self._is_stopped = False
+        self._has_failed = False
         self._unsubscribe: Callable[[], None] | None = None
 
     async def start(self) -> None:
@@ -104,6 +106,14 @@ class ZoneBackend:
         finally:
             self._is_working = False
 
+    async def settle(self) -> None:
+        """Wait until what the store has told so far is served, or cannot be read."""
+        self._has_failed = False
+        while (self._dirty or self._is_working) and not self._is_stopped:
+            if self._has_failed:
+                return
+            await self._pause(SETTLE_SECONDS)
+
     def _noticed(self, notices: tuple[Notice, ...]) -> None:
         for notice in notices:
             if notice.topic is Topic.ZONE:
@@ -117,6 +127,7 @@ class ZoneBackend:
             await self._refresh(name)
         except StoreError:
             # The old version stays in service.
+            self._has_failed = True
             self._failed(name_text(name))
             return False
         return True

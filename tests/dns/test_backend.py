@@ -64,6 +64,19 @@ class BackendTests(SynchronousTestCase):
         (event,) = self.events("zone_changed")
         self.assertEqual(2026112101, event["serial"])
 
+    def test_settle(self) -> None:
+        """What was announced before ``settle`` is in the answers when it fires."""
+        self.successResultOf(self.authority.settle())
+        lines = "".join(f"h{number} 60 A 192.0.2.1\n" for number in range(200))
+        add_zone(self.store, "@ 60 SOA a b 1 2 3 4 5\n@ 60 NS a\n" + lines, "x.")
+        settled = self.authority.settle()
+        self.assertNoResult(settled)
+        self.assertEqual(Rcode.REFUSED, self.ask("h199.x.").rcode)
+        while not settled.called:
+            self.clock.advance(0.01)
+
+        self.assertEqual(1, len(self.ask("h199.x.").answer))
+
     def test_new_zone(self) -> None:
         """A zone that is created is served at once."""
         self.assertEqual(Rcode.REFUSED, self.ask("x.").rcode)

@@ -60,6 +60,10 @@ class Authority:
         """Look at every zone again."""
         return Deferred.fromCoroutine(self.backend.reload())
 
+    def settle(self) -> Deferred[None]:
+        """Fires when what the store has told so far is in the answers."""
+        return Deferred.fromCoroutine(self.backend.settle())
+
     def stop(self) -> None:
         """Follow changes no longer."""
         self.backend.stop()
@@ -137,6 +141,7 @@ def make_server(settings: DNSSettings, services: Services) -> Server:
         traces_datagrams=True,
         start=authority.start,
         reload=authority.reload,
+        settle=authority.settle,
         stop=authority.stop,
         status=authority.status,
     )
