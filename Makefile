@@ -44,7 +44,8 @@ docs: .venv-test/.stamp
 	$(TEST)/python -m netservices.config.manual
 	$(TEST)/python -m tests.rfc > docs/standards.md
 
-# Everything again and again, with new random examples and more crashes each time.
+# Everything again and again, with new random examples and more crashes each time: whole
+# rounds, at least one, of which the last begins before SOAK_MINUTES are over.
 soak: .venv-test/.stamp
 	end=$$(($$(date +%s) + 60 * $(SOAK_MINUTES))); \
 	while [ $$(date +%s) -lt $$end ]; do \
