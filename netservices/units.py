@@ -2,8 +2,9 @@
 
 Operations hold only ``int``, ``str``, ``bytes``, ``bool``, ``None``, enums and tuples,
 so that they can be queued, grouped with those of strangers, replayed alone, sent to
-another process, logged, and invented by hypothesis.  ``IStore.apply(unit)`` answers
-with one result an operation, in order; each class says what its result is.
+another process, logged (what may be a secret does not print), and invented by
+hypothesis.  ``IStore.apply(unit)`` answers with one result an operation, in order; each
+class says what its result is.
 """
 
 from __future__ import annotations
@@ -269,10 +270,10 @@ class PutValue(Operation):
 
     namespace: str
     key: bytes
-    value: bytes
+    value: bytes = field(repr=False)
     expires: float | None = None
     if_absent: bool = False
-    if_value: bytes | None = None
+    if_value: bytes | None = field(default=None, repr=False)
 
 
 @frozen
@@ -330,4 +331,4 @@ class AssertValue(Operation):
 
     namespace: str
     key: bytes
-    value: bytes | None
+    value: bytes | None = field(repr=False)

@@ -134,7 +134,7 @@ class ScramClient:
 
     login: str
     password: str = field(repr=False)
-    binding: tuple[str, bytes] | None = None
+    binding: tuple[str, bytes] | None = field(default=None, repr=False)
     flag: str = "n"
     authorization: str = ""
     make_nonce: Callable[[], bytes] = new_nonce
