@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from netservices.core.errors import SyntaxProblem
+from netservices.core.garbage import without_full_collections
 from netservices.dns.wire.names import fold, name_text, parse_name
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.interfaces import IEvents, IStore, StoreError
@@ -139,11 +140,13 @@ class ZoneBackend:
             if differences is not None and self._fits_in_place(differences):
                 self._apply(tree, differences)
                 return
-        zone = await self._store.zones.load(name)
-        if zone is None:
-            self._remove(name)
-            return
-        self._zones.put(await self._build(zone))
+        with without_full_collections():
+            zone = await self._store.zones.load(name)
+            if zone is None:
+                self._remove(name)
+                return
+            self._zones.put(await self._build(zone))
+            del zone
         fresh = self._zones.get(name)
         if fresh is not None:
             self._announce(fresh, "loaded")

@@ -1,0 +1,38 @@
+"""The cyclic garbage collector, kept out of the way of loads that make many objects.
+
+A full collection looks at every object there is: with a million records that takes a
+tenth of a second, in which nobody is answered, and a load causes several.  Reference
+counting frees nearly everything here, so full collections can wait for a while.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_NEVER = 1_000_000_000
+
+_loads = 0
+_thresholds = gc.get_threshold()
+
+
+@contextmanager
+def without_full_collections() -> Iterator[None]:
+    """Within it only young objects are collected; afterwards, whatever is there counts
+    as there to stay, and is not looked at again.
+
+    May be nested, and may span waiting: it counts those who are in it.
+    """
+    global _loads, _thresholds
+    if _loads == 0:
+        _thresholds = gc.get_threshold()
+        gc.set_threshold(_thresholds[0], _thresholds[1], _NEVER)
+    _loads += 1
+    try:
+        yield
+    finally:
+        _loads -= 1
+        if _loads == 0:
+            gc.freeze()
+            gc.set_threshold(*_thresholds)

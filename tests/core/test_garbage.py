@@ -1,0 +1,60 @@
+"""Full collections wait while something large is loaded."""
+
+from __future__ import annotations
+
+import gc
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netservices.core.garbage import without_full_collections
+
+
+class Knot:
+    """An object that only the collector can free."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+class CollectionTests(SynchronousTestCase):
+    """The collector's thresholds, and what it counts as old."""
+
+    def setUp(self) -> None:
+        """Nothing that the tests freeze stays frozen."""
+        self.addCleanup(gc.unfreeze)
+        self.thresholds = gc.get_threshold()
+
+    def full_collections(self) -> int:
+        """How many there were."""
+        return int(gc.get_stats()[2]["collections"])
+
+    def test_none_within(self) -> None:
+        """Many objects cause no full collection within, and stay."""
+        with without_full_collections():
+            before = self.full_collections()
+            kept = [[number] for number in range(300_000)]
+            self.assertEqual(before, self.full_collections())
+        self.assertEqual(self.thresholds, gc.get_threshold())
+        self.assertGreaterEqual(gc.get_freeze_count(), len(kept))
+
+    def test_young_ones(self) -> None:
+        """Young cycles are still collected within."""
+        with without_full_collections():
+            before = gc.get_stats()[0]["collections"]
+            for _ in range(5000):
+                Knot()
+            self.assertGreater(gc.get_stats()[0]["collections"], before)
+
+    def test_nested(self) -> None:
+        """The last one who leaves lets full collections come back."""
+        with without_full_collections():
+            with without_full_collections():
+                pass
+            self.assertNotEqual(self.thresholds, gc.get_threshold())
+        self.assertEqual(self.thresholds, gc.get_threshold())
+
+    def test_error(self) -> None:
+        """Also after an error."""
+        with self.assertRaises(ValueError), without_full_collections():
+            raise ValueError
+        self.assertEqual(self.thresholds, gc.get_threshold())
