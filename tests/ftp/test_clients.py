@@ -184,7 +184,6 @@ class CurlTests(ServerCase):
         self.assertEqual("up load\nx\n", run(*common, "-l", base).replace("\r", ""))
         self.assertIn("300000", run(*common, "-I", base + "up%20load"))
 
-
     def test_uploads_over_tls(self) -> Deferred[None]:
         """curl never reads on a data connection by which it uploads, and closes it at
         once: every time, the upload is complete."""
