@@ -20,7 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
-TWISTD = [sys.executable, "-m", "twisted", "--log-file", os.devnull]
+TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n"]
+TWISTD += ["--pidfile=", f"--logfile={os.devnull}"]
 ROOT = str(Path(__file__).parents[1])
 LISTEN = (
     "--ftp-listen=tcp:0:interface=127.0.0.1",

@@ -16,7 +16,6 @@ from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.stream import Answer, StreamFactory
-from netservices.dns.server.trace import query_line, reply_lines
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire import codes
 from netservices.dns.wire.names import name_text
@@ -113,6 +112,8 @@ def _log_failure(zone: str) -> None:
 
 def _traced(answer: Answer) -> Answer:
     """The same, with every question and reply in the log."""
+    # Only here: presentation formats take a library that a plain start does without.
+    from netservices.dns.server.trace import query_line, reply_lines
 
     def trace(data: bytes, client: Client) -> bytes | None:
         reply = answer(data, client)
