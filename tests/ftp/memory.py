@@ -31,6 +31,15 @@ from netservices.units import CreateAccount, CreateDomain, Unit
 
 NOW = 1_800_000_000.0
 
+LOGIN = """
+    S: 220 ftp.example.org FTP server ready
+    C: USER alice
+    S: 331 ...
+    C: PASS secret
+    S: 230 Logged in as alice@example.org
+"""
+"""How every transcript of a logged-in client begins."""
+
 
 class SilentEvents:
     """Keeps events for the test to look at."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.ftp.settings import FTPSettings
 from netservices.testing import Peer
-from tests.ftp.memory import MemoryFTP
+from tests.ftp.memory import LOGIN, MemoryFTP
 
-LOGIN = """
-    S: 220 ftp.example.org FTP server ready
-    C: USER alice
-    S: 331 ...
-    C: PASS secret
-    S: 230 Logged in as alice@example.org
-"""
+
+def _what(fields: Mapping[str, object]) -> tuple[object, object]:
+    """What an event says of a change."""
+    return fields["change"], fields["path"]
 
 
 class LoginTests(MemoryFTP, SynchronousTestCase):
@@ -342,6 +341,26 @@ class PathTests(MemoryFTP, SynchronousTestCase):
         self.assertIn(b"500 ", said)
         self.assertTrue(said.endswith('257 "/é " created\r\n'.encode()))
 
+    def test_attributes_are_reported(self) -> None:
+        """A changed time or mode is an event like other changes; a refusal is none."""
+        self.assert_dialogue(
+            LOGIN
+            + """
+            C: MFMT 20200101123456 a.txt
+            S: 213 ...
+            C: SITE UTIME 202101020304 a.txt
+            S: 200 ...
+            C: SITE CHMOD 600 a.txt
+            S: 200 ...
+            C: SITE CHMOD 600 nowhere
+            S: 550 ...
+            """
+        )
+        changes = [f for name, f in self.events.seen if name == "file_changed"]
+
+        # The transcript is played three ways; self.events are those of the last.
+        self.assertEqual([("attributes", "/a.txt")] * 3, [_what(f) for f in changes])
+
     def test_information(self) -> None:
         """SIZE (exact in both types), MDTM, MFMT, MLST, SITE.  RFC 3659"""
         self.assert_dialogue(
@@ -536,45 +555,5 @@ class ParameterTests(MemoryFTP, SynchronousTestCase):
             S: 501 ...
             C: REST 99999999999999999999
             S: 501 ...
-            """
-        )
-
-
-class IPv6Tests(MemoryFTP, SynchronousTestCase):
-    """A client that came over IPv6."""
-
-    peer = "::1"
-
-    def test_families(self) -> None:
-        """PASV and PORT cannot name an IPv6 address.  RFC 2428"""
-        self.assert_dialogue(
-            LOGIN
-            + """
-            C: PASV
-            S: 425 ...
-            C: PORT 127,0,0,1,4,0
-            S: 425 ...
-            C: EPSV 1
-            S: 522 Network protocol not supported, use (2)
-            C: EPRT |2|::1|1024|
-            S: 200 ...
-            C: EPSV 2
-            S: 229 ...
-            """
-        )
-
-
-class MasqueradeTests(MemoryFTP, SynchronousTestCase):
-    """Behind a translating router."""
-
-    settings = FTPSettings(masquerade_address="203.0.113.9")
-
-    def test_pasv(self) -> None:
-        """PASV names the address outside."""
-        self.assert_dialogue(
-            LOGIN
-            + """
-            C: PASV
-            S: 227 Entering Passive Mode (203,0,113,9,195,80).
             """
         )

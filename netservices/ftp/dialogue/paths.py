@@ -150,5 +150,7 @@ async def mfmt(talk: Conversation, argument: bytes) -> Reply:
         raise SyntaxProblem("MFMT without a path")
     mtime_ns = parse_time(written.decode("ascii", "replace"))
     text = decode_path(name)
-    node = await talk.view.tree.set_attributes(talk.view.path(text), mtime_ns=mtime_ns)
+    path = talk.view.path(text)
+    changing = talk.view.tree.set_attributes(path, mtime_ns=mtime_ns)
+    node = await talk.carry_out(changing, "attributes", path)
     return Reply(213, f"Modify={format_time(node.mtime_ns)}; {text}")

@@ -65,7 +65,8 @@ async def chmod(talk: Conversation, argument: bytes) -> Reply:
     if not _MODE.match(mode) or not name:
         raise SyntaxProblem("SITE CHMOD takes an octal mode and a path")
     path = talk.view.path(decode_path(name))
-    await talk.view.tree.set_attributes(path, mode=int(mode, 8))
+    changing = talk.view.tree.set_attributes(path, mode=int(mode, 8))
+    await talk.carry_out(changing, "attributes", path)
     return Reply(200, "Permissions changed")
 
 
@@ -87,5 +88,6 @@ async def utime(talk: Conversation, argument: bytes) -> Reply:
         raise SyntaxProblem("SITE UTIME takes a time and a path")
     mtime_ns = parse_time(written.decode("ascii"))
     path = talk.view.path(decode_path(name))
-    await talk.view.tree.set_attributes(path, mtime_ns=mtime_ns)
+    changing = talk.view.tree.set_attributes(path, mtime_ns=mtime_ns)
+    await talk.carry_out(changing, "attributes", path)
     return Reply(200, "Time changed")
