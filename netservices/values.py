@@ -91,6 +91,16 @@ class Origin:
     is_secure: bool
     session: str = ""
 
+    @property
+    def event_fields(self) -> dict[str, object]:
+        """The fields by which every event of a session says where it came from."""
+        return {
+            "protocol": self.protocol,
+            "session": self.session,
+            "address": self.address,
+            "is_secure": self.is_secure,
+        }
+
 
 # --- blobs --------------------------------------------------------------------------
 

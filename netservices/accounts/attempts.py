@@ -71,10 +71,7 @@ class Attempts:
                 self._limits.abandoned(login.key, origin.address)
         self._events.emit(
             "login",
-            protocol=origin.protocol,
-            session=origin.session,
-            address=origin.address,
-            is_secure=origin.is_secure,
+            **origin.event_fields,
             account=proved.account.login,
             method=mechanism,
             label=proved.label or None,
@@ -87,10 +84,7 @@ class Attempts:
         """Tell machines why somebody did not get in."""
         self._events.emit(
             "login_refused",
-            protocol=origin.protocol,
-            session=origin.session,
-            address=origin.address,
-            is_secure=origin.is_secure,
+            **origin.event_fields,
             login=login.key,
             method=mechanism,
             reason=str(refusal),
@@ -104,10 +98,7 @@ class Attempts:
             return
         self._events.emit(
             "locked_out",
-            protocol=origin.protocol,
-            session=origin.session,
-            address=origin.address,
-            is_secure=origin.is_secure,
+            **origin.event_fields,
             login=login.key,
             network=self._limits.network_of(origin.address),
             seconds=float(self._limits.settings.lockout),

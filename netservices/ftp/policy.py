@@ -61,8 +61,9 @@ class Policy:
         try:
             return self._enter(origin.address)
         except Refused as error:
-            fields = _session_fields(origin)
-            self.events.emit("session_refused", **fields, reason=error.log_text)
+            self.events.emit(
+                "session_refused", **origin.event_fields, reason=error.log_text
+            )
             raise
 
     def _enter(self, address: str) -> Slot:
@@ -159,13 +160,14 @@ class Policy:
         """A login; the accounts service reports those that have an account."""
         if user.is_anonymous:
             self.events.emit(
-                "login", **_session_fields(origin), account=user.login, method="none"
+                "login", **origin.event_fields, account=user.login, method="none"
             )
 
     def logged_out(self, user: User, origin: Origin, seconds: float) -> None:
         """The end of what a login began."""
-        fields = _session_fields(origin)
-        self.events.emit("logout", **fields, account=user.login, seconds=seconds)
+        self.events.emit(
+            "logout", **origin.event_fields, account=user.login, seconds=seconds
+        )
 
     def transferred(
         self,
@@ -181,7 +183,7 @@ class Policy:
         """A transfer has ended; ``code`` is the reply that says how."""
         self.events.emit(
             "transfer",
-            **_session_fields(origin),
+            **origin.event_fields,
             account=user.login,
             direction=direction,
             path=path_text(path),
@@ -202,21 +204,12 @@ class Policy:
         """A file or directory was made, deleted, renamed or given attributes."""
         self.events.emit(
             "file_changed",
-            **_session_fields(origin),
+            **origin.event_fields,
             account=user.login,
             change=change,
             path=path_text(path),
             target=None if target is None else path_text(target),
         )
-
-
-def _session_fields(origin: Origin) -> dict[str, object]:
-    return {
-        "protocol": origin.protocol,
-        "session": origin.session,
-        "address": origin.address,
-        "is_secure": origin.is_secure,
-    }
 
 
 def _too_many(what: str) -> Refused:
