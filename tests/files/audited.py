@@ -20,27 +20,10 @@ from netservices.files.settings import FilesSettings
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
 from netservices.values import Account, WriteMode
-from tests.store.shim import unsynced, unsynced_files
+from tests.store.shim import Audit
 
 STORE = StoreSettings(free_space_floor=0, spare=0)
 SIZES = (0, 10, 60_000, 70_000, 300_000, 5_000_000)
-
-
-class Audit:
-    """Counts acknowledgements, and those that came too early."""
-
-    def __init__(self) -> None:
-        self.acknowledged = 0
-        self.unsynced = 0
-        self.where = ""
-
-    def note(self, result: Any = None) -> Any:
-        """An acknowledgement is about to go out."""
-        self.acknowledged += 1
-        if unsynced():
-            self.unsynced += 1
-            self.where = unsynced_files()
-        return result
 
 
 async def change(tree: Any, audit: Audit) -> None:

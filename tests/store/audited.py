@@ -19,7 +19,7 @@ from netservices.store.engine import Engine
 from netservices.store.jobs import Group
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
-from tests.store.shim import unsynced, unsynced_files
+from tests.store.shim import Audit
 
 SMALL = StoreSettings(
     free_space_floor=0,
@@ -30,21 +30,8 @@ SMALL = StoreSettings(
 )
 
 
-class Audit:
-    """Counts acknowledgements, and those that came too early."""
-
-    def __init__(self) -> None:
-        self.acknowledged = 0
-        self.unsynced = 0
-        self.where = ""
-
-    def note(self, result: Any = None) -> Any:
-        """An acknowledgement is about to go out."""
-        self.acknowledged += 1
-        if unsynced():
-            self.unsynced += 1
-            self.where = unsynced_files()
-        return result
+class EngineAudit(Audit):
+    """One that looks after each commit by itself."""
 
     def watch(self, engine: Engine) -> None:
         """Look after each commit, before its group is told of it: the next group may be
@@ -66,7 +53,7 @@ async def rows(store: SQLiteStore, audit: Audit) -> None:
         await store.values.put("n", b"%d" % number, b"v" * 400).addCallback(audit.note)
 
 
-async def group(store: SQLiteStore, audit: Audit) -> None:
+async def group(store: SQLiteStore, audit: EngineAudit) -> None:
     """Many rows at once."""
     audit.watch(store._engine)
 
@@ -94,7 +81,7 @@ async def main(reactor: Any, scenario: str, directory: str, durability: str) -> 
     """Run a scenario, and print what the auditor saw."""
     store = SQLiteStore(directory, evolve(SMALL, durability=durability), reactor)
     await store.open()
-    audit = Audit()
+    audit = EngineAudit()
     await {"rows": rows, "group": group, "files": files}[scenario](store, audit)
     await store.close()
     print(json.dumps([audit.acknowledged, audit.unsynced, audit.where]))

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import Any
 from unittest import SkipTest
 
 _SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shims")
@@ -103,6 +104,23 @@ def unsynced_files() -> str:
     text = ctypes.create_string_buffer(1 << 16)
     ctypes.CDLL(None).audit_list(text, ctypes.c_size_t(len(text)))
     return text.value.decode("utf-8", "replace")
+
+
+class Audit:
+    """Counts acknowledgements, and those that came too early."""
+
+    def __init__(self) -> None:
+        self.acknowledged = 0
+        self.unsynced = 0
+        self.where = ""
+
+    def note(self, result: Any = None) -> Any:
+        """An acknowledgement is about to go out."""
+        self.acknowledged += 1
+        if unsynced():
+            self.unsynced += 1
+            self.where = unsynced_files()
+        return result
 
 
 def arm_fault(kind: str, skip: int, count: int, error: int) -> None:
