@@ -107,11 +107,6 @@ def label_offsets(name: bytes) -> list[int]:
     return offsets
 
 
-def label_count(name: bytes) -> int:
-    """How many labels a name has, without the root."""
-    return len(label_offsets(name)) - 1
-
-
 def fold(name: bytes) -> bytes:
     """The name in lower case: the key under which names are equal (RFC 4343)."""
     return name.lower()
