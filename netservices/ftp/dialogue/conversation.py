@@ -26,13 +26,16 @@ from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import ProtocolError, SyntaxProblem
 from netservices.ftp.backend import View
 from netservices.ftp.dialogue import (
+    download,
     information,
+    listings,
     login,
     parameters,
     paths,
     security,
     site,
     transfer,
+    upload,
 )
 from netservices.ftp.dialogue.channels import DataPort
 from netservices.ftp.dialogue.problems import reply_for
@@ -44,14 +47,32 @@ from netservices.ftp.dialogue.registry import (
 )
 from netservices.ftp.dialogue.states import LOG_IN_FIRST, State, refusal
 from netservices.ftp.policy import Policy, User
-from netservices.ftp.wire import FACTS, Reply, parse_command, plain_line
+from netservices.ftp.wire import (
+    FACTS,
+    Reply,
+    decode_path,
+    encode_path,
+    parse_command,
+    plain_line,
+)
 from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Origin, Path
 
 T = TypeVar("T")
 
 COMMANDS = Commands()
-for _group in (login, security, paths, parameters, transfer, information, site):
+for _group in (
+    login,
+    security,
+    paths,
+    parameters,
+    transfer,
+    download,
+    upload,
+    listings,
+    information,
+    site,
+):
     COMMANDS.include(_group.COMMANDS)
 
 UNKNOWN = Reply(500, "Unknown command")
@@ -234,6 +255,18 @@ class Conversation:
         self.say = _unheard
 
     # --- what several commands do ---------------------------------------------------
+
+    def decode(self, argument: bytes) -> str:
+        """The path name that the client wrote."""
+        return decode_path(argument)
+
+    def encode(self, text: str) -> bytes:
+        """Names as this client reads them."""
+        return encode_path(text)
+
+    def path(self, argument: bytes) -> Path:
+        """The absolute path that the client wrote."""
+        return self.view.path(self.decode(argument))
 
     def forget_user(self) -> None:
         """Back to the state in which the session began (RFC 959 4.1.1, REIN)."""

@@ -13,7 +13,6 @@ from netservices.ftp.dialogue.states import LOG_IN_FIRST
 from netservices.ftp.wire import (
     FACTS,
     Reply,
-    decode_path,
     facts_of,
     format_facts,
     format_time,
@@ -94,7 +93,7 @@ def stat(talk: Conversation, argument: bytes) -> Answer:
     if argument.strip():
         if talk.user is None:
             return LOG_IN_FIRST
-        return _stat_path(talk, decode_path(argument))
+        return _stat_path(talk, talk.decode(argument))
     return Reply(211, ("Status:", *_status_lines(talk), "End"))
 
 
@@ -141,7 +140,7 @@ async def _stat_path(talk: Conversation, argument: str) -> Reply:
 async def mlst(talk: Conversation, argument: bytes) -> Reply:
     """The facts of one name, with its full path (RFC 3659 7.2)."""
     view = talk.view
-    text = decode_path(argument)
+    text = talk.decode(argument)
     path = view.path(text)
     wanted = talk.facts
     try:
@@ -166,7 +165,7 @@ async def mlst(talk: Conversation, argument: bytes) -> Reply:
 )
 async def size(talk: Conversation, argument: bytes) -> Reply:
     """Exact in both types (RFC 3659 4): in ASCII each bare line feed gets a CR."""
-    path = talk.view.path(decode_path(argument))
+    path = talk.path(argument)
     try:
         node = await _file(talk, path)
     except NotFound:
@@ -189,7 +188,7 @@ async def size(talk: Conversation, argument: bytes) -> Reply:
 )
 async def mdtm(talk: Conversation, argument: bytes) -> Reply:
     """In UTC (RFC 3659 3)."""
-    node = await _file(talk, talk.view.path(decode_path(argument)))
+    node = await _file(talk, talk.path(argument))
     return Reply(213, format_time(node.mtime_ns))
 
 

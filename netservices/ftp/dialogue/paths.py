@@ -9,7 +9,7 @@ from netservices.core.errors import Refused, SyntaxProblem
 from netservices.ftp.backend import Permission, path_text
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.states import State
-from netservices.ftp.wire import Reply, decode_path, format_time, parse_time, quoted
+from netservices.ftp.wire import Reply, format_time, parse_time, quoted
 from netservices.interfaces import Exists, IsADirectory, NotADirectory
 from netservices.values import NodeKind
 
@@ -24,7 +24,7 @@ COMMANDS = Commands()
 )
 async def cwd(talk: Conversation, argument: bytes) -> Reply:
     """Without an argument the root, as several clients expect."""
-    return await _change(talk, decode_path(argument) or "/")
+    return await _change(talk, talk.decode(argument) or "/")
 
 
 @COMMANDS.verb("CDUP", "XCUP", argument=Argument.NONE, help=": go up a directory")
@@ -59,7 +59,7 @@ def pwd(talk: Conversation, argument: bytes) -> Answer:
 )
 async def mkd(talk: Conversation, argument: bytes) -> Reply:
     """The full name of the new directory, in quotes."""
-    path = talk.view.path(decode_path(argument))
+    path = talk.path(argument)
     if not path:
         raise Exists("/")
     await talk.carry_out(talk.view.tree.make_directory(path), "made", path)
@@ -75,7 +75,7 @@ async def mkd(talk: Conversation, argument: bytes) -> Reply:
 )
 async def rmd(talk: Conversation, argument: bytes) -> Reply:
     """The root stays."""
-    path = talk.view.path(decode_path(argument))
+    path = talk.path(argument)
     if not path:
         raise Refused("RMD /", Reply(550, "The root cannot be removed"))
     await talk.carry_out(talk.view.tree.remove(path, directory=True), "removed", path)
@@ -90,7 +90,7 @@ async def rmd(talk: Conversation, argument: bytes) -> Reply:
 )
 async def dele(talk: Conversation, argument: bytes) -> Reply:
     """A file; directories go with RMD."""
-    path = talk.view.path(decode_path(argument))
+    path = talk.path(argument)
     if not path:
         raise IsADirectory("/")
     await talk.carry_out(talk.view.tree.remove(path), "deleted", path)
@@ -105,7 +105,7 @@ async def dele(talk: Conversation, argument: bytes) -> Reply:
 )
 async def rnfr(talk: Conversation, argument: bytes) -> Reply:
     """The source must exist."""
-    path = talk.view.path(decode_path(argument))
+    path = talk.path(argument)
     if not path:
         raise Refused("RNFR /", Reply(550, "The root cannot be renamed"))
     await talk.view.tree.stat(path, follow=False)
@@ -123,7 +123,7 @@ async def rnfr(talk: Conversation, argument: bytes) -> Reply:
 async def rnto(talk: Conversation, argument: bytes) -> Reply:
     """Atomic; a file in the way is replaced, a directory is not."""
     talk.state = State.LOGGED_IN
-    target = talk.view.path(decode_path(argument))
+    target = talk.path(argument)
     try:
         if not target:
             raise IsADirectory("/")
@@ -149,7 +149,7 @@ async def mfmt(talk: Conversation, argument: bytes) -> Reply:
     if not name:
         raise SyntaxProblem("MFMT without a path")
     mtime_ns = parse_time(written.decode("ascii", "replace"))
-    text = decode_path(name)
+    text = talk.decode(name)
     path = talk.view.path(text)
     changing = talk.view.tree.set_attributes(path, mtime_ns=mtime_ns)
     node = await talk.carry_out(changing, "attributes", path)

@@ -14,7 +14,7 @@ from netservices.ftp.backend import Permission
 from netservices.ftp.dialogue.information import explained, overview
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.states import LOG_IN_FIRST
-from netservices.ftp.wire import Reply, decode_path, parse_time
+from netservices.ftp.wire import Reply, parse_time
 
 if TYPE_CHECKING:
     from netservices.ftp.dialogue.conversation import Conversation
@@ -64,7 +64,7 @@ async def chmod(talk: Conversation, argument: bytes) -> Reply:
     mode, _, name = argument.partition(b" ")
     if not _MODE.match(mode) or not name:
         raise SyntaxProblem("SITE CHMOD takes an octal mode and a path")
-    path = talk.view.path(decode_path(name))
+    path = talk.path(name)
     changing = talk.view.tree.set_attributes(path, mode=int(mode, 8))
     await talk.carry_out(changing, "attributes", path)
     return Reply(200, "Permissions changed")
@@ -87,7 +87,7 @@ async def utime(talk: Conversation, argument: bytes) -> Reply:
     else:
         raise SyntaxProblem("SITE UTIME takes a time and a path")
     mtime_ns = parse_time(written.decode("ascii"))
-    path = talk.view.path(decode_path(name))
+    path = talk.path(name)
     changing = talk.view.tree.set_attributes(path, mtime_ns=mtime_ns)
     await talk.carry_out(changing, "attributes", path)
     return Reply(200, "Time changed")
