@@ -1,0 +1,105 @@
+"""Where the next data connection goes: PASV EPSV PORT EPRT.  RFC 959 4.1.2, 2428."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netservices.core.dialogue import Answer
+from netservices.core.errors import Refused
+from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.wire import (
+    HostPort,
+    Reply,
+    format_epsv,
+    format_pasv,
+    parse_eprt,
+    parse_epsv_argument,
+    parse_port,
+)
+
+if TYPE_CHECKING:
+    from netservices.ftp.dialogue.conversation import Conversation
+
+COMMANDS = Commands()
+
+WRONG_FAMILY = {
+    4: Reply(522, "Network protocol not supported, use (1)"),
+    6: Reply(522, "Network protocol not supported, use (2)"),
+}
+"""RFC 2428 2: the family that can be used is that of the control connection."""
+
+
+@COMMANDS.verb("PASV", argument=Argument.NONE, help=": listen for a data connection")
+def pasv(talk: Conversation, argument: bytes) -> Answer:
+    """Where this client may connect to (RFC 959 4.1.2); IPv4 only."""
+    _check_epsv_only(talk)
+    if _version(talk) == 6:
+        return Reply(425, "PASV is for IPv4; use EPSV")
+    listening = talk.data.listen()
+    host = talk.policy.settings.masquerade_address or listening.host
+    return Reply(227, format_pasv(HostPort(host, listening.port)))
+
+
+@COMMANDS.verb(
+    "EPSV",
+    argument=Argument.OPTIONAL,
+    help="[1|2|ALL]: listen for a data connection",
+    feature="EPSV",
+)
+def epsv(talk: Conversation, argument: bytes) -> Answer:
+    """The port only: the host is that of the control connection (RFC 2428 3)."""
+    version = _version(talk)
+    try:
+        asked = parse_epsv_argument(argument)
+    except Refused:
+        return WRONG_FAMILY[version]
+    if asked == "ALL":
+        talk.is_epsv_only = True
+        return Reply(200, "Only EPSV from now on")
+    if asked is not None and asked != version:
+        return WRONG_FAMILY[version]
+    return Reply(229, format_epsv(talk.data.listen().port))
+
+
+@COMMANDS.verb("PORT", argument=Argument.REQUIRED, help="<h1,h2,h3,h4,p1,p2>: connect")
+def port(talk: Conversation, argument: bytes) -> Answer:
+    """Where to connect at the transfer command."""
+    _check_epsv_only(talk)
+    if _version(talk) == 6:
+        return Reply(425, "PORT is for IPv4; use EPRT")
+    return _aim(talk, parse_port(argument))
+
+
+@COMMANDS.verb(
+    "EPRT",
+    argument=Argument.REQUIRED,
+    help="<|family|address|port|>: connect",
+    feature="EPRT",
+)
+def eprt(talk: Conversation, argument: bytes) -> Answer:
+    """As PORT, for both families (RFC 2428 2)."""
+    _check_epsv_only(talk)
+    version = _version(talk)
+    try:
+        target = parse_eprt(argument)
+    except Refused:
+        return WRONG_FAMILY[version]
+    if target.version != version:
+        return WRONG_FAMILY[version]
+    return _aim(talk, target)
+
+
+def _aim(talk: Conversation, target: HostPort) -> Reply:
+    talk.policy.check_target(target, talk.data.peer)
+    talk.data.aim(target)
+    return Reply(200, "The data connection goes there")
+
+
+def _version(talk: Conversation) -> int:
+    return 6 if ":" in talk.data.peer else 4
+
+
+def _check_epsv_only(talk: Conversation) -> None:
+    # RFC 2428 4: after EPSV ALL every other set-up command must be rejected.
+    if talk.is_epsv_only:
+        raise Refused("EPSV ALL", Reply(501, "Not allowed after EPSV ALL"))
