@@ -18,13 +18,32 @@ PROTOCOLS = {"ftp", "http", "dns", "smtp", "pop3", "imap"}
 SHARED = {"store", "accounts", "files", "tls", "mail"}
 """Packages that know no protocol."""
 
-SANS_IO = {"wire", "dialogue", "policy", "backend", "zone", "zonefile"}
+SANS_IO = {
+    "wire",
+    "dialogue",
+    "policy",
+    "backend",
+    "options",
+    "rules",
+    "zone",
+    "zonefile",
+}
 """Parts of a protocol package that never see Twisted."""
 
 MAY_IMPORT = {
     "wire": {"wire"},
-    "dialogue": {"wire", "dialogue", "policy", "backend", "settings", "zone"},
-    "policy": {"wire", "policy", "backend", "settings", "zone"},
+    "dialogue": {
+        "wire",
+        "dialogue",
+        "policy",
+        "backend",
+        "options",
+        "settings",
+        "zone",
+    },
+    "policy": {"wire", "policy", "backend", "options", "rules", "settings", "zone"},
+    "options": {"options", "settings"},
+    "rules": {"options", "rules", "backend", "settings"},
     "backend": {"wire", "policy", "backend", "settings", "zone"},
 }
 """Part of a protocol package to the parts of the same package that it may know."""
@@ -34,6 +53,8 @@ OUTWARD = {
     "wire": {"core", "values"},
     "dialogue": {"core", "values", "interfaces"},
     "policy": {"core", *SEAMS},
+    "options": {"core", "values"},
+    "rules": {"core", *SEAMS},
     "backend": {"core", *SEAMS},
 }
 """Part of a protocol package to what it may know beside its own package."""
@@ -44,6 +65,7 @@ UPWARD = {("session", ("tls", "layer"))}
 TWISTED_IN_CORE = {
     "deferreds",
     "exchange",
+    "logfile",
     "poll",
     "sendfile",
     "session",

@@ -12,6 +12,7 @@ from netservices.core.dialogue import Then
 from netservices.core.errors import Refused, Trouble
 from netservices.core.limits import Slot, TooMany
 from netservices.ftp.backend import Permission, View, path_text
+from netservices.ftp.options import Options, options_from
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, Reply
 from netservices.interfaces import (
@@ -21,7 +22,7 @@ from netservices.interfaces import (
     LoginRefused,
     StoreError,
 )
-from netservices.values import Origin, Path
+from netservices.values import Account, Origin, Path
 
 ANONYMOUS = ("anonymous", "ftp")
 """Logins of RFC 1635; matched in these letters only."""
@@ -37,6 +38,7 @@ class User:
     login: str
     view: View
     is_anonymous: bool = False
+    account: Account | None = None
 
 
 @define
@@ -94,6 +96,12 @@ class Policy:
         """The text of the greeting."""
         return self.settings.banner or f"{self.hostname} FTP server ready"
 
+    # --- options --------------------------------------------------------------------
+
+    def options(self, user: User | None, origin: Origin) -> Options:
+        """What holds for a session of that user from there."""
+        return options_from(self.settings)
+
     # --- logins ---------------------------------------------------------------------
 
     def is_anonymous(self, login: str) -> bool:
@@ -127,7 +135,7 @@ class Policy:
             Permission.ALL if "write" in tree.capabilities else Permission.READ_ONLY
         )
         view = View(tree, rights, (), self.settings.listing_page)
-        return User(account.login, view)
+        return User(account.login, view, account=account)
 
     async def is_welcome(self, login: str) -> bool:
         """Whether an account that has logged in may stay; also while the store cannot

@@ -48,6 +48,7 @@ from netservices.ftp.dialogue.registry import (
     Verb,
 )
 from netservices.ftp.dialogue.states import LOG_IN_FIRST, State, refusal
+from netservices.ftp.options import DEFAULTS, Options
 from netservices.ftp.policy import Policy, User
 from netservices.ftp.wire import (
     FACTS,
@@ -107,6 +108,8 @@ class Conversation:
     state: State = State.CONNECTED
     login: str = ""
     user: User | None = None
+    options: Options = DEFAULTS
+    """What the rules say of this user and address, since the login."""
     slot: Any = None
     logged_in_at: float = 0.0
     failed_logins: int = 0
@@ -144,6 +147,7 @@ class Conversation:
             self.slot = self.policy.enter(self.origin)
         except ProtocolError as error:
             return reply_for(error)
+        self.learn_options()
         return Reply(220, self.policy.banner)
 
     def handle(self, line: bytes) -> Answer:
@@ -272,10 +276,15 @@ class Conversation:
         """The absolute path that the client wrote."""
         return self.view.path(self.decode(argument))
 
+    def learn_options(self) -> None:
+        """See what the rules say now of who has logged in, and from where."""
+        self.options = self.policy.options(self.user, self.origin)
+
     def forget_user(self) -> None:
         """Back to the state in which the session began (RFC 959 4.1.1, REIN)."""
         self.state = State.CONNECTED
         self._log_out()
+        self.learn_options()
         self.login = ""
         self.is_ascii = True
         self.facts = FACTS

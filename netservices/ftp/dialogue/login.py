@@ -50,6 +50,7 @@ async def password(talk: Conversation, argument: bytes) -> Reply:
             return Reply(421, "Too many failed logins", Then.CLOSE)
         return reply_for(error)
     talk.state = State.LOGGED_IN
+    talk.learn_options()
     talk.logged_in_at = policy.seconds()
     policy.logged_in(talk.user, talk.origin)
     return Reply(230, f"Logged in as {talk.user.login}")
