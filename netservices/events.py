@@ -16,17 +16,14 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from tempfile import mkdtemp
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from netservices.config.settings import LogSettings
 from netservices.core.deferreds import as_deferred
-from netservices.core.errors import ConfigurationError
-from netservices.core.threads import Workers
+from netservices.core.logfile import LogFile
 from netservices.interfaces import IEvents
 
 _SESSION = ("protocol", "session", "address", "is_secure")
@@ -77,19 +74,22 @@ class Events:
         self.settings = settings
         self.clock = clock
         self.counters: Counter[str] = Counter()
-        self.dropped = 0
-        self.path = (
-            os.path.join(state_directory, settings.events) if settings.events else ""
-        )
         self._sinks: list[Callable[[Mapping[str, object]], None]] = []
-        self._waiting: list[Mapping[str, object]] = []
-        self._flush_call: IDelayedCall | None = None
-        self._is_started = False
-        self._is_writing = False
-        self._is_failing = False
-        self._file = -1
-        reactor = clock if hasattr(clock, "callFromThread") else None
-        self._writer = Workers(reactor, "events", 1, 4)
+        self._file: LogFile[Mapping[str, object]] | None = None
+        if settings.events:
+            self._file = LogFile(
+                os.path.join(state_directory, settings.events),
+                "log.events",
+                _as_json,
+                clock,
+                settings.events_delay,
+                settings.events_waiting,
+            )
+
+    @property
+    def dropped(self) -> int:
+        """Events that the file does not have, as the disk was too slow or full."""
+        return 0 if self._file is None else self._file.dropped
 
     def emit(self, event: str, /, **fields: object) -> None:
         """Record an event of the schema.  ValueError for a name that is not in it."""
@@ -103,8 +103,8 @@ class Events:
             unknown = ", ".join(sorted(set(fields) - set(names)))
             raise ValueError(f"event {event} has no field {unknown}")
         self.counters[event] += 1
-        if self._is_started and self.path:
-            self._keep(record)
+        if self._file is not None:
+            self._file.append(record)
         for sink in tuple(self._sinks):
             try:
                 sink(record)
@@ -128,117 +128,26 @@ class Events:
     def check(self) -> None:
         """Refuse a file outside the state directory that cannot be written, and leave
         no trace.  ConfigurationError."""
-        if not os.path.isabs(self.settings.events):
-            return
-        try:
-            if os.path.exists(self.path):
-                flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
-                os.close(os.open(self.path, flags))
-                return
-            parent = os.path.dirname(self.path)
-            while not os.path.lexists(parent):
-                parent = os.path.dirname(parent)
-            os.rmdir(mkdtemp(dir=parent))
-        except OSError as error:
-            raise self._unusable(error) from None
-
-    def _unusable(self, error: OSError) -> ConfigurationError:
-        return ConfigurationError(
-            f"log.events = {self.settings.events!r}: {self.path} cannot be written:"
-            f" {error.strerror or error}"
-        )
+        if self._file is not None and os.path.isabs(self.settings.events):
+            self._file.check()
 
     def start(self) -> None:
         """Open the file.  ConfigurationError."""
-        if self.path:
-            try:
-                self._file = self._open()
-            except OSError as error:
-                raise self._unusable(error) from None
-        self._writer.start()
-        self._is_started = True
+        if self._file is not None:
+            self._file.start()
 
     @as_deferred
     async def stop(self) -> None:
         """Write what waits, and close the file."""
-        self._is_started = False
-        if self._flush_call is not None and self._flush_call.active():
-            self._flush_call.cancel()
-        self._flush_call = None
-        batch, self._waiting = self._waiting, []
-        if batch and self._file >= 0:
-            self._written(await self._writer.call(self._write, batch))
-        await self._writer.stop()
-        self._close()
+        if self._file is not None:
+            await self._file.stop()
 
     @as_deferred
     async def reopen(self) -> None:
         """Go on in a new file under the same name: logrotate has moved the old one."""
-        if self._file < 0:
-            return
-        batch, self._waiting = self._waiting, []
-        if batch:
-            self._written(await self._writer.call(self._write, batch))
-        fresh = self._open()
-        self._file, old = fresh, self._file
-        await self._writer.call(os.close, old)  # after the writes that were queued
+        if self._file is not None:
+            await self._file.reopen()
 
-    def _open(self) -> int:
-        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        return os.open(self.path, flags, 0o640)
 
-    def _close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _keep(self, record: Mapping[str, object]) -> None:
-        if len(self._waiting) >= self.settings.events_waiting:
-            self.dropped += 1
-            return
-        self._waiting.append(record)
-        if self._flush_call is None and not self._is_writing:
-            delay = self.settings.events_delay
-            self._flush_call = self.clock.callLater(delay, self._flush)
-
-    def _flush(self) -> None:
-        """Hand what waits to the thread; one batch is under way at a time."""
-        self._flush_call = None
-        batch, self._waiting = self._waiting, []
-        if not batch:
-            return
-        self._is_writing = True
-        deferred = self._writer.call(self._write, batch)
-        deferred.addCallbacks(self._written, self._unwritten)
-        deferred.addErrback(lambda f: self._log.failure("events", failure=f))
-
-    def _write(self, batch: list[Mapping[str, object]]) -> str:
-        """In the thread: append the batch; the problem, or nothing."""
-        lines = [json.dumps(record, default=str) for record in batch]
-        data = ("\n".join(lines) + "\n").encode()
-        try:
-            while data:
-                data = data[os.write(self._file, data) :]
-        except OSError as error:
-            self.dropped += data.count(b"\n")
-            return error.strerror or str(error)
-        return ""
-
-    def _written(self, problem: str) -> None:
-        self._is_writing = False
-        if problem and not self._is_failing:
-            self._log.error(
-                "events cannot be written to {path}: {problem}; they are only counted"
-                " until it works again",
-                path=self.path,
-                problem=problem,
-            )
-        self._is_failing = bool(problem)
-        if self._waiting and self._is_started and self._flush_call is None:
-            delay = self.settings.events_delay
-            self._flush_call = self.clock.callLater(delay, self._flush)
-
-    def _unwritten(self, failure: Any) -> None:
-        self._log.failure("events were lost", failure=failure)
-        self._is_writing = False
+def _as_json(record: Mapping[str, object]) -> str:
+    return json.dumps(record, default=str)

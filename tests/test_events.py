@@ -114,7 +114,7 @@ class EventsTests(SynchronousTestCase):
         """After a rotation the old file has what was before, a new one the rest."""
         events = self.events()
         events.emit("unlocked", login="a")
-        path = Path(events.path)
+        path = Path(self.state, "log", "events.jsonl")
         path.rename(path.with_name("old"))
 
         self.successResultOf(events.reopen())
@@ -123,6 +123,36 @@ class EventsTests(SynchronousTestCase):
 
         self.assertEqual(["a"], [line["login"] for line in self.lines("old")])
         self.assertEqual(["b"], [line["login"] for line in self.lines()])
+
+    def test_moved_away(self) -> None:
+        """A file that is moved or removed has a new one of its name, also where nobody
+        says so."""
+        events = self.events(events_delay=0.5)
+        path = Path(self.state, "log", "events.jsonl")
+        for login in ("a", "b"):
+            events.emit("unlocked", login=login)
+            self.clock.advance(0.5)
+            path.rename(path.with_name(login))
+        events.emit("unlocked", login="c")
+        self.successResultOf(events.stop())
+
+        for login, name in (("a", "a"), ("b", "b"), ("c", "events.jsonl")):
+            self.assertEqual([login], [line["login"] for line in self.lines(name)])
+
+    def test_reopen_in_vain(self) -> None:
+        """Where there can be no new file, the old one goes on, and the log says so."""
+        events = self.events()
+        events.emit("unlocked", login="a")
+        path = Path(self.state, "log", "events.jsonl")
+        path.rename(path.with_name("old"))
+        path.mkdir()
+
+        with capturedLogs() as captured:
+            self.successResultOf(events.reopen())
+
+        self.assertEqual(1, len(captured))
+        self.assertEqual(["a"], [line["login"] for line in self.lines("old")])
+        self.successResultOf(events.stop())
 
     def test_slow_disk(self) -> None:
         """What does not fit in memory is dropped and counted."""
@@ -137,9 +167,7 @@ class EventsTests(SynchronousTestCase):
 
     def test_full_disk(self) -> None:
         """A disk that takes nothing is logged once; events are counted on."""
-        events = self.events()
-        os.close(events._file)
-        events._file = os.open("/dev/full", os.O_WRONLY)
+        events = self.events(events="/dev/full")
         with capturedLogs() as captured:
             for _ in range(3):
                 events.emit("unlocked")
