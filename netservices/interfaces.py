@@ -372,6 +372,9 @@ class IAccounts(Interface):
         """The account that a login or address names: ``name`` is in the default
         domain."""
 
+    def domains() -> Deferred[tuple[str, ...]]:
+        """The names of all domains, the default one first."""
+
     def set_password(account_id: int, password: str) -> Deferred[None]:
         """Give an account a new password, durably.  ValueError (BadPassword) for a bad
         one."""
@@ -429,8 +432,9 @@ class IFileTree(Interface):
     def make_directory(path: Path) -> Deferred[Node]:
         """Exists, NotFound (parent), BadName."""
 
-    def remove(path: Path, directory: bool = False) -> Deferred[None]:
-        """A file, or an empty directory.  NotFound, NotEmpty, IsADirectory."""
+    def remove(path: Path, directory: bool = False) -> Deferred[int]:
+        """A file, or an empty directory; the octets that are gone with it.  NotFound,
+        NotEmpty, IsADirectory."""
 
     def rename(source: Path, target: Path, replace: bool = True) -> Deferred[None]:
         """Atomic.  IsADirectory where the target is a directory; Exists."""
@@ -442,6 +446,10 @@ class IFileTree(Interface):
 
     def digests(path: Path) -> Deferred[Digests]:
         """Stored digests, or those found by reading the file in a thread."""
+
+    def disk_path(path: Path) -> str | None:
+        """Where the path lies on this machine, for programs that work on files; None
+        in a tree that is not on disk.  Links in it are not followed."""
 
     def usage() -> Deferred[Usage]:
         """What the tree holds, partial uploads included, and may hold."""

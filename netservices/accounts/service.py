@@ -62,6 +62,7 @@ class Accounts:
         events: IEvents,
         reactor: Any | None,
     ) -> None:
+        self._records = records
         self._store = store
         self._settings = settings
         self._limits = limits
@@ -155,6 +156,11 @@ class Accounts:
     async def find(self, login: str) -> Account | None:
         """The account that a login or address names."""
         return await self._proofs.account(await self._proofs.parse(login))
+
+    @as_deferred
+    async def domains(self) -> tuple[str, ...]:
+        """All domains, the default one first."""
+        return tuple(domain.name for domain in await self._records.domains())
 
     def unlock(self, login_or_address: str) -> bool:
         """Lift the lock-out of a login, address or network; whether there was one."""

@@ -185,11 +185,11 @@ class MemoryFTP(DialogueMixin):
         self.state = tempfile.mkdtemp()
         case: Any = self
         case.addCleanup(shutil.rmtree, self.state, ignore_errors=True)
-        store = MemoryStore(seconds=lambda: NOW)
+        self.store = store = MemoryStore(seconds=lambda: NOW)
         settings = AccountsSettings(
             shortest_password=1, allow_plaintext=self.allow_plaintext
         )
-        secrets = _secrets(settings)
+        secrets = known_secrets(settings)
         create = CreateAccount("alice", "example.org", secrets=secrets)
         value_of(store.apply(Unit((CreateDomain("example.org"), create))))
         limits = Limits(LimitsSettings(), lambda: NOW)
@@ -235,8 +235,9 @@ class MemoryFTP(DialogueMixin):
 _known_secrets: dict[str, Any] = {}
 
 
-def _secrets(settings: AccountsSettings) -> Any:
-    """Hashing takes long; once is enough."""
+def known_secrets(settings: AccountsSettings | None = None) -> Any:
+    """What is kept of the password ``secret``; hashing takes long, once is enough."""
+    settings = settings or AccountsSettings(shortest_password=1)
     if "alice" not in _known_secrets:
         _known_secrets["alice"] = first_secrets("secret", settings)
     return _known_secrets["alice"]

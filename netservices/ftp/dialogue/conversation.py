@@ -27,6 +27,7 @@ from netservices.core.errors import ProtocolError, SyntaxProblem
 from netservices.ftp.backend import View
 from netservices.ftp.dialogue import (
     download,
+    hosts,
     information,
     listings,
     login,
@@ -76,6 +77,7 @@ for _group in (
     upload,
     listings,
     information,
+    hosts,
     site,
 ):
     COMMANDS.include(_group.COMMANDS)
@@ -90,6 +92,10 @@ CLOSING = Reply(421, "The server is stopping; come back later", Then.CLOSE)
 _EXPECTED = (ProtocolError, FileProblem, StoreError)
 _MASKED = (b"PASS", b"ACCT")
 _MISSPELT = re.compile(rb"P[^A-Za-z]*A[^A-Za-z]*S[^A-Za-z]*S|ACCT", re.IGNORECASE)
+
+
+def _unnamed() -> None:
+    """No name was asked for."""
 
 
 @define(eq=False)
@@ -114,6 +120,12 @@ class Conversation:
     logged_in_at: float = 0.0
     failed_logins: int = 0
     overlong_lines: int = 0
+    host_domain: str = ""
+    """The domain whose accounts HOST asked for; empty for the default one."""
+    client_name: str = ""
+    """What CLNT or CSID said."""
+    server_name: Callable[[], str | None] = _unnamed
+    """The name that the client asked for in its TLS handshake."""
 
     is_ascii: bool = True
     """RFC 959 5.1: TYPE is ASCII until the client says otherwise."""
@@ -261,6 +273,7 @@ class Conversation:
             self.slot = None
         # Session and dialogue hold each other no longer: both are free at once.
         self.say = _unheard
+        self.server_name = _unnamed
 
     # --- what several commands do ---------------------------------------------------
 
@@ -305,13 +318,15 @@ class Conversation:
         self, doing: Awaitable[T], change: str, path: Path, target: Path | None = None
     ) -> T:
         """Wait for a change of the tree, and report it; what was begun is done and
-        reported also where the client leaves meanwhile."""
+        reported also where the client leaves meanwhile.  A number that it comes to is
+        that of the octets it is about."""
         user, origin = self.user, self.origin
         assert user is not None
 
         async def to_the_end() -> T:
             result = await doing
-            self.policy.changed(user, origin, change, path, target)
+            octets = result if isinstance(result, int) else None
+            self.policy.changed(user, origin, change, path, target, octets)
             return result
 
         return await shielded(as_deferred(to_the_end)())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from netservices.core.dialogue import Answer, Then
 from netservices.core.errors import Refused, SyntaxProblem
+from netservices.ftp.dialogue.hosts import full_login
 from netservices.ftp.dialogue.problems import reply_for
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.states import State
@@ -43,7 +44,10 @@ async def password(talk: Conversation, argument: bytes) -> Reply:
     policy = talk.policy
     talk.state = State.CONNECTED
     try:
-        talk.user = await policy.login(talk.login, argument, talk.origin, talk.slot)
+        login = talk.login
+        if not policy.is_anonymous(login):
+            login = full_login(login, talk.host_domain)
+        talk.user = await policy.login(login, argument, talk.origin, talk.slot)
     except Refused as error:
         talk.failed_logins += 1
         if talk.failed_logins >= policy.settings.failed_logins:
@@ -63,11 +67,21 @@ def acct(talk: Conversation, argument: bytes) -> Answer:
 
 
 @COMMANDS.verb(
+    "SMNT", argument=Argument.REQUIRED, help="<path>: mount another file system"
+)
+def smnt(talk: Conversation, argument: bytes) -> Answer:
+    """There is one tree for each account (RFC 959 5.4: 502)."""
+    return Reply(502, "There is nothing to mount")
+
+
+@COMMANDS.verb(
     "REIN", argument=Argument.NONE, help=": log out, stay connected", overtakes=True
 )
 def rein(talk: Conversation, argument: bytes) -> Answer:
     """Back to the beginning; a transfer that runs is completed."""
     talk.forget_user()
+    # RFC 7151 3.2.1: REIN resets HOST, too.
+    talk.host_domain = ""
     return Reply(220, talk.policy.banner)
 
 

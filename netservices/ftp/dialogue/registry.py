@@ -96,7 +96,5 @@ class Commands:
             self.verbs[name] = verb
 
 
-UNIMPLEMENTED = frozenset(
-    {"SMNT", "LANG", "HOST", "ADAT", "CCC", "CONF", "ENC", "MIC", "LPRT", "LPSV"}
-)
-"""Verbs of RFC 959, 1639, 2228, 2640 and 7151 that get 502 in place of 500."""
+UNIMPLEMENTED = frozenset({"MFCT", "ADAT", "CCC", "CONF", "ENC", "MIC", "LPRT", "LPSV"})
+"""Verbs of RFC 1639, RFC 2228 and draft-somers-ftp-mfxx that get 502, not 500."""

@@ -24,7 +24,11 @@ class State(Enum):
     """RNFR was accepted; RNTO comes."""
 
 
-ANYTIME = frozenset({"FEAT", "HELP", "NOOP", "QUIT", "SITE", "STAT", "SYST"})
+ANYTIME = frozenset(
+    {
+        "CLNT", "CSID", "FEAT", "HELP", "LANG", "NOOP", "QUIT", "SITE", "STAT", "SYST",
+    }
+)  # fmt: skip
 
 SECURITY = frozenset({"AUTH", "PBSZ", "PROT"})
 """RFC 2228 and RFC 4217: before the login, and after."""
@@ -41,15 +45,21 @@ AFTER_LOGIN = frozenset(
         # information
         "MLST", "SIZE", "MDTM",
         # login
-        "ACCT", "REIN",
+        "ACCT", "REIN", "SMNT",
     }
 )  # fmt: skip
 
 ALLOWED: dict[State, frozenset[str]] = {
-    State.CONNECTED: ANYTIME | SECURITY | {"USER"},
-    State.NAMED: ANYTIME | SECURITY | {"USER", "PASS"},
+    State.CONNECTED: ANYTIME | SECURITY | {"USER", "HOST"},
+    State.NAMED: ANYTIME | SECURITY | {"USER", "PASS", "HOST"},
     State.LOGGED_IN: ANYTIME | SECURITY | AFTER_LOGIN | {"USER"},
     State.RENAMING: ANYTIME | SECURITY | AFTER_LOGIN | {"USER", "RNTO"},
+}
+
+# RFC 7151 3: HOST after the login is out of order.
+_LOGGED_IN = {
+    "PASS": Reply(503, "You are logged in already"),
+    "HOST": Reply(503, "You are logged in already"),
 }
 
 LOG_IN_FIRST = Reply(530, "Log in with USER and PASS first")
@@ -57,11 +67,8 @@ LOG_IN_FIRST = Reply(530, "Log in with USER and PASS first")
 OUT_OF_ORDER: dict[State, dict[str, Reply]] = {
     State.CONNECTED: {"PASS": Reply(503, "Say USER first")},
     State.NAMED: {},
-    State.LOGGED_IN: {
-        "PASS": Reply(503, "You are logged in already"),
-        "RNTO": Reply(503, "Say RNFR first"),
-    },
-    State.RENAMING: {"PASS": Reply(503, "You are logged in already")},
+    State.LOGGED_IN: {**_LOGGED_IN, "RNTO": Reply(503, "Say RNFR first")},
+    State.RENAMING: _LOGGED_IN,
 }
 """The replies to verbs that the table does not allow; any other gets LOG_IN_FIRST."""
 

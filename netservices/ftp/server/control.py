@@ -39,6 +39,7 @@ class ControlSession(LineSession):
             trace=server.trace,
         )
         conversation.session_id = self.session_id
+        conversation.server_name = self._server_name
         if server.trace is not None:
             self.port.show = self._show
         self._login_deadline: Deadline | None = Deadline(
@@ -65,6 +66,11 @@ class ControlSession(LineSession):
         self._forget_login_deadline()
         super().connectionLost(reason)
 
+    def _server_name(self) -> str | None:
+        """The name of the TLS handshake; None without one."""
+        name: str | None = getattr(self.transport, "server_name", None)
+        return name
+
     def _look_for_login(self) -> None:
         """The time for the login is over."""
         self._forget_login_deadline()
@@ -85,6 +91,8 @@ class ControlSession(LineSession):
             "account": "" if talk.user is None else talk.user.login,
             "is_secure": talk.is_secure,
         }
+        if talk.client_name:
+            found["client"] = talk.client_name
         transfer = talk.transfer
         if transfer is not None:
             found["transfer"] = transfer.status(talk.policy.seconds())
