@@ -161,6 +161,28 @@ class PutFileRecord(Operation):
 
 
 @frozen
+class PutFileDigest(Operation):
+    """Result: None.  Another digest of one file version, beside its SHA-256."""
+
+    tree: str
+    path: Path
+    stat_key: str
+    algorithm: str
+    """As FTP and IANA name it: ``SHA-512``, ``CRC32``."""
+    digest: bytes
+
+
+@frozen
+class RekeyFileRecord(Operation):
+    """Result: None.  The same content is found by another stat identity now."""
+
+    tree: str
+    path: Path
+    old_key: str
+    new_key: str
+
+
+@frozen
 class RemoveFileRecords(Operation):
     """Result: how many went.  The record of ``path`` and all below it."""
 

@@ -40,6 +40,7 @@ _COUNTED = (
     "blob",
     "blob_ref",
     "file_record",
+    "file_digest",
     "partial",
     "zone",
     "rrset",

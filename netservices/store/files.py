@@ -13,8 +13,10 @@ from netservices.store.operations import Handlers, Transaction
 from netservices.store.readers import Readers
 from netservices.units import (
     AddUsage,
+    PutFileDigest,
     PutFileRecord,
     PutPartial,
+    RekeyFileRecord,
     RemoveFileRecords,
     RemovePartial,
     RenameFileRecords,
@@ -49,6 +51,12 @@ def _at_or_below(tree: str, path: Path) -> tuple[str, tuple[str | bytes, ...]]:
     return where, (tree, packed, packed + b"/", packed + b"0")
 
 
+_MOVABLE = (
+    ("file_record", "stat_key, sha256, lf_count, owner, size_octets"),
+    ("file_digest", "algorithm, stat_key, digest"),
+)
+"""Tables of what is known of files, and their columns beside tree and path."""
+
 # --- writing ------------------------------------------------------------------------
 
 
@@ -70,12 +78,40 @@ def put_file_record(transaction: Transaction, operation: PutFileRecord) -> None:
     transaction.notify(Topic.FILE, _object(operation.tree, operation.path))
 
 
+def put_file_digest(transaction: Transaction, operation: PutFileDigest) -> None:
+    """One more digest, in place of that of an earlier version."""
+    transaction.connection.execute(
+        "INSERT OR REPLACE INTO file_digest(tree, path, algorithm, stat_key, digest) "
+        "VALUES(?, ?, ?, ?, ?)",
+        (
+            operation.tree,
+            pack_path(operation.path),
+            operation.algorithm,
+            operation.stat_key,
+            operation.digest,
+        ),
+    )
+
+
+def rekey_file_record(transaction: Transaction, operation: RekeyFileRecord) -> None:
+    """What is known stays known under the new key."""
+    path = pack_path(operation.path)
+    for table in ("file_record", "file_digest"):
+        transaction.connection.execute(
+            f"UPDATE {table} SET stat_key=? WHERE tree=? AND path=? AND stat_key=?",
+            (operation.new_key, operation.tree, path, operation.old_key),
+        )
+    transaction.notify(Topic.FILE, _object(operation.tree, operation.path))
+
+
 def remove_file_records(transaction: Transaction, operation: RemoveFileRecords) -> int:
     """The records of a path and all below it go."""
     where, values = _at_or_below(operation.tree, operation.path)
-    count = transaction.connection.execute(
+    connection = transaction.connection
+    count = connection.execute(
         "DELETE FROM file_record WHERE " + where, values
     ).rowcount
+    connection.execute("DELETE FROM file_digest WHERE " + where, values)
     transaction.notify(Topic.FILE, _object(operation.tree, operation.path))
     return count
 
@@ -86,22 +122,24 @@ def rename_file_records(transaction: Transaction, operation: RenameFileRecords) 
         return 0
     connection, tree = transaction.connection, operation.tree
     source, target = pack_path(operation.source), pack_path(operation.target)
-    # Taken out first: the two may lie within each other.
-    where, values = _at_or_below(tree, operation.source)
-    rows = connection.execute(
-        f"DELETE FROM file_record WHERE {where} RETURNING path, stat_key, sha256, "
-        "lf_count, owner, size_octets",
-        values,
-    ).fetchall()
-    where, values = _at_or_below(tree, operation.target)
-    connection.execute("DELETE FROM file_record WHERE " + where, values)
-    connection.executemany(
-        "INSERT INTO file_record VALUES(?, ?, ?, ?, ?, ?, ?)",
-        [(tree, _moved(row[0], source, target), *row[1:]) for row in rows],
-    )
+    counts = []
+    for table, columns in _MOVABLE:
+        # Taken out first: the two may lie within each other.
+        where, values = _at_or_below(tree, operation.source)
+        rows = connection.execute(
+            f"DELETE FROM {table} WHERE {where} RETURNING path, {columns}", values
+        ).fetchall()
+        where, values = _at_or_below(tree, operation.target)
+        connection.execute(f"DELETE FROM {table} WHERE {where}", values)
+        places = ", ".join("?" * (2 + columns.count(",") + 1))
+        connection.executemany(
+            f"INSERT INTO {table}(tree, path, {columns}) VALUES({places})",
+            [(tree, _moved(row[0], source, target), *row[1:]) for row in rows],
+        )
+        counts.append(len(rows))
     transaction.notify(Topic.FILE, _object(tree, operation.source))
     transaction.notify(Topic.FILE, _object(tree, operation.target))
-    return len(rows)
+    return counts[0]
 
 
 def _moved(path: bytes, source: bytes, target: bytes) -> bytes:
@@ -155,6 +193,8 @@ def remove_partial(transaction: Transaction, operation: RemovePartial) -> None:
 
 HANDLERS: Handlers = {
     PutFileRecord: put_file_record,
+    PutFileDigest: put_file_digest,
+    RekeyFileRecord: rekey_file_record,
     RemoveFileRecords: remove_file_records,
     RenameFileRecords: rename_file_records,
     AddUsage: add_usage,
@@ -191,6 +231,21 @@ class FileRecords:
                 (tree, pack_path(path), stat_key),
             ).fetchone()
             return None if row is None else Digests(*row)
+
+        return self._readers.near(read)
+
+    def digest(
+        self, tree: str, path: Path, stat_key: str, algorithm: str
+    ) -> Deferred[bytes | None]:
+        """One digest of that version, if it is known."""
+
+        def read(connection: Connection) -> bytes | None:
+            row = connection.execute(
+                "SELECT digest FROM file_digest "
+                "WHERE tree=? AND path=? AND algorithm=? AND stat_key=?",
+                (tree, pack_path(path), algorithm, stat_key),
+            ).fetchone()
+            return None if row is None else bytes(row[0])
 
         return self._readers.near(read)
 

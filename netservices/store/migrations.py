@@ -159,5 +159,16 @@ CREATE TABLE change(
 ) STRICT;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+CREATE TABLE file_digest(
+  tree TEXT NOT NULL,
+  path BLOB NOT NULL,
+  algorithm TEXT NOT NULL,
+  stat_key TEXT NOT NULL,
+  digest BLOB NOT NULL,
+  PRIMARY KEY(tree, path, algorithm)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 VERSION = len(MIGRATIONS)

@@ -21,8 +21,10 @@ from netservices.units import (
     CreateZone,
     DeleteZone,
     DropBlobReference,
+    PutFileDigest,
     PutFileRecord,
     PutPartial,
+    RekeyFileRecord,
     RemoveFileRecords,
     RemovePartial,
     RenameFileRecords,
@@ -129,6 +131,29 @@ class FileRecordsContract(UnitContract):
         up = RenameFileRecords("home", ("a", "b"), ("a",))
         self.assertEqual((1,), await store.apply(Unit((up,))))
         self.assertEqual([True], await self.known(store, "home", ("a", "c")))
+
+    async def test_other_digests(self) -> None:
+        """Other digests follow their file: to another name or key, and away."""
+        store = await self.make_store()
+        find = store.file_records.digest
+
+        def put(*path: str) -> PutFileDigest:
+            return PutFileDigest("home", path, "1:2:3:4", "MD5", b"\2" * 16)
+
+        await store.apply(Unit((record("home", "a", "b"), put("a", "b"), put("c"))))
+        self.assertEqual(b"\2" * 16, await find("home", ("c",), "1:2:3:4", "MD5"))
+        self.assertIsNone(await find("home", ("c",), "1:2:3:5", "MD5"))
+        self.assertIsNone(await find("home", ("c",), "1:2:3:4", "SHA-1"))
+        await store.apply(Unit((RenameFileRecords("home", ("a",), ("d",)),)))
+        self.assertIsNone(await find("home", ("a", "b"), "1:2:3:4", "MD5"))
+        rekey = RekeyFileRecord("home", ("d", "b"), "1:2:3:4", "1:2:3:9")
+        await store.apply(Unit((rekey,)))
+        moved = await find("home", ("d", "b"), "1:2:3:9", "MD5")
+        self.assertEqual(b"\2" * 16, moved)
+        digests = await store.file_records.digests("home", ("d", "b"), "1:2:3:9")
+        self.assertEqual(Digests(b"\1" * 32, 7), digests)
+        await store.apply(Unit((RemoveFileRecords("home", ("d",)),)))
+        self.assertIsNone(await find("home", ("d", "b"), "1:2:3:9", "MD5"))
 
     async def test_usage(self) -> None:
         """Sums grow within the quota, and never fall below zero."""
