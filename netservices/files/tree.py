@@ -74,6 +74,10 @@ class FileTree:
             return fail()
         return self.volume.hops.run(self.volume.disk.stat, encoded, follow)
 
+    def disk_path(self, path: Path) -> str:
+        """Where the path lies on the disk."""
+        return os.path.join(self.volume.disk.directory, *path)
+
     def list(
         self, path: Path, after: str | None = None, limit: int = 1000
     ) -> Deferred[tuple[Node, ...]]:
@@ -301,8 +305,8 @@ class FileTree:
             self.volume.intents.release(intent)
 
     @unstoppable
-    async def remove(self, path: Path, directory: bool = False) -> None:
-        """A file or link, or an empty directory."""
+    async def remove(self, path: Path, directory: bool = False) -> int:
+        """A file or link, or an empty directory; the octets that are gone."""
         volume = self.volume
         encoded = self._encoded(path, Action.REMOVE)
         path = names.canonical(path)
@@ -315,6 +319,7 @@ class FileTree:
             await self._record(
                 RemoveFileRecords(self.name, path), change.octets, change.files
             )
+            return -change.octets
         finally:
             volume.intents.release(intent)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,11 @@ from netservices.values import Account, Origin, Path
 ANONYMOUS = ("anonymous", "ftp")
 """Logins of RFC 1635; matched in these letters only."""
 
+_ADDRESS = re.compile(
+    r"[!-?A-~]{1,64}@((?=.{1,255}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|localhost)?"
+)
+"""``joe@example.org``; programs leave the domain out: ``lftp@``."""
+
 _LOWEST_ACTIVE_PORT = 1024
 """RFC 2577 3: data never goes to a well-known port."""
 
@@ -39,6 +45,8 @@ class User:
     view: View
     is_anonymous: bool = False
     account: Account | None = None
+    email: str = ""
+    """What an anonymous user gave as address (RFC 1635); nobody has checked it."""
 
 
 @define
@@ -123,7 +131,7 @@ class Policy:
         if self.is_anonymous(login):
             tree = self.files.public()
             view = View(tree, Permission.READ_ONLY, (), self.settings.listing_page)
-            return User("anonymous", view, True)
+            return User("anonymous", view, True, email=email_of(password))
         try:
             account = await self.accounts.login(login, password, origin)
         except LoginRefused as refusal:
@@ -152,14 +160,17 @@ class Policy:
 
     # --- data connections -----------------------------------------------------------
 
-    def check_target(self, target: HostPort, peer: str) -> None:
-        """Refused where PORT or EPRT names another host than the client's own."""
+    def check_target(
+        self, target: HostPort, peer: str, allow_foreign: bool = False
+    ) -> None:
+        """Refused where PORT or EPRT names another host than the client's own, or a
+        low port."""
         # RFC 2577 3: no bounce attack on a third host or a well-known port.
-        if target.host != peer:
-            text = "Data goes to your own address only"
+        if target.host != peer and not allow_foreign:
+            text = "Data does not go to a foreign address"
             raise Refused("PORT to another host", Reply(501, text))
         if target.port < _LOWEST_ACTIVE_PORT:
-            text = "Data does not go to ports below 1024"
+            text = "Data does not go to a privileged port"
             raise Refused("PORT to a low port", Reply(501, text))
 
     # --- events ---------------------------------------------------------------------
@@ -168,37 +179,17 @@ class Policy:
         """A login; the accounts service reports those that have an account."""
         if user.is_anonymous:
             self.events.emit(
-                "login", **origin.event_fields, account=user.login, method="none"
+                "login",
+                **origin.event_fields,
+                account=user.login,
+                method="none",
+                email=user.email,
             )
 
     def logged_out(self, user: User, origin: Origin, seconds: float) -> None:
         """The end of what a login began."""
         self.events.emit(
             "logout", **origin.event_fields, account=user.login, seconds=seconds
-        )
-
-    def transferred(
-        self,
-        user: User,
-        origin: Origin,
-        direction: str,
-        path: Path,
-        size_octets: int,
-        offset: int,
-        seconds: float,
-        code: int,
-    ) -> None:
-        """A transfer has ended; ``code`` is the reply that says how."""
-        self.events.emit(
-            "transfer",
-            **origin.event_fields,
-            account=user.login,
-            direction=direction,
-            path=path_text(path),
-            size_octets=size_octets,
-            offset=offset,
-            seconds=round(seconds, 6),
-            outcome="complete" if code == 226 else str(code),
         )
 
     def changed(
@@ -208,16 +199,29 @@ class Policy:
         change: str,
         path: Path,
         target: Path | None = None,
+        size_octets: int | None = None,
     ) -> None:
         """A file or directory was made, deleted, renamed or given attributes."""
+        tree = user.view.tree
         self.events.emit(
             "file_changed",
             **origin.event_fields,
             account=user.login,
+            email=user.email,
             change=change,
             path=path_text(path),
+            disk_path=tree.disk_path(path),
             target=None if target is None else path_text(target),
+            disk_target=None if target is None else tree.disk_path(target),
+            size_octets=size_octets,
         )
+
+
+def email_of(password: bytes) -> str:
+    """The address that an anonymous user gave as password; nothing for what is none,
+    as a password of somebody's may have strayed here."""
+    text = password.decode("ascii", "replace").strip()
+    return text if _ADDRESS.fullmatch(text) else ""
 
 
 def _too_many(what: str) -> Refused:

@@ -66,6 +66,8 @@ class MemoryChannel:
     hold: Deferred[None] | None = None
     sent: list[bytes] = field(factory=list)
     octets: int = 0
+    rate: float = 0.0
+    protection: tuple[str, bool] | None = None
     _problem: DataBroken | None = None
 
     async def send(self, data: bytes) -> None:
@@ -128,7 +130,7 @@ class MemoryPort:
         """Whether the test says so."""
         return not self.is_client_gone
 
-    def listen(self) -> HostPort:
+    def listen(self, anyone: bool = False) -> HostPort:
         """A port."""
         self.is_prepared = self.is_connected = True
         return HostPort("::1" if ":" in self.peer else self.local, 50000)
@@ -136,6 +138,15 @@ class MemoryPort:
     def aim(self, target: HostPort) -> None:
         """Somewhere."""
         self.is_prepared, self.is_connected = True, False
+
+    async def connect(self, target: HostPort) -> None:
+        """At once, unless nobody is there."""
+        if self.is_missing:
+            raise NoDataConnection("nobody listens")
+        self.is_prepared = self.is_connected = True
+
+    def advertise(self, host: str) -> None:
+        """Nobody is warned."""
 
     async def open(self) -> MemoryChannel:
         """The connection."""

@@ -30,6 +30,14 @@ class DataChannel(Protocol):
     def octets(self) -> int:
         """How many octets it has carried."""
 
+    @property
+    def rate(self) -> float:
+        """How many octets a second it has carried in the last seconds."""
+
+    @property
+    def protection(self) -> tuple[str, bool] | None:
+        """The version of TLS, and whether a session was resumed; None in the clear."""
+
     async def send(self, data: bytes) -> None:
         """Send; returns when there is room for more."""
 

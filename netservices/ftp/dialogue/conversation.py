@@ -251,6 +251,17 @@ class Conversation:
         """The account was disabled or removed."""
         return Reply(421, "Your account may not be used any more", Then.CLOSE)
 
+    def end(self, reply: Reply) -> None:
+        """Somebody ends the session: ``reply`` is its last one, after that of the
+        transfer that runs, which breaks off."""
+        running = self.transfer
+        if running is None:
+            self.say(reply)
+        elif running.farewell is None:
+            running.farewell = reply
+            running.abort()
+            self.data.close()
+
     def draining(self) -> Answer:
         """The server stops: at once, or after the transfer that runs."""
         if self.transfer is None:

@@ -41,6 +41,7 @@ async def retr(talk: Conversation, argument: bytes) -> AnyReply:
         transfer = Transfer("RETR", path, talk.policy.seconds(), offset, text)
         chunk = talk.policy.settings.transfer_chunk
         is_ascii = talk.is_ascii
+        transfer.total = None if is_ascii else file.node.size - offset
 
         async def move(channel: DataChannel) -> None:
             if is_ascii:

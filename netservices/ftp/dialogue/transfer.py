@@ -57,12 +57,18 @@ class Transfer:
     offset: int = 0
     opening: str = ""
     """Text of the 125 or 150."""
+    type: str = ""
+    """The letter of TYPE."""
+    total: int | None = None
+    """How many octets will move, where that is known."""
     channel: DataChannel | None = None
     is_given_up: bool = False
     aborts: int = 0
     """How many ABORs came; each is answered after the transfer."""
     is_last: bool = False
     """Whether the session ends with it: QUIT came, or the server stops."""
+    farewell: Reply | None = None
+    """What the session ends with after it, where somebody has ended the session."""
     is_committing: bool = False
     report: Callable[[int], None] | None = None
     """Takes the code of a commit that outlives the session."""
@@ -72,12 +78,21 @@ class Transfer:
         """How many octets have moved."""
         return 0 if self.channel is None else self.channel.octets
 
+    @property
+    def rate(self) -> int:
+        """Octets a second, over the last seconds."""
+        return 0 if self.channel is None else round(self.channel.rate)
+
     def status(self, now: float) -> dict[str, object]:
-        """What ``netservices status`` shows of it."""
+        """What ``netservices session list`` shows of it."""
+        octets, total = self.octets, self.total
         return {
             "verb": self.verb,
             "path": path_text(self.path),
-            "octets": self.octets,
+            "octets": octets,
+            "total_octets": total,
+            "percent": min(100, octets * 100 // total) if total else None,
+            "rate": self.rate,
             "seconds": round(now - self.started, 1),
         }
 
@@ -107,6 +122,7 @@ async def carry(talk: Conversation, transfer: Transfer, move: Move) -> AnyReply:
     if not talk.data.is_prepared:
         return NOT_PREPARED
     talk.transfer = transfer
+    transfer.type = "A" if talk.is_ascii else "I"
     user = talk.user
     reply = ABORTED
     try:
@@ -127,15 +143,28 @@ def _report(
 ) -> None:
     if user is None or transfer.is_listing:
         return
-    talk.policy.transferred(
-        user,
-        talk.origin,
-        "up" if transfer.is_upload else "down",
-        transfer.path,
-        transfer.octets,
-        transfer.offset,
-        talk.policy.seconds() - transfer.started,
-        code,
+    origin, now = talk.origin, talk.policy.seconds()
+    seconds = now - transfer.started
+    channel = transfer.channel
+    protection = None if channel is None else channel.protection
+    talk.policy.events.emit(
+        "transfer",
+        **origin.event_fields,
+        account=user.login,
+        email=user.email,
+        client=talk.client_name,
+        verb=transfer.verb,
+        direction="up" if transfer.is_upload else "down",
+        path=path_text(transfer.path),
+        disk_path=user.view.tree.disk_path(transfer.path),
+        type=transfer.type,
+        size_octets=transfer.octets,
+        offset=transfer.offset,
+        seconds=round(seconds, 6),
+        rate=round(transfer.octets / seconds) if seconds > 0 else None,
+        tls=protection[0] if protection else None,
+        tls_resumed=protection[1] if protection else None,
+        outcome="complete" if code == 226 else str(code),
     )
 
 
@@ -157,7 +186,9 @@ async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
 def _last_words(transfer: Transfer, reply: Reply) -> AnyReply:
     """The transfer's reply, those to ABOR, and the end of the session if it is due."""
     replies = [reply, *(ABOR_DONE for _ in range(transfer.aborts))]
-    if transfer.is_last:
+    if transfer.farewell is not None:
+        replies.append(transfer.farewell)
+    elif transfer.is_last:
         replies[-1] = attrs.evolve(replies[-1], then=Then.CLOSE)
     return replies[0] if len(replies) == 1 else Replies(tuple(replies))
 

@@ -106,7 +106,7 @@ async def _store(
         return BEYOND_END
     decoder = FromNVT() if talk.is_ascii else None
     taking = _Upload(upload, decoder, talk.data.keeps_client, transfer)
-    transfer.offset = upload.offset
+    transfer.offset, transfer.total = upload.offset, expected
     try:
         if mode is WriteMode.RESUME and upload.offset != offset:
             return BEYOND_END

@@ -33,6 +33,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices.core.sendfile import FileSender, FileShrank
+from netservices.core.speed import Speed
 from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken
 from netservices.interfaces import IOpenFile
@@ -85,6 +86,18 @@ class DataConnection(Protocol):
         self._take: Callable[[bytes], Awaitable[None] | None] | None = None
         self._is_storing = False
         self._progress: int | None = None
+        self._speed = Speed(reactor.seconds())
+        self.protection: tuple[str, bool] | None = None
+        """The version of TLS, and whether a session was resumed."""
+
+    @property
+    def rate(self) -> float:
+        """Octets a second, over the last seconds."""
+        return self._speed.rate(self._reactor.seconds(), self.octets)
+
+    def mark_speed(self, now: float) -> None:
+        """Note how far the transfer is."""
+        self._speed.mark(now, self.octets)
 
     @property
     def octets(self) -> int:
@@ -111,6 +124,7 @@ class DataConnection(Protocol):
             )
         layer.resumeProducing()
         await self._wait()
+        self.protection = (layer.version or "", layer.session_reused)
         layer.pauseProducing()
 
     @property

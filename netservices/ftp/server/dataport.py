@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from netservices.core.errors import Trouble
+from netservices.core.speed import SECONDS_APART
 from netservices.core.trace import place
 from netservices.core.write import connect_tcp
 from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
@@ -38,6 +39,7 @@ class DataConnections:
     tls_context: Callable[[], Any]
     running: set[DataConnection] = field(factory=set)
     _stall_check: Any = None
+    _speed_check: Any = None
 
     def make(self) -> DataConnection:
         """A connection that is about to be made."""
@@ -46,9 +48,23 @@ class DataConnections:
     def watch(self, connection: DataConnection) -> None:
         """Look after a connection on which a transfer runs."""
         self.running.add(connection)
+        if self._speed_check is None:
+            self._speed_check = self.reactor.callLater(
+                SECONDS_APART, self._check_speeds
+            )
         if self._stall_check is None:
             self._stall_check = self.reactor.callLater(
                 self.stall_seconds, self._check_stalls
+            )
+
+    def _check_speeds(self) -> None:
+        self._speed_check = None
+        now = self.reactor.seconds()
+        for connection in self.running:
+            connection.mark_speed(now)
+        if self.running:
+            self._speed_check = self.reactor.callLater(
+                SECONDS_APART, self._check_speeds
             )
 
     def _check_stalls(self) -> None:
@@ -66,6 +82,9 @@ class DataConnections:
         if self._stall_check is not None:
             self._stall_check.cancel()
             self._stall_check = None
+        if self._speed_check is not None:
+            self._speed_check.cancel()
+            self._speed_check = None
         for connection in tuple(self.running):
             connection.abort()
 
