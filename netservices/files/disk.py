@@ -7,17 +7,20 @@ opened, by one name, without following a link in that name.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
+from weakref import ReferenceType, ref
 
 from attrs import frozen
 
 from netservices.files.area import closing
 from netservices.files.beneath import Opener, rename_noreplace
 from netservices.files.durable import Durability
+from netservices.files.looking import READ, Looking, last_name
 from netservices.files.nodes import (
     node_of,
     regular_files,
@@ -33,7 +36,6 @@ from netservices.interfaces import (
 from netservices.values import Node
 
 _LOOK = os.O_PATH
-_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _SETTABLE = 0o777
 
@@ -55,7 +57,7 @@ class Target:
     key: str
 
 
-class Disk:
+class Disk(Looking):
     """The blocking calls on one tree."""
 
     def __init__(
@@ -66,6 +68,7 @@ class Disk:
         umask: int,
         owner: str = "",
         mode: int = 0o700,
+        glance: Opener | None = None,
     ) -> None:
         self.directory = directory
         self.opener = opener
@@ -74,6 +77,9 @@ class Disk:
         self.owner = owner
         self._mode = mode
         self._root = -1
+        self.glance: Looking | None = None
+        if glance is not None:
+            self.glance = Glance(self, glance)
         self._opening = Lock()
 
     # --- the root -------------------------------------------------------------------
@@ -100,6 +106,11 @@ class Disk:
                 return
             os.chmod(self.directory, self._mode)
             self.durability.sync_directory(above)
+
+    @property
+    def known_root(self) -> int:
+        """The root's descriptor, or -1 where it is not open."""
+        return self._root
 
     def is_there(self) -> bool:
         """Whether the root's directory exists; looking does not make it."""
@@ -133,42 +144,6 @@ class Disk:
             yield descriptor, name
 
     # --- looking --------------------------------------------------------------------
-
-    def stat(self, path: bytes, follow: bool) -> Node:
-        """The node at ``path``."""
-        flags = _LOOK if follow else _LOOK | os.O_NOFOLLOW
-        try:
-            descriptor = self.open(path, flags)
-        except NotADirectoryError:
-            raise NotFound("no such file or directory") from None
-        with closing(descriptor):
-            status = os.fstat(descriptor)
-            text = None
-            if stat.S_ISLNK(status.st_mode):
-                text = os.readlink(b"", dir_fd=descriptor)
-            return node_of(last_name(path), status, self.owner, text)
-
-    def open_directory(self, path: bytes) -> int:
-        """A descriptor to list with.  NotADirectory."""
-        try:
-            return self.open(path, _DIRECTORY)
-        except NotADirectoryError:
-            self.stat(path, True)
-            raise NotADirectory("not a directory") from None
-
-    def open_file(self, path: bytes) -> tuple[int, os.stat_result]:
-        """A descriptor to read a regular file, and its status.  IsADirectory."""
-        try:
-            descriptor = self.open(path, _READ)
-        except NotADirectoryError:
-            raise NotFound("no such file") from None
-        status = os.fstat(descriptor)
-        if stat.S_ISREG(status.st_mode):
-            return descriptor, status
-        os.close(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectory("a directory")
-        raise NotAllowed("neither file nor directory")
 
     def target(self, path: bytes) -> Target | None:
         """What an upload to ``path`` would replace; None where the name is free.
@@ -251,7 +226,7 @@ class Disk:
         own permissions to do so stay, whatever ``mode`` says; a file may be read-only,
         for it is replaced, never written.  Set-uid and the like are never set.
         """
-        descriptor = self.open(path, _READ)
+        descriptor = self.open(path, READ)
         with closing(descriptor):
             before = os.fstat(descriptor)
             if not stat.S_ISDIR(before.st_mode) and not stat.S_ISREG(before.st_mode):
@@ -273,18 +248,33 @@ class Disk:
         return 0o666 & ~self.umask | 0o600
 
 
+class Glance(Looking):
+    """The same tree as far as the kernel has it in memory, for the reactor thread:
+    nothing here waits for the disk, and what would have to is BlockingIOError."""
+
+    def __init__(self, disk: Disk, opener: Opener) -> None:
+        self.owner = disk.owner
+        self._disk: ReferenceType[Disk] = ref(disk)
+        self._opener = opener
+
+    def open(self, path: bytes, flags: int) -> int:
+        """A descriptor of what lies at ``path``."""
+        disk = self._disk()
+        if disk is None or disk.known_root < 0:
+            raise BlockingIOError(errno.EAGAIN, "the root is not open")
+        return self._opener(disk.known_root, path, flags)
+
+    def link_text(self, descriptor: int) -> bytes:
+        """It may be on the disk."""
+        raise BlockingIOError(errno.EAGAIN, "a link's text")
+
+
 def lstat(directory: int, name: bytes) -> os.stat_result | None:
     """The status of a name, links not followed; None where it is free."""
     try:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
-
-
-def last_name(path: bytes) -> bytes:
-    """The last segment; empty for the root."""
-    name = path.rpartition(b"/")[2]
-    return b"" if name == b"." else name
 
 
 def _refuse_directories(moved: os.stat_result, replaced: os.stat_result) -> None:

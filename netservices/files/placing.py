@@ -19,7 +19,8 @@ from netservices.files import area
 from netservices.files.area import closing
 from netservices.files.beneath import rename_noreplace
 from netservices.files.content import Tally
-from netservices.files.disk import Disk, last_name, lstat
+from netservices.files.disk import Disk, lstat
+from netservices.files.looking import last_name
 from netservices.files.names import RESERVED_PREFIX
 from netservices.files.nodes import (
     node_of,

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from netservices.files import care
 from netservices.files.area import closing
-from netservices.files.beneath import make_opener
+from netservices.files.beneath import make_glance, make_opener
 from netservices.files.disk import Disk
 from netservices.files.durable import Durability
 from netservices.files.listing import Snapshots
@@ -70,6 +70,7 @@ class Files:
         self._state = os.path.abspath(state_directory)
         self._reactor = reactor
         self._opener = make_opener(settings.symlinks, settings.resolver)
+        self._glance = make_glance(settings.symlinks, settings.resolver)
         self._durability = Durability(settings.durability)
         self._hops = Hops(reactor, settings.threads, settings.queue)
         self._pace = Pace(settings.slow_write, settings.slow_period)
@@ -116,6 +117,7 @@ class Files:
             int(self.settings.umask, 8),
             owner,
             mode,
+            self._glance,
         )
         return Volume(
             name=tree,

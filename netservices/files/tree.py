@@ -13,6 +13,7 @@ from netservices.files.content import Tally
 from netservices.files.continuing import continue_file, continue_partial
 from netservices.files.disk import Target
 from netservices.files.listing import list_page
+from netservices.files.looking import Looking
 from netservices.files.nodes import node_of, stat_key
 from netservices.files.permissions import READ_WRITE, Action, Permissions
 from netservices.files.placing import Order
@@ -72,7 +73,7 @@ class FileTree:
             encoded = self._encoded(path, Action.LOOK)
         except Exception:
             return fail()
-        return self.volume.hops.run(self.volume.disk.stat, encoded, follow)
+        return self.volume.look(Looking.stat, encoded, follow)
 
     def disk_path(self, path: Path) -> str:
         """Where the path lies on the disk."""
@@ -106,12 +107,12 @@ class FileTree:
             encoded = self._encoded(path, Action.READ)
         except Exception:
             return fail()
-        opened = self.volume.hops.run(self._open, encoded)
+        opened = self.volume.look(self._open, encoded)
         return shielded(opened, lambda unwanted: unwanted.close())
 
-    def _open(self, encoded: bytes) -> IOpenFile:
-        descriptor, status = self.volume.disk.open_file(encoded)
-        node = node_of(encoded.rpartition(b"/")[2], status, self.volume.disk.owner)
+    def _open(self, disk: Looking, encoded: bytes) -> IOpenFile:
+        descriptor, status = disk.open_file(encoded)
+        node = node_of(encoded.rpartition(b"/")[2], status, disk.owner)
         return OpenFile(
             descriptor, node, self.volume.hops, self.volume.settings.read_chunk
         )

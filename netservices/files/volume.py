@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar, TypeVarTuple
+
 from attrs import define, field
+from twisted.internet.defer import Deferred, fail, succeed
 
 from netservices.files.disk import Disk
 from netservices.files.intents import Intents
 from netservices.files.listing import Snapshots
+from netservices.files.looking import Looking
 from netservices.files.permissions import Guard
+from netservices.files.problems import problem_of
 from netservices.files.quota import Ledger
 from netservices.files.settings import FilesSettings
 from netservices.files.work import Hops, Pace
-from netservices.interfaces import IStore, StoreReadOnly, StoreUnavailable
+from netservices.interfaces import (
+    FileProblem,
+    IStore,
+    StoreReadOnly,
+    StoreUnavailable,
+)
+
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T")
 
 
 @define(eq=False)
@@ -29,6 +44,21 @@ class Volume:
     ledger: Ledger = field(factory=Ledger)
     guards: list[Guard] = field(factory=list)
     """Each may refuse a change of a path: see ``permissions.Guard``."""
+
+    def look(self, function: Callable[[Looking, *Ts], T], *args: *Ts) -> Deferred[T]:
+        """What ``function(disk, *args)`` returns: at once where the kernel has all of
+        it in memory, as it mostly has, and otherwise from a thread."""
+        glance = self.disk.glance
+        if glance is not None and not self.hops.is_inline and self.pace.is_fast():
+            try:
+                return succeed(self.pace.timed(partial(function, glance, *args)))
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                return fail(problem_of(error))
+            except FileProblem:
+                return fail()
+        return self.hops.run(partial(function, self.disk, *args))
 
     def check_store(self, is_deletion: bool = False) -> None:
         """Whether records can be written, asked before the disk is changed; where it is

@@ -258,6 +258,7 @@ class CancelTests(ThreadedCase):
         self.patch(
             reading.OpenFile, "close", lambda file: (closed.append(file), close(file))
         )
+        self.tree.volume.disk.glance = None
         opened = self.tree.open(("f",))
         opened.addErrback(lambda _: None)
         opened.cancel()
