@@ -5,6 +5,11 @@ from __future__ import annotations
 from netservices.core.settings import Duration, PortRange, Size, setting, settings
 
 
+def _check_active_port(text: str) -> None:
+    if text != "L-1" and not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise ValueError("L-1 or a port is wanted")
+
+
 @settings
 class FTPSettings:
     """How FTP is served: data connections, anonymous users, patience, limits."""
@@ -27,6 +32,23 @@ class FTPSettings:
     masquerade_address: str = setting(
         "", "IPv4 address that PASV names; empty for the one the client connected to."
     )
+    active_port: str = setting(
+        "L-1",
+        "Port that active data connections come from; L-1: the one below that of the "
+        "control connection, 20 for 21; 0: any.",
+        check=_check_active_port,
+    )
+    active_connect: str = setting(
+        "transfer",
+        "When an active data connection is made: at the transfer command, or early, "
+        "at PORT and EPRT.",
+        choices=("transfer", "early"),
+    )
+    allow_foreign: bool = setting(
+        False,
+        "Data connections may come from, and go to, other hosts than the client's "
+        "(site-to-site transfers).",
+    )
     anonymous: bool = setting(True, "Whether anonymous users may read pub/.")
     resume_visible: bool = setting(
         True,
@@ -45,6 +67,15 @@ class FTPSettings:
     )
     stall_timeout: Duration = setting(
         "5m", "A transfer on which nothing moves ends.", minimum=1
+    )
+    minimum_rate: Size = setting(
+        64,
+        "A transfer whose client is slower ends: octets a second over "
+        "minimum_rate_period; 0: any rate will do.",
+        minimum=0,
+    )
+    minimum_rate_period: Duration = setting(
+        "5m", "The time over which minimum_rate is averaged.", minimum=1
     )
     longest_command: Size = setting(
         "8K", "A longer command line is refused.", minimum=512

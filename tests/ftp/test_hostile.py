@@ -226,17 +226,6 @@ class UnseenTests(MemoryFTP, SynchronousTestCase):
         )
 
 
-class StallTests(SynchronousTestCase):
-    """When a transfer counts as stalled."""
-
-    def test_young(self) -> None:
-        """A transfer that has just begun is not stalled when the look comes by chance;
-        it is at the next one."""
-        connection = DataConnection(4096, Clock())
-        self.assertFalse(connection.has_stalled())
-        self.assertTrue(connection.has_stalled())
-
-
 class ManyAddressesTests(TestCase):
     """A host with more addresses than it can keep passive ports on."""
 

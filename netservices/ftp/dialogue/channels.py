@@ -78,12 +78,19 @@ class DataPort(Protocol):
         """Whether the client still holds the control connection, after what has arrived
         on that was looked at."""
 
-    def listen(self) -> HostPort:
-        """Take a passive port for this client; its address there.  Trouble where none
-        is free."""
+    def listen(self, anyone: bool = False) -> HostPort:
+        """Take a passive port for this client, or, with ``anyone``, for whoever
+        connects; its address there.  Trouble where none is free."""
 
     def aim(self, target: HostPort) -> None:
         """The next transfer connects to the client."""
+
+    async def connect(self, target: HostPort) -> None:
+        """Connect to the client now, for the next transfer.  NoDataConnection."""
+
+    def advertise(self, host: str) -> None:
+        """The client is told to connect to that address of ours; the operator hears of
+        it where that can hardly work."""
 
     async def open(self) -> DataChannel:
         """The connection.  NoDataConnection."""

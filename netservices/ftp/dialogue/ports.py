@@ -35,8 +35,9 @@ def pasv(talk: Conversation, argument: bytes) -> Answer:
     _check_epsv_only(talk)
     if _version(talk) == 6:
         return Reply(425, "PASV is for IPv4; use EPSV")
-    listening = talk.data.listen()
-    host = talk.policy.settings.masquerade_address or listening.host
+    listening = talk.data.listen(talk.options.allow_foreign)
+    host = talk.options.masquerade_address or listening.host
+    talk.data.advertise(host)
     return Reply(227, format_pasv(HostPort(host, listening.port)))
 
 
@@ -58,16 +59,17 @@ def epsv(talk: Conversation, argument: bytes) -> Answer:
         return Reply(200, "Only EPSV from now on")
     if asked is not None and asked != version:
         return WRONG_FAMILY[version]
-    return Reply(229, format_epsv(talk.data.listen().port))
+    return Reply(229, format_epsv(talk.data.listen(talk.options.allow_foreign).port))
 
 
 @COMMANDS.verb("PORT", argument=Argument.REQUIRED, help="<h1,h2,h3,h4,p1,p2>: connect")
 def port(talk: Conversation, argument: bytes) -> Answer:
     """Where to connect at the transfer command."""
     _check_epsv_only(talk)
+    target = parse_port(argument)
     if _version(talk) == 6:
         return Reply(425, "PORT is for IPv4; use EPRT")
-    return _aim(talk, parse_port(argument))
+    return _aim(talk, target)
 
 
 @COMMANDS.verb(
@@ -81,18 +83,25 @@ def eprt(talk: Conversation, argument: bytes) -> Answer:
     _check_epsv_only(talk)
     version = _version(talk)
     try:
-        target = parse_eprt(argument)
+        target = parse_eprt(argument, version)
     except Refused:
-        return WRONG_FAMILY[version]
-    if target.version != version:
         return WRONG_FAMILY[version]
     return _aim(talk, target)
 
 
-def _aim(talk: Conversation, target: HostPort) -> Reply:
-    talk.policy.check_target(target, talk.data.peer)
+def _aim(talk: Conversation, target: HostPort) -> Answer:
+    talk.policy.check_target(target, talk.data.peer, talk.options.allow_foreign)
+    if talk.policy.settings.active_connect == "early":
+        return _connect(talk, target)
     talk.data.aim(target)
     return Reply(200, "The data connection goes there")
+
+
+async def _connect(talk: Conversation, target: HostPort) -> Reply:
+    # Not RFC 959 3.2: the connection belongs to the transfer command; some old clients
+    # accept it before they send that.
+    await talk.data.connect(target)
+    return Reply(200, "The data connection is open")
 
 
 def _version(talk: Conversation) -> int:

@@ -36,6 +36,7 @@ from netservices.core.sendfile import FileSender, FileShrank
 from netservices.core.speed import Speed
 from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken
+from netservices.ftp.server.pace import Pace
 from netservices.interfaces import IOpenFile
 from netservices.tls.layer import start_tls
 
@@ -85,7 +86,8 @@ class DataConnection(Protocol):
         self._sending: Deferred[int] | None = None
         self._take: Callable[[bytes], Awaitable[None] | None] | None = None
         self._is_storing = False
-        self._progress: int | None = None
+        self.pace: Pace | None = None
+        """How the transfer on it moves; None where none runs."""
         self._speed = Speed(reactor.seconds())
         self.protection: tuple[str, bool] | None = None
         """The version of TLS, and whether a session was resumed."""
@@ -270,22 +272,29 @@ class DataConnection(Protocol):
             transport.abortConnection()
         self._break(DataBroken("data connection aborted"))
 
-    def has_stalled(self) -> bool:
-        """Whether nothing has moved since this was asked the last time; no, the first
-        time, which may come just after the transfer began.
+    def look(self, now: float) -> None:
+        """Give up a connection whose peer lets nothing move, or hardly anything.
 
-        What lies unacknowledged in the kernel counts as not moved, so that a slow
-        client whose buffers drain is seen to be alive.
+        What lies unacknowledged in the kernel has not moved yet, so that a slow client
+        whose buffers drain is seen to be alive.
         """
-        progress = self.octets - self._unacknowledged()
-        has_moved = progress != self._progress
-        self._progress = progress
-        return not has_moved and not self._is_storing
+        if self.pace is None or self._is_closed:
+            return
+        unacknowledged = self._unacknowledged()
+        problem = self.pace.look(
+            now, self.octets - unacknowledged, self._waits_for_peer(unacknowledged)
+        )
+        if problem is not None:
+            self._break(DataBroken(problem))
+            self.abort()
 
-    def stall(self) -> None:
-        """Give up a connection on which nothing moves."""
-        self._break(DataBroken("data connection stalled"))
-        self.abort()
+    def _waits_for_peer(self, unacknowledged: int) -> bool:
+        """Whether the next move is the peer's, not the disk's or a limit's."""
+        if self._is_storing:
+            return False
+        if self._sending is not None:
+            return unacknowledged > 0
+        return self._waiter is not None
 
     def _unacknowledged(self) -> int:
         transport: Any = self.transport

@@ -48,7 +48,10 @@ class ControlSession(LineSession):
 
     def connectionMade(self) -> None:
         """Learn the local address; take urgent octets as ordinary ones."""
-        self.port.local = address_of(self.transport.getHost())
+        host = self.transport.getHost()
+        self.port.local = address_of(host)
+        self.port.control_port = getattr(host, "port", 0)
+        self.port.scope = getattr(host, "scopeID", 0)
         with suppress(AttributeError, OSError):
             # RFC 959 4.1.3: ABOR may come as Telnet Synch, whose last octet is urgent;
             # without this option it would be missing from the stream.

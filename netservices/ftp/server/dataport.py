@@ -8,19 +8,22 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IConnector
-from twisted.internet.protocol import ClientFactory
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netservices.core.errors import Trouble
 from netservices.core.speed import SECONDS_APART
 from netservices.core.trace import place
-from netservices.core.write import connect_tcp
 from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
+from netservices.ftp.server.active import ActivePorts
 from netservices.ftp.server.channels import DataConnection
-from netservices.ftp.server.passive import NO_PORT, Lease, PassivePorts
+from netservices.ftp.server.pace import Pace, Patience
+from netservices.ftp.server.passive import ANYONE, NO_PORT, Lease, PassivePorts
+from netservices.ftp.server.reach import is_public
 from netservices.ftp.wire import HostPort
+
+_log = Logger()
 
 FAREWELL_SECONDS = 0.001
 """How long after the end of an upload the end of its session may come, and make the
@@ -33,11 +36,13 @@ class DataConnections:
 
     reactor: Any
     passive: PassivePorts
+    active: ActivePorts
+    patience: Patience
     chunk_octets: int
     open_seconds: float
-    stall_seconds: float
     tls_context: Callable[[], Any]
     running: set[DataConnection] = field(factory=set)
+    _out_of_reach: set[str] = field(factory=set)
     _stall_check: Any = None
     _speed_check: Any = None
 
@@ -45,16 +50,28 @@ class DataConnections:
         """A connection that is about to be made."""
         return DataConnection(self.chunk_octets, self.reactor)
 
+    def is_out_of_reach(self, host: str, peer: str) -> None:
+        """PASV named ``host`` to ``peer``, in vain; said once for each address."""
+        if host not in self._out_of_reach:
+            self._out_of_reach.add(host)
+            _log.warn(
+                "PASV named {host} to {peer}, which cannot reach it; set"
+                " ftp.masquerade_address to the public IPv4 address",
+                host=host,
+                peer=peer,
+            )
+
     def watch(self, connection: DataConnection) -> None:
         """Look after a connection on which a transfer runs."""
         self.running.add(connection)
+        connection.pace = Pace(self.patience, self.reactor.seconds())
         if self._speed_check is None:
             self._speed_check = self.reactor.callLater(
                 SECONDS_APART, self._check_speeds
             )
         if self._stall_check is None:
             self._stall_check = self.reactor.callLater(
-                self.stall_seconds, self._check_stalls
+                self.patience.look_seconds, self._check_stalls
             )
 
     def _check_speeds(self) -> None:
@@ -69,12 +86,12 @@ class DataConnections:
 
     def _check_stalls(self) -> None:
         self._stall_check = None
+        now = self.reactor.seconds()
         for connection in tuple(self.running):
-            if connection.has_stalled():
-                connection.stall()
+            connection.look(now)
         if self.running:
             self._stall_check = self.reactor.callLater(
-                self.stall_seconds, self._check_stalls
+                self.patience.look_seconds, self._check_stalls
             )
 
     def stop(self) -> None:
@@ -89,31 +106,6 @@ class DataConnections:
             connection.abort()
 
 
-class _Connecting(ClientFactory):
-    """An active connection on its way."""
-
-    noisy = False
-
-    def __init__(self, connection: DataConnection) -> None:
-        self.connection = connection
-        self.done: Deferred[DataConnection] = Deferred()
-        connection.made = self._made
-
-    def _made(self, connection: DataConnection) -> None:
-        if not self.done.called:
-            self.done.callback(connection)
-
-    def buildProtocol(self, addr: IAddress | None) -> DataConnection:
-        """The one connection of this factory."""
-        return self.connection
-
-    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """Refused, unreachable or too late."""
-        if not self.done.called:
-            text = f"active connection: {reason.getErrorMessage()}"
-            self.done.errback(Failure(NoDataConnection(text)))
-
-
 @define(eq=False)
 class SessionPort:
     """One session's ``dialogue.channels.DataPort``."""
@@ -126,20 +118,27 @@ class SessionPort:
     """The socket of the control connection."""
     show: Callable[[str, bytes], None] | None = None
     """The session's trace: who, and what."""
+    control_port: int = 0
+    """The server's port of the control connection."""
+    scope: int = 0
+    """The interface of the control connection, where its addresses are link-local."""
     _lease: Lease | None = None
     _target: HostPort | None = None
+    _ready: DataConnection | None = None
+    """Connected before the transfer command."""
     _current: DataConnection | None = None
     _cancel: Callable[[], None] | None = None
 
     @property
     def is_prepared(self) -> bool:
         """Whether the next transfer knows where to go."""
-        return self._lease is not None or self._target is not None
+        return bool(self._lease or self._target or self._ready)
 
     @property
     def is_connected(self) -> bool:
         """Whether the client has connected already."""
-        return self._lease is not None and self._lease.is_connected
+        lease = self._lease
+        return self._ready is not None or (lease is not None and lease.is_connected)
 
     async def keeps_client(self) -> bool:
         """Whether the control connection is open: a look that reads nothing, a little
@@ -154,25 +153,45 @@ class SessionPort:
         except OSError:
             return False
 
-    def listen(self) -> HostPort:
-        """Expect the client on a passive port.  Trouble."""
+    def listen(self, anyone: bool = False) -> HostPort:
+        """Expect the client on a passive port, or, with ``anyone``, whoever connects.
+        Trouble."""
         self.close()
         if not self.local:
             raise Trouble("passive mode without an IP address", NO_PORT)
         connection = self.shared.make()
-        self._lease = self.shared.passive.lease(self.local, self.peer, connection)
-        return self._lease.address
+        peer = ANYONE if anyone else self.peer
+        self._lease = self.shared.passive.lease(self._bindable, peer, connection)
+        return HostPort(self.local, self._lease.port)
+
+    def advertise(self, host: str) -> None:
+        """The client is told that address of ours: a warning, the first time that a
+        client from the Internet cannot reach it."""
+        if is_public(self.peer) and not is_public(host):
+            self.shared.is_out_of_reach(host, self.peer)
 
     def aim(self, target: HostPort) -> None:
         """Connect there at the transfer command."""
         self.close()
         self._target = target
 
+    async def connect(self, target: HostPort) -> None:
+        """Connect there now, for the next transfer.  NoDataConnection."""
+        self.close()
+        self._ready = await self._connect(target)
+
+    @property
+    def _bindable(self) -> str:
+        """Our address as ``bind`` takes it."""
+        return f"{self.local}%{self.scope}" if self.scope else self.local
+
     async def open(self) -> DataConnection:
         """The connection.  NoDataConnection."""
-        lease, target = self._lease, self._target
-        self._lease = self._target = None
-        if lease is not None and lease.is_connected:
+        lease, target, ready = self._lease, self._target, self._ready
+        self._lease = self._target = self._ready = None
+        if ready is not None:
+            connection = ready
+        elif lease is not None and lease.is_connected:
             connection = lease.connection
         elif lease is not None:
             connection = await self._accept(lease)
@@ -183,7 +202,7 @@ class SessionPort:
         self._current = connection
         self.shared.watch(connection)
         if self.show is not None:
-            _show_life(connection, "S" if target is not None else "C", self.show)
+            _show_life(connection, "C" if lease is not None else "S", self.show)
         if self.is_protected:
             try:
                 await connection.secure(self.shared.tls_context())
@@ -217,23 +236,16 @@ class SessionPort:
                 timer.cancel()
 
     async def _connect(self, target: HostPort) -> DataConnection:
-        factory = _Connecting(self.shared.make())
-        bind_address = (self.local, 0) if self.local else None
-        connector = connect_tcp(
-            self.shared.reactor,
-            target.host,
-            target.port,
-            factory,
-            self.shared.open_seconds,
-            bind_address,
-        )
-        self._cancel = connector.stopConnecting
+        if self.scope and target.host == self.peer:
+            target = HostPort(f"{target.host}%{self.scope}", target.port)
+        local = HostPort(self._bindable, self.control_port)
+        attempt = self.shared.active.connect(local, target, self.shared.make())
+        self._cancel = attempt.give_up
         try:
-            connection: DataConnection = await factory.done
-            return connection
+            return await attempt.done
         except BaseException:
             # Where the session has ended, the connection must not come after it.
-            connector.disconnect()
+            attempt.give_up()
             raise
         finally:
             self._cancel = None
@@ -246,6 +258,9 @@ class SessionPort:
             lease.release()
             if lease.is_connected:
                 lease.connection.abort()
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready.abort()
         if self._cancel is not None:
             self._cancel()
         current, self._current = self._current, None

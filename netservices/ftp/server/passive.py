@@ -13,6 +13,7 @@ those that were used last keep their listeners.
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from attrs import define, field
@@ -20,12 +21,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 
 from netservices.core.errors import Trouble
 from netservices.core.settings import PortRange
 from netservices.core.write import listen_tcp
 from netservices.ftp.server.channels import DataConnection
-from netservices.ftp.wire import HostPort, Reply, normal_address
+from netservices.ftp.wire import Reply, normal_address
+
+_log = Logger()
 
 NO_PORT = Reply(425, "No passive port is free; try again later")
 _BACKLOG = 256
@@ -33,12 +37,17 @@ _MOST_EPHEMERAL = 100
 """Listeners an address may have where the range is 0, which leaves the choice to the
 system."""
 
+ANYONE = ""
+"""As the peer of a lease: whoever connects first (site-to-site transfers)."""
+_WORTH_ANOTHER_TRY = frozenset({errno.EADDRINUSE, errno.EACCES})
+"""A port of the range that cannot be had; with other errors no other could be."""
+
 
 @define(eq=False)
 class Lease:
     """One session's claim on the next connection from its client to one port."""
 
-    address: HostPort
+    port: int
     _listener: Listener
     _peer: str
     connection: DataConnection
@@ -67,10 +76,16 @@ class Listener(Factory):
         self.expected: dict[str, Lease] = {}
         self.port: Any = None
 
+    def is_free_for(self, peer: str) -> bool:
+        """Whether a connection of that peer could be taken for nobody else's."""
+        if peer == ANYONE:
+            return not self.expected
+        return peer not in self.expected and ANYONE not in self.expected
+
     def buildProtocol(self, addr: IAddress | None) -> DataConnection | None:
         """The connection of a client that is expected; anybody else's is closed."""
         peer = normal_address(getattr(addr, "host", ""))
-        lease = self.expected.pop(peer, None)
+        lease = self.expected.pop(peer, None) or self.expected.pop(ANYONE, None)
         if lease is None:
             return None
         lease.connection.made = lease.take
@@ -92,8 +107,9 @@ class PassivePorts:
     _turn: int = 0
 
     def lease(self, local: str, peer: str, connection: DataConnection) -> Lease:
-        """A claim for the client ``peer`` on a port of our address ``local``, for a
-        connection still to be made.  Trouble where all ports are taken."""
+        """A claim for the client ``peer``, or ANYONE, on a port of our address
+        ``local``, for a connection still to be made.  Trouble where all ports are
+        taken."""
         listeners = self._listeners_of(local)
         listener = None
         if len(listeners) >= self.shared:
@@ -102,8 +118,8 @@ class PassivePorts:
             listener = self._open(local, listeners) or self._free(listeners, peer)
         if listener is None:
             raise Trouble("all passive ports are taken", NO_PORT)
-        address = HostPort(local, listener.port.getHost().port)
-        lease = listener.expected[peer] = Lease(address, listener, peer, connection)
+        port: int = listener.port.getHost().port
+        lease = listener.expected[peer] = Lease(port, listener, peer, connection)
         return lease
 
     def _listeners_of(self, local: str) -> list[Listener]:
@@ -136,7 +152,7 @@ class PassivePorts:
         count = len(listeners)
         for step in range(count):
             listener = listeners[(self._turn + step) % count]
-            if peer not in listener.expected:
+            if listener.is_free_for(peer):
                 return listener
         return None
 
@@ -150,8 +166,11 @@ class PassivePorts:
                 listener.port = listen_tcp(
                     self.reactor, number, listener, _BACKLOG, local
                 )
-            except CannotListenError:
-                continue
+            except CannotListenError as error:
+                if error.socketError.errno in _WORTH_ANOTHER_TRY:
+                    continue
+                _log.warn("no passive port: {why}", why=error)
+                return None
             listeners.append(listener)
             return listener
         return None

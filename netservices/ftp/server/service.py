@@ -15,8 +15,10 @@ from netservices.core.session import LineFactory
 from netservices.core.trace import Trace
 from netservices.core.wheel import Wheel
 from netservices.ftp.policy import Policy
+from netservices.ftp.server.active import ActivePorts
 from netservices.ftp.server.control import ControlSession, address_of
 from netservices.ftp.server.dataport import DataConnections
+from netservices.ftp.server.pace import Patience
 from netservices.ftp.server.passive import PassivePorts
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, normal_address
@@ -118,9 +120,14 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
     connections = DataConnections(
         reactor,
         passive,
+        ActivePorts(reactor, settings.active_port, settings.data_timeout),
+        Patience(
+            settings.stall_timeout,
+            settings.minimum_rate,
+            settings.minimum_rate_period,
+        ),
         settings.transfer_chunk,
         settings.data_timeout,
-        settings.stall_timeout,
         services.certificates.server_context,
     )
     policy = Policy(

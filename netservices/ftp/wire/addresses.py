@@ -63,10 +63,11 @@ def format_port(target: HostPort) -> str:
     return ",".join((*octets, str(target.port >> 8), str(target.port & 255)))
 
 
-def parse_eprt(argument: bytes) -> HostPort:
+def parse_eprt(argument: bytes, version: int = 0) -> HostPort:
     """``|family|address|port|`` of EPRT (RFC 2428 2).
 
-    Refused where the family is unknown, SyntaxProblem for anything else that is wrong.
+    Refused where the family is unknown, or another than the IP ``version`` where that
+    is given; SyntaxProblem for anything else that is wrong.
     """
     argument = argument.strip()
     delimiter = argument[:1]
@@ -75,10 +76,10 @@ def parse_eprt(argument: bytes) -> HostPort:
     before, family, address, port, after = argument.split(delimiter)
     if before or after or not family.isdigit():
         raise SyntaxProblem("EPRT takes |family|address|port|")
-    version = FAMILY_VERSIONS.get(family)
-    if version is None:
-        raise Refused("EPRT of an unknown address family")
-    return HostPort(_address(address, version), _port(port))
+    found = FAMILY_VERSIONS.get(family)
+    if found is None or (version and found != version):
+        raise Refused("EPRT of an address family that cannot be used")
+    return HostPort(_address(address, found), _port(port))
 
 
 def _address(octets: bytes, version: int) -> str:
