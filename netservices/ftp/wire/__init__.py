@@ -16,6 +16,7 @@ from netservices.ftp.wire.addresses import (
     parse_pasv_reply,
     parse_port,
 )
+from netservices.ftp.wire.blocks import BlockReader, block_writer
 from netservices.ftp.wire.commands import (
     Command,
     decode_path,
@@ -23,6 +24,13 @@ from netservices.ftp.wire.commands import (
     parse_command,
     plain_line,
     strip_telnet,
+)
+from netservices.ftp.wire.compressed import CompressedReader, compressing_writer
+from netservices.ftp.wire.contents import (
+    ContentReceiver,
+    ContentSender,
+    Structure,
+    Type,
 )
 from netservices.ftp.wire.facts import (
     FACTS,
@@ -33,8 +41,17 @@ from netservices.ftp.wire.facts import (
     parse_facts,
     parse_time,
 )
+from netservices.ftp.wire.listed import (
+    Entry,
+    check_name,
+    entry_of_facts,
+    parse_list_line,
+    parse_mlsd_line,
+)
 from netservices.ftp.wire.listing import list_line, printable, split_list_options
 from netservices.ftp.wire.nvt import FromNVT, ToNVT
+from netservices.ftp.wire.parts import Mark, Marker, Part
+from netservices.ftp.wire.records import RecordReader, RecordWriter
 from netservices.ftp.wire.replies import (
     Replies,
     Reply,
@@ -46,19 +63,35 @@ from netservices.ftp.wire.replies import (
 
 __all__ = [
     "FACTS",
+    "BlockReader",
     "Command",
+    "CompressedReader",
+    "ContentReceiver",
+    "ContentSender",
+    "Entry",
     "FromNVT",
     "HostPort",
+    "Mark",
+    "Marker",
+    "Part",
+    "RecordReader",
+    "RecordWriter",
     "Replies",
     "Reply",
     "ReplyReader",
+    "Structure",
     "ToNVT",
+    "Type",
+    "block_writer",
+    "check_name",
     "chosen_facts",
+    "compressing_writer",
     "decode_path",
     "encode_path",
+    "entry_of_facts",
     "facts_of",
-    "format_epsv",
     "format_eprt",
+    "format_epsv",
     "format_facts",
     "format_pasv",
     "format_port",
@@ -67,10 +100,12 @@ __all__ = [
     "list_line",
     "normal_address",
     "parse_command",
+    "parse_eprt",
     "parse_epsv_argument",
     "parse_epsv_reply",
-    "parse_eprt",
     "parse_facts",
+    "parse_list_line",
+    "parse_mlsd_line",
     "parse_pasv_reply",
     "parse_port",
     "parse_time",

@@ -38,6 +38,11 @@ class FromNVT:
 
     _held_cr: bool = False
 
+    @property
+    def holds_cr(self) -> bool:
+        """Whether a CR waits for what follows it."""
+        return self._held_cr
+
     def feed(self, chunk: bytes) -> bytes:
         """The octets to store for ``chunk``; a CR at its end waits for the next one."""
         if self._held_cr:

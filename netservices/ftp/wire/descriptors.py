@@ -1,0 +1,128 @@
+"""What block and compressed mode share: units of data that a descriptor says something
+about (RFC 959 3.4.2, 3.4.3).
+
+A descriptor says what the *end* of its unit is (of a record, of the file), so a writer
+holds each unit back until it knows what comes after it, and an end with no data before
+it goes with an empty unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from attrs import define, field
+
+from netservices.core.errors import SyntaxProblem
+from netservices.ftp.wire.parts import (
+    LONGEST_MARKER,
+    Mark,
+    Part,
+    parse_marker,
+)
+
+_EOR = Mark.EOR.value
+_EOF = Mark.EOF.value
+_SUSPECT = Mark.SUSPECT.value
+_RESTART = 16
+_UNKNOWN = 255 & ~(_EOR | _EOF | _SUSPECT | _RESTART)
+
+
+class UnitFormat(Protocol):
+    """How one of the two modes spells its units."""
+
+    def units(self, data: bytes) -> list[bytes]:
+        """``data``, at least one octet, as units that still want a descriptor."""
+
+    def described(self, unit: bytes, flags: int) -> bytes:
+        """A unit with its descriptor, as it is sent."""
+
+    def single(self, data: bytes) -> bytes:
+        """One unit, of few octets or none."""
+
+
+@define
+class UnitWriter:
+    """From parts to the wire."""
+
+    _format: UnitFormat
+    _held: bytes | None = None
+    _flags: int = 0
+
+    def feed(self, parts: Iterable[Part]) -> bytes:
+        """The octets to send; the last unit may wait for what follows it."""
+        sent: list[bytes] = []
+        described = self._format.described
+        for part in parts:
+            if isinstance(part, Mark):
+                self._end(part, sent)
+                continue
+            if not isinstance(part, bytes):
+                self._let_go(sent)
+                sent.append(described(self._format.single(part.text), _RESTART))
+            elif part:
+                self._let_go(sent)
+                *ready, self._held = self._format.units(part)
+                sent += [described(unit, 0) for unit in ready]
+        return b"".join(sent)
+
+    def _end(self, mark: Mark, sent: list[bytes]) -> None:
+        if self._flags & mark.value:
+            # The record before has ended already: the one that ends now is empty.
+            self._let_go(sent)
+        self._flags |= mark.value
+        if mark is Mark.EOF:
+            self._let_go(sent)
+
+    def _let_go(self, sent: list[bytes]) -> None:
+        if self._held is not None or self._flags:
+            unit = self._format.single(b"") if self._held is None else self._held
+            sent.append(self._format.described(unit, self._flags))
+        self._held, self._flags = None, 0
+
+
+@define
+class UnitReader:
+    """From the wire to parts: what the readers of both modes have in common.
+
+    ``is_done`` once the end of the file has come; ``rest`` is what came behind it.
+    """
+
+    units: int = 0
+    """How many units have come: a measure of the work that they were."""
+    is_done: bool = False
+    rest: bytes = b""
+    _flags: int = 0
+    _marker: bytearray = field(factory=bytearray)
+
+    def _describe(self, flags: int, parts: list[Part]) -> None:
+        """A descriptor has come.  SyntaxProblem."""
+        if flags & _UNKNOWN:
+            raise SyntaxProblem(f"a descriptor code that is not known: {flags}")
+        self._flags |= flags
+        if flags & _SUSPECT:
+            parts.append(Mark.SUSPECT)
+
+    def _take(self, octets: bytes, parts: list[Part]) -> None:
+        """Some of the unit's octets have come.  SyntaxProblem."""
+        if not self._flags & _RESTART:
+            parts.append(octets)
+            return
+        self._marker += octets
+        if len(self._marker) > LONGEST_MARKER:
+            raise SyntaxProblem("a restart marker that is too long")
+
+    def _end_unit(self, parts: list[Part]) -> None:
+        """The unit is complete.  SyntaxProblem."""
+        self.units += 1
+        flags, self._flags = self._flags, 0
+        if not flags:
+            return
+        if flags & _RESTART:
+            parts.append(parse_marker(bytes(self._marker)))
+            self._marker.clear()
+        if flags & _EOR:
+            parts.append(Mark.EOR)
+        if flags & _EOF:
+            parts.append(Mark.EOF)
+            self.is_done = True
