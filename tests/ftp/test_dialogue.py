@@ -500,9 +500,9 @@ class ParameterTests(MemoryFTP, SynchronousTestCase):
             C: PORT 127,0,0,1,4,0
             S: 200 ...
             C: PORT 127,0,0,1,3,255
-            S: 501 Data does not go to ports below 1024
+            S: 501 Data does not go to a privileged port
             C: PORT 127,0,0,2,4,0
-            S: 501 Data goes to your own address only
+            S: 501 Data does not go to a foreign address
             C: EPRT |1|127.0.0.1|1024|
             S: 200 ...
             C: EPRT |1|192.0.2.1|1024|
