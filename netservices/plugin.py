@@ -157,6 +157,9 @@ class Server:
     framework shows octets only."""
     start: Callable[[], Deferred[None] | None] | None = None
     reload: Callable[[], Deferred[None] | None] | None = None
+    reconfigure: Callable[[Any], None] | None = None
+    """Takes the protocol's settings as a reload has found them, before ``reload``;
+    those that are not ``is_live`` wait for a restart."""
     drain: Callable[[], Deferred[None] | None] | None = None
     stop: Callable[[], Deferred[None] | None] | None = None
     settle: Callable[[], Deferred[None] | None] | None = None

@@ -9,7 +9,8 @@ which they were given.
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Mapping
+from enum import Enum, IntFlag
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -151,6 +152,18 @@ class Digests:
     """Line feeds without a carriage return before them: SIZE in TYPE A adds them."""
 
 
+@frozen
+class FileDigest:
+    """A digest of some octets of a file."""
+
+    algorithm: str
+    """SHA-256, SHA-512, SHA-1, MD5, CRC32."""
+    digest: bytes
+    start: int
+    end: int
+    """After the last octet."""
+
+
 class WriteMode(Enum):
     """How an upload meets the file that has its name."""
 
@@ -160,6 +173,56 @@ class WriteMode(Enum):
     CREATE = "create"  # refused with Exists where the name is taken
     APPEND = "append"  # continues a file, or this account's partial upload of it
     RESUME = "resume"  # as APPEND, from an offset that may lie inside
+
+
+class Permission(IntFlag):
+    """What a user may do in a file tree."""
+
+    READ = 1  # open, digests
+    LIST = 2
+    CREATE = 4  # files under new names
+    REPLACE = 128  # what has a name already: write anew, go on with
+    DELETE = 8
+    RENAME = 16
+    MAKE_DIRECTORY = 32
+    ATTRIBUTES = 64  # times and modes
+
+    NONE = 0
+    WRITE = 132
+    READ_ONLY = 3
+    ALL = 255
+
+
+@frozen
+class Permissions:
+    """What a user may do in a tree, directory by directory."""
+
+    everywhere: Permission = Permission.ALL
+    below: Mapping[Path, Permission] = field(factory=dict)
+    """Paths with permissions of their own, for themselves and all that is below."""
+
+    def at(self, path: Path) -> Permission:
+        """What may be done to what is at ``path``: the longest path that is given
+        counts."""
+        if self.below:
+            for depth in range(len(path), 0, -1):
+                found = self.below.get(path[:depth])
+                if found is not None:
+                    return found
+        return self.everywhere
+
+    @property
+    def anywhere(self) -> Permission:
+        """All that is allowed in one place or another."""
+        found = self.everywhere
+        for permission in self.below.values():
+            found |= permission
+        return found
+
+    def holds_others(self, path: Path) -> bool:
+        """Whether some path at or below ``path`` has permissions of its own."""
+        depth = len(path)
+        return any(other[:depth] == path for other in self.below)
 
 
 @frozen

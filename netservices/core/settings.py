@@ -131,6 +131,8 @@ class Setting:
     choices: tuple[str, ...] = ()
     secret: bool = False
     check: Callable[[Any], object] | None = None
+    is_live: bool = False
+    """Whether a reload lets it change while the server runs."""
 
 
 def setting(
@@ -142,11 +144,13 @@ def setting(
     choices: tuple[str, ...] = (),
     secret: bool = False,
     check: Callable[[Any], object] | None = None,
+    is_live: bool = False,
 ) -> Any:
     """A field of a settings class; ``default`` is given as a person would write it.
 
     ``check`` is called with each value that somebody wrote (with each element of a
-    list); its ``ValueError`` says what is wanted.
+    list); its ``ValueError`` says what is wanted.  ``is_live``: ``Server.reconfigure``
+    is told of a new value.
     """
     metadata = {
         "help": help,
@@ -155,6 +159,7 @@ def setting(
         "choices": choices,
         "secret": secret,
         "check": check,
+        "is_live": is_live,
         "written": default,
     }
     if isinstance(default, list):
@@ -203,6 +208,7 @@ def settings_of(cls: type) -> tuple[Setting, ...]:
             choices=field.metadata["choices"],
             secret=field.metadata["secret"],
             check=field.metadata["check"],
+            is_live=field.metadata["is_live"],
         )
         for field in attrs.fields(cls)
     )

@@ -11,41 +11,27 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import AsyncIterator
-from enum import IntFlag
 
 import attrs
 from attrs import define
 
 from netservices.interfaces import FileProblem, IFileTree, NotFound, StoreError
-from netservices.values import Node, NodeKind, Path
+from netservices.values import Node, NodeKind, Path, Permission, Permissions
+
+__all__ = ["Permission", "View", "path_text", "resolve"]
 
 _GLOB = re.compile(r"[*?\[]")
 
 
-class Permission(IntFlag):
-    """What a user may do in a tree."""
-
-    READ = 1  # RETR, and what describes a file
-    LIST = 2
-    WRITE = 4  # STOR, APPE, STOU
-    DELETE = 8
-    RENAME = 16
-    MAKE_DIRECTORY = 32
-    ATTRIBUTES = 64  # times and modes
-
-    READ_ONLY = 3
-    ALL = 127
-
-
 _FILE_LETTERS = (
-    ("a", Permission.WRITE),
+    ("a", Permission.REPLACE),
     ("d", Permission.DELETE),
     ("f", Permission.RENAME),
     ("r", Permission.READ),
-    ("w", Permission.WRITE),
+    ("w", Permission.REPLACE),
 )
 _DIRECTORY_LETTERS = (
-    ("c", Permission.WRITE),
+    ("c", Permission.CREATE),
     ("d", Permission.DELETE),
     ("e", Permission.LIST),
     ("f", Permission.RENAME),
@@ -77,7 +63,7 @@ class View:
     """A tree as one logged-in session sees it."""
 
     tree: IFileTree
-    permissions: Permission
+    permissions: Permissions
     directory: Path = ()
     page: int = 250
 
@@ -86,13 +72,15 @@ class View:
         return resolve(self.directory, text)
 
     def may(self, permission: Permission) -> bool:
-        """Whether the user has every right in ``permission``."""
-        return self.permissions & permission == permission
+        """Whether the user may do something of that kind, in one place or another; the
+        tree knows where."""
+        return bool(self.permissions.anywhere & permission)
 
-    def perm_fact(self, kind: NodeKind) -> str:
-        """The value of the fact ``perm`` for such a node (RFC 3659 7.5.5)."""
+    def perm_fact(self, kind: NodeKind, path: Path) -> str:
+        """The value of the fact ``perm`` for what is at ``path`` (RFC 3659 7.5.5)."""
         letters = _DIRECTORY_LETTERS if kind is NodeKind.DIRECTORY else _FILE_LETTERS
-        return "".join(letter for letter, right in letters if self.may(right))
+        allowed = self.permissions.at(path)
+        return "".join(letter for letter, wanted in letters if wanted & allowed)
 
     async def nodes(
         self, text: str, may_match: bool = True

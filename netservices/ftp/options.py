@@ -69,6 +69,24 @@ def _parse_rate(text: str) -> int:
     return int(Size.parse(text))
 
 
+@frozen
+class Share:
+    """A rate that several users have together."""
+
+    octets: int = 0
+    """A second; 0: no limit."""
+    name: str = ""
+    """Whose it is: WHO of the rule, as it was written."""
+
+    def named(self, name: str) -> Share:
+        """The same, belonging to those."""
+        return attrs.evolve(self, name=name)
+
+
+def _parse_share(text: str) -> Share:
+    return Share(_parse_rate(text))
+
+
 def _parse_duration(text: str) -> float:
     found = Duration.parse(text)
     if found < 1:
@@ -108,6 +126,7 @@ def parse_ipv4(text: str) -> str:
 
 
 RATE = Kind("SIZE", _parse_rate)
+SHARE = Kind("SIZE", _parse_share)
 SWITCH = Kind("yes|no", _parse_switch)
 COUNT = Kind("NUMBER", _parse_count)
 DURATION = Kind("DURATION", _parse_duration)
@@ -150,11 +169,18 @@ class Options:
         "utf-8", ENCODING, "How names travel until the client says OPTS UTF8 ON."
     )
     download_rate: int = _option(
-        0, RATE, "Octets a second that each session of these downloads; 0: no limit."
+        0,
+        RATE,
+        "Octets a second that the sessions of one account, or those of anonymous "
+        "users from one address, download together; 0: no limit.",
     )
-    upload_rate: int = _option(
-        0, RATE, "Octets a second that each session of these uploads; 0: no limit."
+    upload_rate: int = _option(0, RATE, "The same for uploads.")
+    class_download_rate: Share = _option(
+        Share(),
+        SHARE,
+        "Octets a second that all whom this rule fits download together; 0: no limit.",
     )
+    class_upload_rate: Share = _option(Share(), SHARE, "The same for uploads.")
     sessions: int = _option(
         0, COUNT, "Sessions of each of these accounts or addresses; 0: no limit."
     )
@@ -164,6 +190,11 @@ class Options:
 
 
 DEFAULTS = Options()
+
+KINDS: dict[str, Kind] = {
+    field.name: field.metadata["kind"] for field in attrs.fields(Options)
+}
+"""Every option, and how its value is written."""
 
 
 def options_from(settings: FTPSettings) -> Options:

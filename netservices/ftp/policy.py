@@ -12,21 +12,20 @@ from attrs import define, field, frozen
 from netservices.core.dialogue import Then
 from netservices.core.errors import Refused, Trouble
 from netservices.core.limits import Slot, TooMany
-from netservices.ftp.backend import Permission, View, path_text
-from netservices.ftp.options import Options, options_from
+from netservices.ftp.backend import View, path_text
+from netservices.ftp.options import Options
+from netservices.ftp.rules import Person, Rules, rules_from
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, Reply
 from netservices.interfaces import (
     IAccounts,
     IEvents,
     IFiles,
+    IFileTree,
     LoginRefused,
     StoreError,
 )
-from netservices.values import Account, Origin, Path
-
-ANONYMOUS = ("anonymous", "ftp")
-"""Logins of RFC 1635; matched in these letters only."""
+from netservices.values import Account, Origin, Path, Permission, Permissions
 
 _ADDRESS = re.compile(
     r"[!-?A-~]{1,64}@((?=.{1,255}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|localhost)?"
@@ -43,6 +42,7 @@ class User:
 
     login: str
     view: View
+    person: Person
     is_anonymous: bool = False
     account: Account | None = None
     email: str = ""
@@ -61,8 +61,13 @@ class Policy:
     hostname: str
     seconds: Callable[[], float]
     """Seconds since 1970."""
+    rules: Rules = field(init=False)
     _per_address: dict[str, int] = field(factory=dict)
     _open_sessions: int = 0
+
+    @rules.default
+    def _first_rules(self) -> Rules:
+        return rules_from(self.settings)
 
     # --- sessions -------------------------------------------------------------------
 
@@ -106,15 +111,30 @@ class Policy:
 
     # --- options --------------------------------------------------------------------
 
+    def reconfigure(self, settings: FTPSettings) -> None:
+        """Other rules, for those who log in from now on."""
+        self.rules = rules_from(settings)
+
     def options(self, user: User | None, origin: Origin) -> Options:
         """What holds for a session of that user from there."""
-        return options_from(self.settings)
+        person = Person(origin.address) if user is None else user.person
+        return self.rules.options(person)
+
+    async def _person(self, account: Account, origin: Origin) -> Person:
+        """An account as rules name it."""
+        default_domain = ""
+        if self.rules.needs_default_domain:
+            default_domain = next(iter(await self.accounts.domains()), "")
+        groups = frozenset(account.groups)
+        return Person(
+            origin.address, account.login, groups, default_domain=default_domain
+        )
 
     # --- logins ---------------------------------------------------------------------
 
     def is_anonymous(self, login: str) -> bool:
         """Whether ``login`` asks for anonymous access, and that is allowed."""
-        return self.settings.anonymous and login in ANONYMOUS
+        return self.settings.anonymous and login in self.settings.anonymous_names
 
     def may_name(self, login: str, origin: Origin) -> None:
         """Refused where the password that follows USER must not travel so."""
@@ -129,21 +149,26 @@ class Policy:
     ) -> User:
         """The user.  Refused, or Trouble where the server is at fault."""
         if self.is_anonymous(login):
-            tree = self.files.public()
-            view = View(tree, Permission.READ_ONLY, (), self.settings.listing_page)
-            return User("anonymous", view, True, email=email_of(password))
+            return self._anonymous_user(origin, email_of(password))
         try:
             account = await self.accounts.login(login, password, origin)
         except LoginRefused as refusal:
             raise _as_reply(refusal) from refusal
         if slot is not None and slot.name_account(account.login) is not None:
             raise Refused("too many sessions", Reply(530, "Too many sessions of yours"))
-        tree = self.files.home(account)
-        rights = (
-            Permission.ALL if "write" in tree.capabilities else Permission.READ_ONLY
-        )
-        view = View(tree, rights, (), self.settings.listing_page)
-        return User(account.login, view, account=account)
+        person = await self._person(account, origin)
+        permissions = self.rules.permissions(person, Permission.ALL)
+        view = self._view(self.files.home(account), permissions)
+        return User(account.login, view, person, account=account)
+
+    def _anonymous_user(self, origin: Origin, email: str) -> User:
+        person = Person(origin.address, is_anonymous=True)
+        permissions = self.rules.permissions(person, Permission.READ_ONLY)
+        view = self._view(self.files.public(), permissions)
+        return User("anonymous", view, person, True, email=email)
+
+    def _view(self, tree: IFileTree, permissions: Permissions) -> View:
+        return View(tree, permissions, (), self.settings.listing_page)
 
     async def is_welcome(self, login: str) -> bool:
         """Whether an account that has logged in may stay; also while the store cannot

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from netservices.core.settings import Duration, PortRange, Size, setting, settings
+from netservices.ftp.hooks import check_hook
+from netservices.ftp.options import parse_encoding
+from netservices.ftp.rules import parse_directory, parse_permission, parse_rule
 
 
 def _check_active_port(text: str) -> None:
@@ -49,7 +52,61 @@ class FTPSettings:
         "Data connections may come from, and go to, other hosts than the client's "
         "(site-to-site transfers).",
     )
+    rules: tuple[str, ...] = setting(
+        [],
+        'What differs by login, @group or network, such as "@guests umask=077"; later '
+        "lines win.",
+        check=parse_rule,
+        is_live=True,
+    )
+    permissions: tuple[str, ...] = setting(
+        [],
+        'Who may do what below a directory, such as "@students /inbox upload"; the '
+        "longest path counts, then the later line.",
+        check=parse_permission,
+        is_live=True,
+    )
+    encoding: str = setting(
+        "utf-8",
+        "How names travel until a client says OPTS UTF8 ON; on the disk they are "
+        "UTF-8.",
+        check=parse_encoding,
+        is_live=True,
+    )
+    download_rate: Size = setting(
+        0,
+        "Octets a second that the sessions of one account, or those of anonymous users "
+        "from one address, download together; 0 for no limit.",
+        minimum=0,
+        is_live=True,
+    )
+    upload_rate: Size = setting(0, "The same for uploads.", minimum=0, is_live=True)
+    total_download_rate: Size = setting(
+        0,
+        "Octets a second that all sessions download together; 0 for no limit.",
+        minimum=0,
+        is_live=True,
+    )
+    total_upload_rate: Size = setting(
+        0, "The same for uploads.", minimum=0, is_live=True
+    )
     anonymous: bool = setting(True, "Whether anonymous users may read pub/.")
+    anonymous_names: tuple[str, ...] = setting(
+        ["anonymous", "ftp"],
+        "Logins of anonymous users, in exactly these letters.",
+    )
+    drop_box: str = setting(
+        "",
+        "Directory of pub/ into which anonymous users upload, and in which they see "
+        'nothing, such as "incoming"; empty for none.',
+        check=parse_directory,
+    )
+    drop_box_upload: Size = setting(
+        "100M", "Octets of one upload into the drop box.", minimum=1
+    )
+    drop_box_total: Size = setting(
+        "1G", "Octets that the drop box holds at most.", minimum=1
+    )
     resume_visible: bool = setting(
         True,
         "SIZE and MLST of a name that is free tell of an upload to it that broke off, "
@@ -98,4 +155,33 @@ class FTPSettings:
     )
     status_entries: int = setting(
         500, "Entries of a directory that STAT shows at most.", minimum=1
+    )
+    xferlog: str = setting(
+        "",
+        "File of transfers in the format of wu-ftpd's xferlog, below log/ in the state "
+        'directory unless absolute, such as "xferlog"; reopened at SIGHUP; empty: '
+        "none.",
+    )
+    hooks: tuple[str, ...] = setting(
+        [],
+        "Programs that run after something has happened, such as "
+        '"upload rename: /usr/local/bin/arrived".',
+        check=check_hook,
+    )
+    hooks_at_once: int = setting(
+        4, "Programs of hooks that run at once.", minimum=1, maximum=256
+    )
+    hooks_waiting: int = setting(
+        1000,
+        "Programs that wait for their turn; further ones are counted and dropped.",
+        minimum=1,
+    )
+    hook_timeout: Duration = setting(
+        "60s", "A program that takes longer is killed.", minimum=0.1
+    )
+    hook_output: Size = setting(
+        "4K", "Octets of a program's output that the log gets.", minimum=0
+    )
+    hooks_grace: Duration = setting(
+        "5s", "How long a stop waits for programs before it kills them.", minimum=0
     )

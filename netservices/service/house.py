@@ -378,10 +378,11 @@ class NetServices:
             self._lock.release()
 
     async def _reload_one(self, name: str, server: Server) -> None:
-        if server.reload is None:
-            return
         try:
-            await _run(server.reload)
+            if server.reconfigure is not None:
+                server.reconfigure(self.configuration.protocols[name].settings)
+            if server.reload is not None:
+                await _run(server.reload)
         except Exception:
             self._log.failure("{name}: reload failed; it goes on as before", name=name)
 

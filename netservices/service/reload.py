@@ -54,4 +54,5 @@ def _differences(section: str, old: object, new: object) -> list[str]:
         f"{section}.{field.name}"
         for field in attrs.fields(kind)
         if getattr(old, field.name) != getattr(new, field.name)
+        and not field.metadata.get("is_live")
     ]

@@ -151,7 +151,7 @@ async def mlst(talk: Conversation, argument: bytes) -> Reply:
             raise
         node = Node(path[-1], NodeKind.FILE, octets, 0, 0, "")
         wanted = tuple(name for name in wanted if name in _FACTS_OF_PARTIAL)
-    facts = facts_of(node, view.perm_fact(node.kind), wanted)
+    facts = facts_of(node, view.perm_fact(node.kind, path), wanted)
     entry = format_facts(facts, path_text(path))
     return Reply(250, (f"Facts of {text or '.'}", entry, "End"))
 

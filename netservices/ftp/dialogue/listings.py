@@ -96,9 +96,8 @@ async def mlsd(talk: Conversation, argument: bytes) -> AnyReply:
             yield tuple(await view.resolved(path, page))
 
     def line(node: Node) -> str:
-        return format_facts(
-            facts_of(node, view.perm_fact(node.kind), wanted), node.name
-        )
+        perm = view.perm_fact(node.kind, (*path, node.name))
+        return format_facts(facts_of(node, perm, wanted), node.name)
 
     return await _send_pages(talk, "MLSD", text, pages(), line)
 

@@ -1,0 +1,254 @@
+"""Rules of the configuration: who is meant, and what holds for him.
+
+Theory
+======
+
+A line of ``ftp.rules`` is ``WHO OPTION=VALUE ...``, one of ``ftp.permissions`` is
+``WHO PATH PERMISSIONS``.  WHO is a login, a group (``@staff``), ``anonymous``, an
+address or network, or ``*``; several joined by ``+`` must all fit:
+``@staff+10.0.0.0/8`` is the staff at the office.
+
+All lines that fit count, in their order, so that a later one wins; option by option in
+the one case, path by path in the other.  Before the login only addresses are known, and
+whatever a line says of logins and groups does not fit yet.
+
+The lines are read once, when the server starts or is reloaded; a session asks once, at
+its login, and keeps the answer until it logs out.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from attrs import frozen
+
+from netservices.core.networks import Address, Network, parse_address, parse_networks
+from netservices.ftp.options import KINDS, Options, Share, options_from
+from netservices.values import Path, Permission, Permissions
+
+if TYPE_CHECKING:
+    from netservices.ftp.settings import FTPSettings
+
+ANYBODY = "*"
+ANONYMOUS = "anonymous"
+
+WORDS: dict[str, Permission] = {
+    "list": Permission.LIST,
+    "read": Permission.READ,
+    "create": Permission.CREATE,
+    "upload": Permission.CREATE,
+    "replace": Permission.REPLACE,
+    "write": Permission.WRITE,
+    "delete": Permission.DELETE,
+    "rename": Permission.RENAME,
+    "mkdir": Permission.MAKE_DIRECTORY,
+    "attributes": Permission.ATTRIBUTES,
+    "read-only": Permission.READ_ONLY,
+    "all": Permission.ALL,
+    "none": Permission.NONE,
+}
+"""The words of ``ftp.permissions``."""
+
+
+@frozen
+class Person:
+    """Whom rules are asked about."""
+
+    address: str
+    login: str = ""
+    """``name@domain``; empty before the login, and for anonymous users."""
+    groups: frozenset[str] = frozenset()
+    is_anonymous: bool = False
+    default_domain: str = ""
+
+
+@frozen
+class Who:
+    """One word of those before the first space of a line."""
+
+    text: str
+    network: Network | None = None
+
+    def fits(self, person: Person, address: Address | None) -> bool:
+        """Whether that person is meant; ``address`` is his, parsed."""
+        if self.network is not None:
+            return (
+                address is not None
+                and address.version == self.network.version
+                and address in self.network
+            )
+        if self.text == ANYBODY:
+            return True
+        if self.text == ANONYMOUS:
+            return person.is_anonymous
+        if self.text.startswith("@"):
+            return self.text[1:] in person.groups
+        if "@" in self.text:
+            return self.text == person.login
+        return f"{self.text}@{person.default_domain}" == person.login
+
+
+@frozen
+class Line:
+    """One line: whom it means, and what it says."""
+
+    text: str
+    """WHO as it was written: the name of what its members share."""
+    who: tuple[Who, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+    path: Path = ()
+    permission: Permission = Permission.NONE
+
+    def fits(self, person: Person, address: Address | None) -> bool:
+        """Whether the line is about that person."""
+        return all(one.fits(person, address) for one in self.who)
+
+    @property
+    def names_anonymous(self) -> bool:
+        """Whether it says ``anonymous``."""
+        return any(one.text == ANONYMOUS for one in self.who)
+
+
+# --- reading ------------------------------------------------------------------------
+
+
+def _instead(wrong: str, words: Iterable[str]) -> str:
+    """The question that ends an error text, if something similar is right."""
+    near = get_close_matches(wrong, list(words), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def parse_who(text: str) -> tuple[Who, ...]:
+    """Whom the first word of a line means.  ValueError."""
+    return tuple(_one(word) for word in text.split("+"))
+
+
+def _one(word: str) -> Who:
+    if word in ("", "@") or word.count("@") > 1:
+        raise ValueError(
+            f"{word!r} is not a login, @group, network, {ANONYMOUS} or {ANYBODY}"
+        )
+    if "/" in word or (parse_address(word) is not None):
+        return Who(word, parse_networks([word])[0])
+    if word.startswith("@"):
+        return Who(word)
+    name = word.lower()
+    if name != ANONYMOUS and get_close_matches(name, [ANONYMOUS], 1, 0.85):
+        raise ValueError(f"{word!r} is nobody{_instead(name, [ANONYMOUS])}")
+    return Who(name)
+
+
+def parse_rule(text: str) -> Line:
+    """A line of ``ftp.rules``.  ValueError, in words for the person who wrote it."""
+    words = text.split()
+    if len(words) < 2:
+        raise ValueError("WHO OPTION=VALUE is wanted, such as 'alice umask=077'")
+    who = parse_who(words[0])
+    return Line(words[0], who, tuple(_option(word, words[0]) for word in words[1:]))
+
+
+def _option(word: str, who: str) -> tuple[str, Any]:
+    name, equals, written = word.partition("=")
+    if name not in KINDS:
+        raise ValueError(f"no option {name}{_instead(name, KINDS)}")
+    if not equals:
+        raise ValueError(f"{name} needs a value: {name}={KINDS[name].shape}")
+    try:
+        value = KINDS[name].parse(written)
+    except ValueError as problem:
+        raise ValueError(f"{word}: {problem}") from None
+    return name, value.named(who) if isinstance(value, Share) else value
+
+
+def parse_permission(text: str) -> Line:
+    """A line of ``ftp.permissions``.  ValueError."""
+    words = shlex.split(text)
+    if len(words) < 3:
+        raise ValueError("WHO PATH PERMISSIONS is wanted, such as 'bob /in upload'")
+    if not words[1].startswith("/"):
+        raise ValueError(f"the path {words[1]!r} does not begin with /")
+    segments = parse_directory(words[1])
+    named = " ".join(words[2:]).replace(",", " ").split()
+    rights = reduce(or_, map(_permission, named), Permission.NONE)
+    return Line(words[0], parse_who(words[0]), path=segments, permission=rights)
+
+
+def parse_directory(text: str) -> Path:
+    """The directory of a tree that is written so.  ValueError."""
+    segments = tuple(part for part in text.split("/") if part not in ("", "."))
+    if ".." in segments:
+        raise ValueError(f"the path {text!r} goes up again")
+    return segments
+
+
+def _permission(word: str) -> Permission:
+    if word not in WORDS:
+        raise ValueError(f"no permission {word}{_instead(word, WORDS)}")
+    return WORDS[word]
+
+
+# --- asking -------------------------------------------------------------------------
+
+
+@frozen
+class Rules:
+    """All rules of one server."""
+
+    defaults: Options
+    lines: tuple[Line, ...] = ()
+    permission_lines: tuple[Line, ...] = ()
+    needs_default_domain: bool = False
+    """Whether some line names a login without its domain."""
+
+    def options(self, person: Person) -> Options:
+        """What holds for that person."""
+        changes: dict[str, Any] = {}
+        for line in _fitting(self.lines, person):
+            changes.update(line.options)
+        return attrs.evolve(self.defaults, **changes) if changes else self.defaults
+
+    def permissions(self, person: Person, most: Permission) -> Permissions:
+        """What that person may do in his tree, ``most`` where nothing is said."""
+        everywhere = most
+        below: dict[Path, Permission] = {}
+        for line in _fitting(self.permission_lines, person):
+            permission = line.permission
+            if person.is_anonymous and not line.names_anonymous:
+                # What is said of everybody is no leave to write for strangers.
+                permission &= most
+            if line.path:
+                below[line.path] = permission
+            else:
+                everywhere = permission
+        return Permissions(everywhere, below)
+
+
+def _fitting(lines: tuple[Line, ...], person: Person) -> list[Line]:
+    if not lines:
+        return []
+    address = parse_address(person.address)
+    return [line for line in lines if line.fits(person, address)]
+
+
+def rules_from(settings: FTPSettings) -> Rules:
+    """The rules that the settings hold.  ValueError."""
+    lines = tuple(map(parse_rule, settings.rules))
+    permission_lines = tuple(map(parse_permission, settings.permissions))
+    every = [one for line in (*lines, *permission_lines) for one in line.who]
+    return Rules(
+        options_from(settings),
+        lines,
+        permission_lines,
+        any(_is_bare(one) for one in every),
+    )
+
+
+def _is_bare(who: Who) -> bool:
+    is_special = who.network is not None or who.text in (ANYBODY, ANONYMOUS)
+    return not is_special and "@" not in who.text
