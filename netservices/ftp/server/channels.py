@@ -12,21 +12,27 @@ Flow control is Twisted's on the way out (the channel is its transport's produce
 on the way in the channel pauses its transport while ``IUpload.write`` wants to wait.
 A client on a fast network takes all at once and never makes a sender wait, so ``send``
 itself stops for others after ``_CHUNKS_A_TURN`` chunks.
+
+A download is complete when the client's system has acknowledged its last octet: what
+only lies in our own kernel is lost with a reset, and 226 would be false.
 """
 
 from __future__ import annotations
 
 import fcntl
+import socket
 import ssl
 import struct
 import termios
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -41,6 +47,8 @@ from netservices.interfaces import IOpenFile
 from netservices.tls.layer import start_tls
 
 _CHUNKS_A_TURN = 4
+_FIRST_LOOK_SECONDS = 0.002
+_LONGEST_LOOK_SECONDS = 0.25
 _SIOCOUTQ = termios.TIOCOUTQ
 _UNSIGNED = struct.Struct("i")
 
@@ -88,6 +96,7 @@ class DataConnection(Protocol):
         self._is_storing = False
         self.pace: Pace | None = None
         """How the transfer on it moves; None where none runs."""
+        self._looking_again: Any = None
         self._speed = Speed(reactor.seconds())
         self.protection: tuple[str, bool] | None = None
         """The version of TLS, and whether a session was resumed."""
@@ -185,17 +194,49 @@ class DataConnection(Protocol):
             self._sender = self._sending = None
 
     async def finish(self) -> None:
-        """Close once everything sent has left.  DataBroken."""
+        """Close; returns once the client's system has everything.  DataBroken."""
         self._check()
         self._is_finishing = True
         transport: Any = self.transport
         if self._is_producer:
             self._is_producer = False
             transport.unregisterProducer()
-        transport.loseConnection()
+        if isinstance(transport, tcp.Connection):
+            self._end_plainly(transport)
+        else:
+            # TLS: close_notify, and the client's, say the same.
+            transport.loseConnection()
         if not self._is_closed:
             await self._wait()
         self._check_problem()
+
+    def _end_plainly(self, transport: Any) -> None:
+        """Send FIN, and hear of a reset until all that was sent is acknowledged."""
+        # Where nobody reads, the end of both directions looks like a loss.
+        transport.resumeProducing()
+        if transport.unsent_octets:
+            transport.loseWriteConnection()
+        else:
+            with suppress(OSError):
+                transport.getHandle().shutdown(socket.SHUT_WR)
+        self._see_off(_FIRST_LOOK_SECONDS)
+
+    def _see_off(self, seconds: float) -> None:
+        self._looking_again = None
+        transport: Any = self.transport
+        if self._is_closed:
+            return
+        if not transport.unsent_octets and not self._unacknowledged():
+            has_error = transport.getHandle().getsockopt(
+                socket.SOL_SOCKET, socket.SO_ERROR
+            )
+            reason = CONNECTION_LOST if has_error else CONNECTION_DONE
+            transport.connectionLost(Failure(reason))
+            return
+        # The client's own end, clean or not, is heard of at once; its system may also
+        # acknowledge everything and leave the connection open until the 226.
+        longer = min(seconds * 2, _LONGEST_LOOK_SECONDS)
+        self._looking_again = self._reactor.callLater(seconds, self._see_off, longer)
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full."""
@@ -257,6 +298,8 @@ class DataConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The end: clean, or broken."""
         self._is_closed = True
+        if self._looking_again is not None:
+            self._looking_again.cancel()
         is_clean = reason.check(ConnectionDone) is not None
         if self.lost is not None:
             self.lost(is_clean)
@@ -301,8 +344,8 @@ class DataConnection(Protocol):
         if self._is_closed or transport is None:
             return 0
         try:
-            socket = transport.getHandle()
-            found = fcntl.ioctl(socket.fileno(), _SIOCOUTQ, bytes(4))
+            descriptor = transport.getHandle().fileno()
+            found = fcntl.ioctl(descriptor, _SIOCOUTQ, bytes(4))
         except (OSError, ValueError, AttributeError):
             return 0
         unsent: int = _UNSIGNED.unpack(found)[0]
