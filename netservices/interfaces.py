@@ -23,6 +23,7 @@ from netservices.values import (
     Credential,
     Digests,
     Domain,
+    FileDigest,
     Lease,
     Manifest,
     Node,
@@ -83,6 +84,10 @@ class OutcomeUnknown(StoreError):
 
 class FileProblem(Exception):
     """Base of what a file tree refuses, beside the errors of the store."""
+
+
+class TooLarge(FileProblem):
+    """More would have to be read than the settings allow."""
 
 
 class NotAllowed(FileProblem):
@@ -217,6 +222,11 @@ class IFileRecords(Interface):
 
     def digests(tree: str, path: Path, stat_key: str) -> Deferred[Digests | None]:
         """What is known of that version of the file."""
+
+    def digest(
+        tree: str, path: Path, stat_key: str, algorithm: str
+    ) -> Deferred[bytes | None]:
+        """One digest of that version, if it is known."""
 
     def usage(tree: str) -> Deferred[tuple[int, int]]:
         """Sums of octets and files."""
@@ -445,7 +455,15 @@ class IFileTree(Interface):
         """Change modification time or permissions."""
 
     def digests(path: Path) -> Deferred[Digests]:
-        """Stored digests, or those found by reading the file in a thread."""
+        """Stored digests, or those found by reading the file in a thread.  TooLarge."""
+
+    def digest(
+        path: Path, algorithm: str, start: int = 0, end: int | None = None
+    ) -> Deferred[FileDigest]:
+        """One digest of the octets from ``start`` up to ``end``, which is kept where it
+        is that of the whole file; cancelling it stops a read that nobody else waits
+        for.  LookupError for an algorithm that is not known; TooLarge, StoreBusy;
+        Conflict where ``start`` lies beyond the end."""
 
     def disk_path(path: Path) -> str | None:
         """Where the path lies on this machine, for programs that work on files; None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from typing import Protocol
 
 from netservices.values import Digests
 
@@ -20,6 +21,13 @@ def _bare_line_feeds(data: bytes) -> int:
         return 0
     found = data.count(b"\n")
     return found - len(_CRLF.findall(data)) if b"\r" in data else found
+
+
+class Sum(Protocol):
+    """What octets are added to."""
+
+    def add(self, data: bytes) -> None:
+        """Take the next octets."""
 
 
 class Tally:

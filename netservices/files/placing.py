@@ -18,7 +18,7 @@ from attrs import define, frozen
 from netservices.files import area
 from netservices.files.area import closing
 from netservices.files.beneath import rename_noreplace
-from netservices.files.content import Tally
+from netservices.files.content import Sum
 from netservices.files.disk import Disk, lstat
 from netservices.files.looking import last_name
 from netservices.files.names import RESERVED_PREFIX
@@ -263,7 +263,7 @@ def copy(source: int, target: int, start: int, end: int | None) -> int:
     return start
 
 
-def tally_range(descriptor: int, tally: Tally, start: int, end: int) -> int:
+def tally_range(descriptor: int, tally: Sum, start: int, end: int) -> int:
     """Add octets of a file to ``tally``; the offset reached."""
     while start < end:
         data = os.pread(descriptor, min(1 << 20, end - start), start)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
+from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -23,6 +24,7 @@ from netservices.files.area import closing
 from netservices.files.beneath import make_glance, make_opener
 from netservices.files.disk import Disk
 from netservices.files.durable import Durability
+from netservices.files.joined import Readings
 from netservices.files.listing import Snapshots
 from netservices.files.permissions import READ_ONLY, READ_WRITE, Permissions
 from netservices.files.settings import FilesSettings
@@ -73,6 +75,7 @@ class Files:
         self._glance = make_glance(settings.symlinks, settings.resolver)
         self._durability = Durability(settings.durability)
         self._hops = Hops(reactor, settings.threads, settings.queue)
+        self._steps = DeferredSemaphore(max(1, settings.threads // 2))
         self._pace = Pace(settings.slow_write, settings.slow_period)
         self._snapshots = Snapshots(settings.listing_names, settings.listing_lifetime)
         self._volumes: WeakValueDictionary[str, Volume] = WeakValueDictionary()
@@ -127,6 +130,7 @@ class Files:
             pace=self._pace,
             snapshots=self._snapshots,
             settings=self.settings,
+            readings=Readings(self._steps),
         )
 
     # --- care -----------------------------------------------------------------------

@@ -71,6 +71,12 @@ class FilesSettings:
         "64M",
         "A longer file that is appended to gets its digest when one is asked for.",
     )
+    digest_limit: Size = setting(
+        "16G", "A longer file, or range of one, is not read to find its digest."
+    )
+    digests_at_once: int = setting(
+        2, "Files of one tree that are read for digests at once.", minimum=1
+    )
     threads: int = setting(8, "Threads for file system calls.", minimum=1, maximum=256)
     queue: int = setting(
         4096, "Calls that may wait for a thread before more are refused.", minimum=1

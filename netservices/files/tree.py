@@ -8,13 +8,13 @@ from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from netservices.core.deferreds import shielded
-from netservices.files import area, names, placing
-from netservices.files.content import Tally
+from netservices.files import area, names
 from netservices.files.continuing import continue_file, continue_partial
+from netservices.files.digests import Subject, digest_of, digests_of
 from netservices.files.disk import Target
 from netservices.files.listing import list_page
 from netservices.files.looking import Looking
-from netservices.files.nodes import node_of, stat_key
+from netservices.files.nodes import node_of
 from netservices.files.permissions import READ_WRITE, Action, Permissions
 from netservices.files.placing import Order
 from netservices.files.quota import Reservation
@@ -34,12 +34,12 @@ from netservices.interfaces import (
 from netservices.units import (
     AddUsage,
     Operation,
-    PutFileRecord,
+    RekeyFileRecord,
     RemoveFileRecords,
     RenameFileRecords,
     Unit,
 )
-from netservices.values import Digests, Node, Path, Usage, WriteMode
+from netservices.values import Digests, FileDigest, Node, Path, Usage, WriteMode
 
 _READING = frozenset(("digest", "links", "descriptor"))
 _WRITING = frozenset(("write", "append", "rename", "mtime", "mode"))
@@ -117,47 +117,28 @@ class FileTree:
             descriptor, node, self.volume.hops, self.volume.settings.read_chunk
         )
 
-    @unstoppable
-    async def digests(self, path: Path) -> Digests:
+    def digests(self, path: Path) -> Deferred[Digests]:
         """Stored digests of this version of the file, or those found by reading it."""
-        volume = self.volume
-        encoded = self._encoded(path, Action.READ)
-        descriptor, status = await volume.hops.run(volume.disk.open_file, encoded)
-        try:
-            key = stat_key(status)
-            place = names.canonical(path)
-            known = await volume.store.file_records.digests(self.name, place, key)
-            if known is not None:
-                return known
-            tally = Tally()
-            reached = 0
-            while reached < status.st_size:
-                step = min(status.st_size, reached + placing.COPY_STEP)
-                reached = await volume.hops.run(
-                    placing.tally_range, descriptor, tally, reached, step
-                )
-                if reached < step:
-                    raise Conflict("the file became shorter while it was read")
-            found = tally.digests()
-            if stat_key(os.fstat(descriptor)) == key and volume.store.state == "ready":
-                await self._put_digests(place, key, found, status.st_size)
-            return found
-        finally:
-            os.close(descriptor)
+        return Deferred.fromCoroutine(self._digests(path))
 
-    async def _put_digests(
-        self, path: Path, key: str, digests: Digests, size: int
-    ) -> None:
-        record = PutFileRecord(
-            tree=self.name,
-            path=path,
-            stat_key=key,
-            sha256=digests.sha256,
-            lf_count=digests.lf_count,
-            owner=self._account,
-            size_octets=size,
-        )
-        await self.volume.store.apply(Unit((record,)))
+    async def _digests(self, path: Path) -> Digests:
+        return await digests_of(self._subject(path))
+
+    def digest(
+        self, path: Path, algorithm: str, start: int = 0, end: int | None = None
+    ) -> Deferred[FileDigest]:
+        """One digest of the file, or of a range of it; see ``IFileTree``."""
+        return Deferred.fromCoroutine(self._digest(path, algorithm, start, end))
+
+    async def _digest(
+        self, path: Path, algorithm: str, start: int, end: int | None
+    ) -> FileDigest:
+        return await digest_of(self._subject(path), algorithm, start, end)
+
+    def _subject(self, path: Path) -> Subject:
+        """A file to be read.  NotAllowed, BadName."""
+        encoded = self._encoded(path, Action.READ)
+        return Subject(self.volume, names.canonical(path), encoded, self._account)
 
     @unstoppable
     async def usage(self) -> Usage:
@@ -364,10 +345,8 @@ class FileTree:
                 volume.disk.set_attributes, encoded, mtime_ns, mode
             )
             if before != after:
-                records = volume.store.file_records
-                known = await records.digests(self.name, path, before)
-                if known is not None:
-                    await self._put_digests(path, after, known, node.size)
+                rekey = RekeyFileRecord(self.name, path, before, after)
+                await volume.store.apply(Unit((rekey,)))
             return node
         finally:
             volume.intents.release(intent)

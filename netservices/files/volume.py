@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from netservices.files.disk import Disk
 from netservices.files.intents import Intents
+from netservices.files.joined import Readings
 from netservices.files.listing import Snapshots
 from netservices.files.looking import Looking
 from netservices.files.permissions import Guard
@@ -40,6 +41,7 @@ class Volume:
     pace: Pace
     snapshots: Snapshots
     settings: FilesSettings
+    readings: Readings
     intents: Intents = field(factory=Intents)
     ledger: Ledger = field(factory=Ledger)
     guards: list[Guard] = field(factory=list)
