@@ -59,7 +59,7 @@ OUTWARD = {
 }
 """Part of a protocol package to what it may know beside its own package."""
 
-UPWARD = {("session", ("tls", "layer"))}
+UPWARD = {("session", ("tls", "layer")), ("session", ("tls", "plain"))}
 """The one arrow out of core: a session puts TLS under itself for STARTTLS."""
 
 TWISTED_IN_CORE = {

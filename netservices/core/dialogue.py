@@ -14,8 +14,8 @@ The order of events that a session guarantees:
 * all replies that are ready when the input of one segment is used up leave in one
   write;
 * ``reply.then`` is obeyed after the reply is written: ``Then.START_TLS`` discards every
-  octet received before the handshake (RFC 4217, RFC 3207), ``Then.CLOSE`` ends the
-  session;
+  octet received before the handshake (RFC 4217, RFC 3207), ``Then.STOP_TLS`` every
+  octet before its end, ``Then.CLOSE`` ends the session;
 * ``ended()`` exactly once, last, whatever ended the connection.
 """
 
@@ -34,6 +34,9 @@ class Then(Enum):
 
     START_TLS = auto()
     """Discard buffered input, then take the server's part of a TLS handshake."""
+
+    STOP_TLS = auto()
+    """Discard buffered input, end TLS, and go on in the clear."""
 
     TAKE_LITERAL = auto()
     """Collect ``reply.literal_octets`` octets, then call ``dialogue.take_literal``."""

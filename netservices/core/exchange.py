@@ -45,7 +45,7 @@ _MOST_ASIDE = 8
 WAITING = 1  # the answer to a line is not known yet
 ASIDE = 2  # nor is that to a line which overtook it
 BLOCKED = 4  # the peer does not read what was written
-SECURING = 8  # the TLS handshake is under way
+SECURING = 8  # the TLS handshake, or its end, is under way
 RESTING = 16  # others come first
 ENDING = 32  # the last words are being found
 CLOSED = 64  # the last words are written, or the connection is gone
@@ -107,6 +107,10 @@ class Exchange:
 
     def _start_tls(self) -> None:
         """Discard what came in the clear, then shake hands."""
+        raise NotImplementedError
+
+    def _stop_tls(self) -> None:
+        """Discard what came before the end of TLS, and end it."""
         raise NotImplementedError
 
     def _rest(self) -> None:
@@ -340,6 +344,8 @@ class Exchange:
             self.close()
         elif reply.then is Then.START_TLS:
             self._start_tls()
+        elif reply.then is Then.STOP_TLS:
+            self._stop_tls()
         elif reply.then is Then.TAKE_LITERAL:
             self._literal = bytearray()
             self._literal_missing = cast(LiteralReply, reply).literal_octets

@@ -43,6 +43,7 @@ from netservices.core.lines import LineBuffer
 from netservices.core.trace import Trace, place
 from netservices.core.wheel import Wheel
 from netservices.tls.layer import start_tls
+from netservices.tls.plain import stop_tls
 
 CLOSE_SECONDS = 30.0
 """How long a peer may take to read the last reply."""
@@ -275,6 +276,27 @@ class LineSession(Exchange, Protocol):
             context() if callable(context) else context,
             when_open=self._secured,
         )
+
+    def _stop_tls(self) -> None:
+        """End TLS, and discard what came before its end."""
+        self._flush()
+        self._buffer.clear()
+        if not self.is_secure:
+            self._log.error("{session} has no TLS to end", session=self.session_id)
+            self.close()
+            return
+        self._holds = self._holds & ~BLOCKED | SECURING
+        self._is_paused = False
+        self.transport.unregisterProducer()
+        switch = getattr(self.transport, "stop_tls", stop_tls)
+        switch(self, when_plain=self._in_the_clear)
+
+    def _in_the_clear(self) -> None:
+        """TLS has ended on both sides."""
+        self._holds &= ~SECURING
+        self.transport.registerProducer(self, True)
+        self._show("C & S", b"<no TLS>")
+        self._let_go(0)
 
     def _secured(self, _layer: object) -> None:
         """The handshake is complete."""

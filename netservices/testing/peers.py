@@ -22,7 +22,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from zope.interface import alsoProvides, implementer
+from zope.interface import alsoProvides, implementer, noLongerProvides
 
 from netservices.core.wheel import Wheel
 
@@ -50,6 +50,7 @@ class MemoryTransport:
         self._arrived = bytearray()
         self._reason: Exception | None = None
         self._when_open: Callable[[Any], None] | None = None
+        self._when_plain: Callable[[], None] | None = None
 
     # --- what the protocol uses -----------------------------------------------------
 
@@ -137,6 +138,11 @@ class MemoryTransport:
         alsoProvides(self, ISSLTransport)
         self._when_open = when_open
 
+    def stop_tls(self, _protocol: Any, when_plain: Callable[[], None]) -> None:
+        """Simulate the way back; ``end_tls`` completes it."""
+        noLongerProvides(self, ISSLTransport)
+        self._when_plain = when_plain
+
     def getPeerCertificate(self) -> None:  # noqa: N802
         """Simulated TLS has none."""
 
@@ -147,6 +153,8 @@ class MemoryTransport:
         if self._when_open is not None:
             # In the middle of a handshake plain octets are no TLS.
             self._reason = ConnectionLost("not a TLS record")
+        if self._when_plain is not None:
+            return  # what comes before the end of TLS counts for nothing
         self._arrived += data
         self.settle()
 
@@ -159,6 +167,14 @@ class MemoryTransport:
                 " In memory any object will do"
             )
         when_open(self)
+        self.settle()
+
+    def end_tls(self) -> None:
+        """The peer answers the end of TLS that ``stop_tls`` has begun."""
+        when_plain, self._when_plain = self._when_plain, None
+        if when_plain is None:
+            raise AssertionError("the session has not ended TLS")
+        when_plain()
         self.settle()
 
     def read(self) -> bytes:
@@ -262,6 +278,11 @@ class Peer:
     def shake_hands(self) -> None:
         """Complete the TLS handshake that the session has asked for."""
         self.transport.shake_hands()
+        self.turn()
+
+    def end_tls(self) -> None:
+        """Complete the end of TLS that the session has begun."""
+        self.transport.end_tls()
         self.turn()
 
     def leave(self) -> None:

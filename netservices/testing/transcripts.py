@@ -6,6 +6,7 @@ A transcript has a line for each line that is sent::
     C: AUTH TLS                the client speaks
     S: 234 ...
     C & S: <TLS>               the handshake
+    C & S: <no TLS>            its end, and the session goes on in the clear
     C: <waits 301 seconds>     the client is silent
     C: <closes>                the client goes away
     S: <closes>                the server has closed the connection
@@ -134,7 +135,9 @@ def _octets(step: Step) -> bytes:
 def _do(peer: Peer, step: Step) -> None:
     """Carry out what stands between angle brackets."""
     waits = _WAITS.fullmatch(step.text)
-    if step.who == "C & S":
+    if step == Step("C & S", "<no TLS>"):
+        peer.end_tls()
+    elif step.who == "C & S":
         peer.shake_hands()
     elif waits:
         peer.wait(float(waits[1]))

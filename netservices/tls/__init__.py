@@ -18,5 +18,5 @@ RFC 6125     names in certificates, wildcards (6.4.3): done for choosing
 ``settings`` are the options, ``certificates`` chooses what to show to whom,
 ``selfsigned`` makes a certificate where there is none, ``engine`` is TLS without a
 network, ``layer`` (with its sending half ``flow``) puts it between transport and
-protocol.
+protocol, and ``plain`` takes it away again.
 """

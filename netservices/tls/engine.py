@@ -113,6 +113,23 @@ class Engine:
                 records.append(take())
         return records
 
+    def read_to_end(self, data: bytes) -> bytes | None:
+        """What the peer sent in the clear behind its close_notify; None while that has
+        not come.  What it says before is thrown away.
+
+        Raises ``ssl.SSLError`` where ``data`` does not go on as TLS.
+        """
+        if data:
+            self._incoming.write(data)
+        try:
+            while not self.peer_closed:
+                self.peer_closed = not self.object.read(RECORD_OCTETS)
+        except ssl.SSLWantReadError:
+            return None
+        except ssl.SSLZeroReturnError:
+            self.peer_closed = True
+        return self._incoming.read()
+
     def take(self) -> bytes:
         """Ciphertext that waits to be sent: handshake, alerts, tickets."""
         return self._outgoing.read() if self._outgoing.pending else b""

@@ -89,6 +89,7 @@ class TLSLayer(Flow, Facts):
     _is_finished = False
     _all_has_left = False
     _peer_was_first = False
+    _when_left: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -106,6 +107,7 @@ class TLSLayer(Flow, Facts):
     ) -> None:
         engine = Engine(context, server_side, server_hostname, session)
         super().__init__(engine)
+        self.context = context
         self.server_side = server_side
         self.protocol = protocol
         self._build = build
@@ -237,7 +239,7 @@ class TLSLayer(Flow, Facts):
     @property
     def _end_waits(self) -> bool:
         """Whether the peer's close_notify has come and nobody was told."""
-        return self._engine.peer_closed and not self._has_ended
+        return self._engine.peer_closed and not self._has_ended and not self._when_left
 
     def _peer_ended(self) -> None:
         """close_notify has come."""
@@ -306,10 +308,26 @@ class TLSLayer(Flow, Facts):
             self.disconnecting = True
             self.lower.abortConnection()
 
+    @property
+    def engine(self) -> Engine:
+        """What encrypts and decrypts."""
+        return self._engine
+
+    def leave(self, when_left: Callable[[], None]) -> None:
+        """Send what waits and close_notify, then let go of the transport below."""
+        self._when_left = when_left
+        self._is_paused = False
+        self._unread.clear()
+        self.loseWriteConnection()
+
     def _say_goodbye(self) -> None:
         """Everything has been written: send close_notify and wait for the peer's."""
         goodbye = self._engine.close()
-        if self.disconnecting:
+        if self._when_left is not None:
+            self._detach()
+            self.lower.write(goodbye)
+            self._when_left()
+        elif self.disconnecting:
             self._part(goodbye)
         else:
             self.lower.write(goodbye)
@@ -430,16 +448,21 @@ def start_tls(protocol: Any, context: ssl.SSLContext, **options: Any) -> TLSLaye
     if producer is not None:
         lower.unregisterProducer()
     layer = TLSLayer(context, protocol=protocol, **options)
-    # Twisted's wrapping transports deliver to wrappedProtocol, all others to protocol.
-    if hasattr(lower, "wrappedProtocol"):
-        lower.wrappedProtocol = layer
-    else:
-        lower.protocol = layer
+    let_receive(lower, layer)
     protocol.transport = layer
     layer.makeConnection(lower)
     if producer is not None:
         layer.registerProducer(producer, bool(streaming))
     return layer
+
+
+def let_receive(lower: Any, protocol: Any) -> None:
+    """Deliver what ``lower`` receives to ``protocol``."""
+    # Twisted's wrapping transports deliver to wrappedProtocol, all others to protocol.
+    if hasattr(lower, "wrappedProtocol"):
+        lower.wrappedProtocol = protocol
+    else:
+        lower.protocol = protocol
 
 
 class TLSFactory:

@@ -301,7 +301,9 @@ class IdleMemoryTests(SynchronousTestCase):
 
     def test_then_is_complete(self) -> None:
         """Every ``Then`` is tested here."""
-        self.assertEqual({"CLOSE", "START_TLS", "TAKE_LITERAL"}, set(Then.__members__))
+        self.assertEqual(
+            {"CLOSE", "START_TLS", "STOP_TLS", "TAKE_LITERAL"}, set(Then.__members__)
+        )
 
 
 class Client:
