@@ -76,9 +76,12 @@ class MemoryChannel:
         self.octets += len(data)
         self.sent.append(data)
 
-    async def send_file(self, file: IOpenFile, offset: int) -> None:
+    async def send_file(
+        self, file: IOpenFile, offset: int, end: int | None = None
+    ) -> None:
         """Send a file."""
-        await self.send(await file.read(offset, file.node.size))
+        end = file.node.size if end is None else end
+        await self.send(await file.read(offset, end - offset))
 
     async def finish(self) -> None:
         """Nothing more comes."""
@@ -93,6 +96,30 @@ class MemoryChannel:
                 await waiting
         if self.is_broken:
             raise DataBroken("reset")
+
+    async def read(self) -> bytes:
+        """The next piece of what the test uploads."""
+        await self._wait()
+        if self.upload:
+            piece = self.upload.pop(0)
+            self.octets += len(piece)
+            return piece
+        if self.is_broken:
+            raise DataBroken("reset")
+        return b""
+
+    def put_back(self, data: bytes) -> None:
+        """For the next file."""
+        if data:
+            self.upload.insert(0, data)
+
+    async def give_way(self) -> None:
+        """Nobody else is served."""
+        await self._wait()
+
+    async def settle(self) -> None:
+        """Everything has arrived."""
+        await self._wait()
 
     async def _wait(self) -> None:
         if self.hold is not None:
@@ -125,6 +152,8 @@ class MemoryPort:
         self.upload: list[bytes] = []
         self.is_broken = False
         self.channel: MemoryChannel | None = None
+        self.is_kept = False
+        """Whether the last transfer left its connection open."""
 
     async def keeps_client(self) -> bool:
         """Whether the test says so."""
@@ -132,11 +161,13 @@ class MemoryPort:
 
     def listen(self, anyone: bool = False) -> HostPort:
         """A port."""
+        self.is_kept = False
         self.is_prepared = self.is_connected = True
         return HostPort("::1" if ":" in self.peer else self.local, 50000)
 
     def aim(self, target: HostPort) -> None:
         """Somewhere."""
+        self.is_kept = False
         self.is_prepared, self.is_connected = True, False
 
     async def connect(self, target: HostPort) -> None:
@@ -153,13 +184,21 @@ class MemoryPort:
         self.is_prepared = self.is_connected = False
         if self.is_missing:
             raise NoDataConnection("nobody came")
+        if self.is_kept and self.channel is not None:
+            self.is_kept = False
+            self.channel.sent, self.channel.octets = [], 0
+            return self.channel
         hold: Deferred[None] | None = Deferred() if self.holds else None
-        self.channel = MemoryChannel(self.upload, self.is_broken, hold)
+        self.channel = MemoryChannel(list(self.upload), self.is_broken, hold)
         return self.channel
+
+    def keep(self) -> None:
+        """The next transfer has the same one."""
+        self.is_prepared = self.is_connected = self.is_kept = True
 
     def close(self) -> None:
         """Forget it."""
-        self.is_prepared = self.is_connected = False
+        self.is_prepared = self.is_connected = self.is_kept = False
 
 
 class MemoryFTP(DialogueMixin):

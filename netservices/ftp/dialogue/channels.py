@@ -41,8 +41,11 @@ class DataChannel(Protocol):
     async def send(self, data: bytes) -> None:
         """Send; returns when there is room for more."""
 
-    async def send_file(self, file: IOpenFile, offset: int) -> None:
-        """Send a file as it is, from ``offset`` to the end it had when opened."""
+    async def send_file(
+        self, file: IOpenFile, offset: int, end: int | None = None
+    ) -> None:
+        """Send a file as it is, from ``offset`` to ``end``, or to the end it had when
+        opened."""
 
     async def finish(self) -> None:
         """Close once everything sent has left; returns when it is closed."""
@@ -51,6 +54,19 @@ class DataChannel(Protocol):
         """Hand what arrives to ``take``, and pause while the Awaitable that it returned
         has not fired; returns at the clean end of the stream.  Raises what ``take``
         fails with, too."""
+
+    async def read(self) -> bytes:
+        """What arrives next, at least one octet; empty at the clean end of the
+        stream."""
+
+    def put_back(self, data: bytes) -> None:
+        """Octets of the next file: the next ``read`` begins with them."""
+
+    async def give_way(self) -> None:
+        """Let others be served; for transfers that take much work."""
+
+    async def settle(self) -> None:
+        """Returns once everything sent has arrived; the connection stays open."""
 
     def abort(self) -> None:
         """Reset the connection; whoever waits for it gets ``DataBroken``."""
@@ -68,7 +84,8 @@ class DataPort(Protocol):
 
     @property
     def is_prepared(self) -> bool:
-        """Whether PASV, EPSV, PORT or EPRT was said for the next transfer."""
+        """Whether PASV, EPSV, PORT or EPRT was said for the next transfer, or a
+        connection was kept for it."""
 
     @property
     def is_connected(self) -> bool:
@@ -94,6 +111,10 @@ class DataPort(Protocol):
 
     async def open(self) -> DataChannel:
         """The connection.  NoDataConnection."""
+
+    def keep(self) -> None:
+        """The transfer is over; its connection is that of the next one too, unless the
+        client closes it or says PASV, EPSV, PORT or EPRT before."""
 
     def close(self) -> None:
         """Forget the preparation, drop a connection nobody uses; who waits in ``open``

@@ -97,6 +97,8 @@ class DataConnection(Protocol):
         self.pace: Pace | None = None
         """How the transfer on it moves; None where none runs."""
         self._looking_again: Any = None
+        self._arrived: list[bytes] = []
+        """What ``read`` has not given out."""
         self._speed = Speed(reactor.seconds())
         self.protection: tuple[str, bool] | None = None
         """The version of TLS, and whether a session was resumed."""
@@ -163,10 +165,13 @@ class DataConnection(Protocol):
             self._octets_this_turn = 0
             self._check()
 
-    async def send_file(self, file: IOpenFile, offset: int) -> None:
-        """Send a file as it is, to the end it had when opened.  DataBroken."""
+    async def send_file(
+        self, file: IOpenFile, offset: int, end: int | None = None
+    ) -> None:
+        """Send a file as it is, to ``end``, or to the end it had when opened.
+        DataBroken."""
         self._check()
-        end = file.node.size
+        end = file.node.size if end is None else end
         if file.fileno() >= 0:
             await self._send_descriptor(file.fileno(), offset, end - offset)
             return
@@ -292,6 +297,89 @@ class DataConnection(Protocol):
     def _not_stored(self, failure: Failure) -> None:
         self._is_storing = False
         self._wake(failure)
+
+    # --- modes in which the data says where a file ends -----------------------------
+
+    async def read(self) -> bytes:
+        """What arrives next; empty at the clean end of the stream.  DataBroken."""
+        if not self._arrived:
+            await self.receive(self._put)
+        data = b"".join(self._arrived)
+        self._arrived.clear()
+        return data
+
+    def _put(self, data: bytes) -> None:
+        transport: Any = self.transport
+        transport.pauseProducing()
+        self._arrived.append(data)
+        self._wake(None)
+
+    def put_back(self, data: bytes) -> None:
+        """The next file begins with ``data``, which ``read`` gives out again."""
+        if data:
+            self._arrived.insert(0, data)
+
+    async def give_way(self) -> None:
+        """Let the reactor serve others.  DataBroken."""
+        await deferLater(self._reactor, 0)
+        self._check_problem()
+
+    async def settle(self) -> None:
+        """Returns once the client's system has everything; the connection stays open.
+        DataBroken."""
+        seconds = _FIRST_LOOK_SECONDS
+        self._check()
+        while self._has_unsettled():
+            look = self._reactor.callLater(seconds, self._wake, None)
+            try:
+                await self._wait()
+            finally:
+                if look.active():
+                    look.cancel()
+            self._check()
+            seconds = min(seconds * 2, _LONGEST_LOOK_SECONDS)
+
+    def _has_unsettled(self) -> bool:
+        transport: Any = self.transport
+        lower = getattr(transport, "lower", transport)
+        unsent = getattr(lower, "unsent_octets", 0)
+        return bool(not self._has_room or unsent or self._unacknowledged())
+
+    def keep(self) -> bool:
+        """Stay open for the next transfer, and hear of the client's end meanwhile;
+        whether that is possible."""
+        if self._is_closed or self._problem is not None:
+            return False
+        transport: Any = self.transport
+        if self._is_producer:
+            self._is_producer = False
+            transport.unregisterProducer()
+        self.pace = None
+        if not self._arrived:
+            self._take = self._put
+            transport.resumeProducing()
+        return True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection that was kept may still be used."""
+        return not self._is_closed and self._problem is None
+
+    def renew(self) -> None:
+        """Another transfer begins on a connection that was kept."""
+        transport: Any = self.transport
+        transport.pauseProducing()
+        self._take = None
+        self._octets = sum(len(data) for data in self._arrived)
+        self._octets_this_turn = 0
+        self._speed = Speed(self._reactor.seconds())
+
+    def let_go(self) -> None:
+        """Close a connection that was kept."""
+        transport: Any = self.transport
+        if not self._is_closed:
+            self._is_finishing = True
+            transport.loseConnection()
 
     # --- the end --------------------------------------------------------------------
 

@@ -127,18 +127,30 @@ class SessionPort:
     _ready: DataConnection | None = None
     """Connected before the transfer command."""
     _current: DataConnection | None = None
+    _kept: DataConnection | None = None
+    """Left open by the transfer before."""
     _cancel: Callable[[], None] | None = None
 
     @property
     def is_prepared(self) -> bool:
         """Whether the next transfer knows where to go."""
-        return bool(self._lease or self._target or self._ready)
+        return bool(self._lease or self._target or self._ready or self._has_kept)
 
     @property
     def is_connected(self) -> bool:
         """Whether the client has connected already."""
-        lease = self._lease
-        return self._ready is not None or (lease is not None and lease.is_connected)
+        if self._ready is not None or self._has_kept:
+            return True
+        return self._lease is not None and self._lease.is_connected
+
+    @property
+    def _has_kept(self) -> bool:
+        """Whether a connection was kept that serves the next transfer: not one that
+        lacks the protection which was asked for meanwhile, or has it still."""
+        kept = self._kept
+        if kept is None or not kept.is_open:
+            return False
+        return (kept.protection is not None) == self.is_protected
 
     async def keeps_client(self) -> bool:
         """Whether the control connection is open: a look that reads nothing, a little
@@ -189,6 +201,8 @@ class SessionPort:
         """The connection.  NoDataConnection."""
         lease, target, ready = self._lease, self._target, self._ready
         self._lease = self._target = self._ready = None
+        if self._has_kept:
+            return self._reopen()
         if ready is not None:
             connection = ready
         elif lease is not None and lease.is_connected:
@@ -210,6 +224,15 @@ class SessionPort:
                 raise NoDataConnection(f"TLS: {broken}") from broken
             if self.show is not None:
                 self.show("C & S", b"<TLS on the data connection>")
+        return connection
+
+    def _reopen(self) -> DataConnection:
+        """The connection of the transfer before, once more."""
+        connection, self._kept = self._kept, None
+        assert connection is not None
+        connection.renew()
+        self._current = connection
+        self.shared.watch(connection)
         return connection
 
     async def _accept(self, lease: Lease) -> DataConnection:
@@ -250,8 +273,22 @@ class SessionPort:
         finally:
             self._cancel = None
 
+    def keep(self) -> None:
+        """Leave the connection open for the next transfer."""
+        connection, self._current = self._current, None
+        if connection is None:
+            return
+        self.shared.running.discard(connection)
+        if connection.keep():
+            self._kept = connection
+        else:
+            connection.abort()
+
     def close(self) -> None:
         """Forget what was prepared; drop what is open."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.let_go()
         self._target = None
         lease, self._lease = self._lease, None
         if lease is not None:
