@@ -27,7 +27,7 @@ framework.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -165,5 +165,8 @@ class Server:
     settle: Callable[[], Deferred[None] | None] | None = None
     """Fires when every change that the store has announced so far is in force; the
     ``netservices`` commands wait for it."""
+    advice: Callable[[], Iterable[str]] | None = None
+    """What works, but hardly as it is meant to: a line each, which ``--check`` shows
+    and a start logs."""
     status: Callable[[], Mapping[str, Any]] | None = None
     """Numbers and sessions that ``netservices status`` shows."""

@@ -220,7 +220,8 @@ def _print_what_would_run(configuration: Configuration) -> None:
     from netservices.service.banner import what_would_run
     from netservices.service.parts import check
 
-    check(configuration, reactor)
+    for text in check(configuration, reactor):
+        print(f"netservices: warning: {text}", file=sys.stderr)
     print(what_would_run(configuration))
 
 

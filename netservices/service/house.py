@@ -43,7 +43,7 @@ from netservices.interfaces import IStore
 from netservices.listen import Listeners, Listening
 from netservices.plugin import Server, Services
 from netservices.service.drain import finish_within
-from netservices.service.parts import Parts, make_parts
+from netservices.service.parts import Parts, advice_of, make_parts
 from netservices.service.reload import needs_restart
 from netservices.service.state import (
     InstanceLock,
@@ -133,6 +133,8 @@ class NetServices:
             await self._start_services(parts)
             await self._start_protocols(parts)
             self._open_listeners()
+            for text in advice_of(self.servers):
+                self._log.warn("{text}", text=text)
             self._start_control()
             self.phase = "running"
             self._started_at = time.monotonic()

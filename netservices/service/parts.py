@@ -78,13 +78,25 @@ def make_parts(configuration: Configuration, reactor: Any) -> Parts:
 
 def check(
     configuration: Configuration, reactor: Any, passed: Passed | None = None
-) -> None:
-    """Refuse what a start from here would refuse.  ConfigurationError."""
+) -> list[str]:
+    """Refuse what a start from here would refuse; what it would log as advice.
+    ConfigurationError."""
     passed = Passed() if passed is None else passed
-    make_parts(configuration, reactor)
+    parts = make_parts(configuration, reactor)
     for protocol in configuration.enabled():
         for endpoint in protocol.endpoints:
             _check_inherited(endpoint, passed)
+    return advice_of(parts.servers)
+
+
+def advice_of(servers: Mapping[str, Server]) -> list[str]:
+    """What the operator should look at, a line each, with the protocol's name."""
+    return [
+        f"{name}: {text}"
+        for name, server in servers.items()
+        if server.advice is not None
+        for text in server.advice()
+    ]
 
 
 def _make_server(protocol: Protocol, services: Services) -> Server:

@@ -28,7 +28,7 @@ from tests.ftp.test_server import SECONDS, SETTINGS, ServerCase, Wire, read_all
 
 reactor: Any = live_reactor
 
-LOCAL = HostPort("127.0.0.1", 2121)
+CONTROL = HostPort("127.0.0.1", 21)
 TARGET = HostPort("127.0.0.1", 5000)
 
 
@@ -196,7 +196,7 @@ class AttemptTests(SynchronousTestCase):
         self.reactor: Any = MemoryReactorClock()
         self.ports = ActivePorts(self.reactor, "L-1", 30.0)
 
-    def attempt(self, local: HostPort = HostPort("127.0.0.1", 21)) -> Attempt:
+    def attempt(self, local: HostPort = CONTROL) -> Attempt:
         """One more connection."""
         connection = DataConnection(4096, self.reactor)
         return self.ports.connect(local, TARGET, connection)

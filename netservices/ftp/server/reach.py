@@ -7,7 +7,9 @@ import socket
 from collections.abc import Iterable
 
 from netservices.config.endpoint import Endpoint
+from netservices.config.loading import Configuration
 from netservices.core.networks import parse_address
+from netservices.ftp.settings import FTPSettings
 
 _FAR_AWAY = ("192.0.2.1", 9)
 """RFC 5737: no host has this address; the way to it is the way to all others."""
@@ -28,6 +30,15 @@ def outward_address() -> str:
         except OSError:
             return ""
         return str(probe.getsockname()[0])
+
+
+def advice(settings: FTPSettings, configuration: Configuration) -> list[str]:
+    """What is wrong with what PASV will say, a line each."""
+    if any("masquerade_address=" in rule for rule in settings.rules):
+        # The operator has said what holds for which network.
+        return []
+    endpoints = configuration.protocols["ftp"].endpoints
+    return unreachable(endpoints, settings.masquerade_address, outward_address())
 
 
 def unreachable(

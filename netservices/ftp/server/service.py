@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import define, field
@@ -20,6 +21,7 @@ from netservices.ftp.server.control import ControlSession, address_of
 from netservices.ftp.server.dataport import DataConnections
 from netservices.ftp.server.pace import Patience
 from netservices.ftp.server.passive import PassivePorts
+from netservices.ftp.server.reach import advice
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, normal_address
 from netservices.interfaces import IChangeFeed
@@ -154,6 +156,7 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         start=server.start,
         stop=server.stop,
         settle=server.settle,
+        advice=partial(advice, settings, services.settings),
         status=server.status,
     )
 
