@@ -38,6 +38,7 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     "connection_opened": (*_SESSION, "endpoint"),
     "connection_closed": (*_SESSION, "endpoint", "seconds", "reason"),
     "session_refused": (*_SESSION, "reason"),
+    "session_ended": (*_SESSION, "account"),
     # who
     "login": (*_SESSION, "account", "method", "label", "email"),
     "login_refused": (*_SESSION, "login", "method", "reason", "retry_after"),
@@ -75,6 +76,7 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
         "disk_target",
         "size_octets",
     ),
+    "hook_failed": ("hook", "program", "path", "status", "reason"),
     # names
     "zone_changed": ("zone", "serial", "change", "records"),
     "zone_refused": ("zone", "reason"),

@@ -29,7 +29,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 from attrs import define, frozen
@@ -53,6 +53,7 @@ __all__ = [
     "DatagramAnswer",
     "Duration",
     "IProtocolPlugin",
+    "OpenSession",
     "PortRange",
     "ProtocolPlugin",
     "Server",
@@ -136,6 +137,21 @@ class Services:
         return trace_to_log if self.settings.log.trace else None
 
 
+class OpenSession(Protocol):
+    """One session, as ``netservices session`` sees it."""
+
+    def status(self) -> Mapping[str, Any]:
+        """What it is and does, as far as it can tell: ``session`` (its id in events and
+        traces), ``account``, ``address``, ``since`` (in seconds since 1970),
+        ``idle_seconds``, ``tls`` (the version), ``client``, ``directory``, and
+        ``transfer``: None, or a mapping with ``verb``, ``path``, ``octets``,
+        ``total_octets``, ``percent``, ``rate`` (octets a second, now), ``seconds``."""
+
+    def end(self) -> None:
+        """End it as politely as the protocol can, soon; also in the middle of what it
+        does."""
+
+
 @define
 class Server:
     """What answers on a protocol's listeners, and what happens at start, reload and
@@ -169,4 +185,6 @@ class Server:
     """What works, but hardly as it is meant to: a line each, which ``--check`` shows
     and a start logs."""
     status: Callable[[], Mapping[str, Any]] | None = None
-    """Numbers and sessions that ``netservices status`` shows."""
+    """Numbers that ``netservices status`` shows."""
+    sessions: Callable[[], Iterable[OpenSession]] | None = None
+    """All sessions of now, which ``netservices session`` lists and ends."""

@@ -22,6 +22,7 @@ _COMMANDS = {
     "completion": "netservices.cli.completion.completion",
     "domain": "netservices.cli.domain.domain",
     "restore": "netservices.cli.care.restore",
+    "session": "netservices.cli.session.session",
     "status": "netservices.cli.status.status",
     "zone": "netservices.cli.zone.zone",
 }

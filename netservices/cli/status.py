@@ -8,7 +8,11 @@ from typing import Any
 import click
 
 from netservices.cli.output import json_option, show, show_one
+from netservices.cli.session import show_sessions
 from netservices.cli.workplace import Workplace, pass_workplace
+
+_SESSIONS = 20
+"""How many of them are shown to people; ``netservices session list`` has all."""
 
 
 @click.command()
@@ -41,6 +45,10 @@ def _show_for_people(reply: dict[str, Any]) -> None:
     for protocol, numbers in reply.get("protocols", {}).items():
         if numbers:
             _show_protocol(protocol, numbers)
+    rows = reply.get("session_list", ())[:_SESSIONS]
+    if rows:
+        click.echo()
+        show_sessions(rows, reply["sessions"])
 
 
 def _traffic(listener: dict[str, Any]) -> str:

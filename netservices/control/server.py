@@ -5,7 +5,9 @@ use: whoever can open it could as well change the files beside it.  One JSON obj
 line asks, one answers, in order; ``control.client.ask`` is the other half.
 
 A request is ``{"verb": ...}``: ``status``, ``changed`` (another process wrote to the
-store: answered when that is in force), ``unlock`` with ``name``, ``reload``, ``stop``.
+store: answered when that is in force), ``unlock`` with ``name``, ``sessions`` and
+``end_sessions`` with ``protocol``, ``account``, ``address`` or ids, ``reload``,
+``stop``.
 A reply is ``{"ok": true, ...}`` or ``{"error": "one line"}``.
 """
 

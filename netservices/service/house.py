@@ -53,6 +53,7 @@ from netservices.service.state import (
 )
 from netservices.sockets import Passed, bind_all
 from netservices.store.sqlite import SQLiteStore
+from netservices.totals import Totals
 from netservices.units import Unit
 from netservices.values import Notice, Report, Topic
 
@@ -87,6 +88,7 @@ class NetServices:
         """stopped, starting, running, draining or stopping."""
         self.when_asked_to_stop: Callable[[], object] = self.stop
         self.when_asked_to_reload: Callable[[], Awaitable[list[str]]] | None = None
+        self.totals = Totals()
         self._passed = passed
         self._owner = owner
         self._is_bound = False
@@ -198,6 +200,8 @@ class NetServices:
         self._undo.append(lock.release)
         parts.events.start()
         self._undo.append(parts.events.stop)
+        self.totals = Totals()
+        self._undo.append(parts.events.subscribe(self.totals.hear))
         await parts.store.open()
         self._undo.append(parts.store.close)
         self.first_account = await first_start(
@@ -414,10 +418,14 @@ class NetServices:
             shown["events_dropped"] = events.dropped
         shown["listeners"] = [dict(one.status()) for one in self.listeners.all]
         shown["protocols"] = {
-            name: dict(server.status()) if server.status is not None else {}
-            for name, server in self.servers.items()
+            name: self._status_of(name, server) for name, server in self.servers.items()
         }
         return shown
+
+    def _status_of(self, name: str, server: Server) -> Mapping[str, Any]:
+        shown = dict(server.status()) if server.status is not None else {}
+        totals = self.totals.by_protocol.get(name)
+        return {**shown, "totals": dict(totals)} if totals else shown
 
 
 def _run(hook: Callable[[], Any]) -> Deferred[Any]:

@@ -41,15 +41,14 @@ class ResumeCase(ServerCase):
 
     def arrived(self) -> int:
         """Octets of the upload that runs."""
-        found = [one.get("transfer", {}).get("octets", 0) for one in self.sessions()]
-        return max(found, default=0)
+        running = [one["transfer"] for one in self.sessions()]
+        return max((one["octets"] for one in running if one), default=0)
 
-    def sessions(self) -> list[dict[str, Any]]:
+    def sessions(self) -> list[Mapping[str, Any]]:
         """Those that are open."""
-        status = self.server.house.servers["ftp"].status
-        assert status is not None
-        listed: list[dict[str, Any]] = status()["session_list"]
-        return listed
+        sessions = self.server.house.servers["ftp"].sessions
+        assert sessions is not None
+        return [one.status() for one in sessions()]
 
     def watch_transfers(self) -> list[Mapping[str, Any]]:
         """The transfer events from now on."""

@@ -10,20 +10,24 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from netservices.core.dialogue import Then
 from netservices.core.session import LineSession
 from netservices.core.wheel import Deadline
+from netservices.ftp.backend import path_text
 from netservices.ftp.dialogue.conversation import Conversation
 from netservices.ftp.server.dataport import SessionPort
-from netservices.ftp.wire import normal_address
+from netservices.ftp.wire import Reply, normal_address
 
 if TYPE_CHECKING:
     from netservices.ftp.server.service import FTPServer
+
+ENDED = Reply(421, "The administrator has ended your session", Then.CLOSE)
 
 
 class ControlSession(LineSession):
     """One client's control connection."""
 
-    __slots__ = ("_login_deadline", "port")
+    __slots__ = ("_login_deadline", "_since", "port")
 
     dialogue: Conversation
 
@@ -38,6 +42,7 @@ class ControlSession(LineSession):
             tls_context=server.tls_context,
             trace=server.trace,
         )
+        self._since = 0.0
         conversation.session_id = self.session_id
         conversation.server_name = self._server_name
         if server.trace is not None:
@@ -48,6 +53,7 @@ class ControlSession(LineSession):
 
     def connectionMade(self) -> None:
         """Learn the local address; take urgent octets as ordinary ones."""
+        self._since = round(self.dialogue.policy.seconds(), 3)
         host = self.transport.getHost()
         self.port.local = address_of(host)
         self.port.control_port = getattr(host, "port", 0)
@@ -86,20 +92,31 @@ class ControlSession(LineSession):
             deadline.cancel()
 
     def status(self) -> dict[str, Any]:
-        """What ``netservices status`` shows of the session."""
+        """The session as ``netservices session list`` shows it."""
         talk = self.dialogue
-        found: dict[str, Any] = {
-            "session": self.session_id,
-            "address": self.port.peer,
-            "account": "" if talk.user is None else talk.user.login,
-            "is_secure": talk.is_secure,
-        }
-        if talk.client_name:
-            found["client"] = talk.client_name
         transfer = talk.transfer
-        if transfer is not None:
-            found["transfer"] = transfer.status(talk.policy.seconds())
-        return found
+        return {
+            "session": self.session_id,
+            "account": "" if talk.user is None else talk.user.login,
+            "address": self.port.peer,
+            "since": self._since,
+            "idle_seconds": 0 if transfer is not None else self._silence(),
+            "tls": getattr(self.transport, "version", None) or "",
+            "client": talk.client_name,
+            "directory": "" if talk.user is None else path_text(talk.view.directory),
+            "transfer": None
+            if transfer is None
+            else transfer.status(talk.policy.seconds()),
+        }
+
+    def _silence(self) -> int:
+        """For how many seconds the client has said nothing."""
+        since_line = self._wheel.seconds() - (self.deadline - self._idle_seconds)
+        return max(0, round(since_line))
+
+    def end(self) -> None:
+        """An administrator ends it."""
+        self.dialogue.end(ENDED)
 
 
 def address_of(address: IAddress | None) -> str:

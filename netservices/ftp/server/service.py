@@ -22,13 +22,12 @@ from netservices.ftp.server.dataport import DataConnections
 from netservices.ftp.server.pace import Patience
 from netservices.ftp.server.passive import PassivePorts
 from netservices.ftp.server.reach import advice
+from netservices.ftp.server.records import Records, make_records
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, normal_address
 from netservices.interfaces import IChangeFeed
 from netservices.plugin import Server, Services
 from netservices.values import Notice, Topic
-
-_STATUS_SESSIONS = 200
 
 
 @define(eq=False)
@@ -43,6 +42,7 @@ class FTPServer:
     trace: Trace | None
     factory: LineFactory
     changes: IChangeFeed
+    records: Records
     _unsubscribe: Callable[[], None] | None = None
     _looking: set[Deferred[None]] = field(factory=set)
 
@@ -51,7 +51,9 @@ class FTPServer:
         return ControlSession(self, address_of(address))
 
     def start(self) -> None:
-        """Hear of accounts that are disabled or removed."""
+        """Hear of accounts that are disabled or removed, and of events.
+        ConfigurationError."""
+        self.records.start()
         self._unsubscribe = self.changes.subscribe(self.changed)
 
     def changed(self, notices: tuple[Notice, ...]) -> None:
@@ -84,25 +86,33 @@ class FTPServer:
         looked: Deferred[Any] = DeferredList(list(self._looking), consumeErrors=True)
         return looked.addCallback(lambda _results: None)
 
-    def stop(self) -> Deferred[None]:
-        """Break what transfers remain, close the passive ports."""
+    def reload(self) -> Deferred[None]:
+        """Go on in new log files."""
+        return self.records.reopen()
+
+    @as_deferred
+    async def stop(self) -> None:
+        """Break what transfers remain, close the passive ports, finish the logs."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
         self.connections.stop()
         closing = [one for one in self.connections.passive.close() if one is not None]
-        closed: Deferred[Any] = DeferredList(closing, consumeErrors=True)
-        return closed.addCallback(lambda _results: None)
+        await DeferredList(closing, consumeErrors=True)
+        await self.records.stop()
+
+    def sessions(self) -> tuple[ControlSession, ...]:
+        """Those that are open."""
+        # A session that is closing but waits for its client is in the set, too.
+        found: Any = self.factory.sessions
+        return tuple(found)
 
     def status(self) -> Mapping[str, Any]:
-        """Sessions, transfers and passive ports."""
-        sessions = [s for s in self.factory.sessions if isinstance(s, ControlSession)]
-        transfers = [s for s in sessions if s.dialogue.transfer is not None]
+        """Transfers and passive ports."""
         return {
-            "sessions": len(sessions),
-            "transfers": len(transfers),
+            "transfers": len(self.connections.running),
             "passive_ports": self.connections.passive.statistics(),
-            "session_list": [s.status() for s in sessions[:_STATUS_SESSIONS]],
+            **self.records.status(),
         }
 
 
@@ -150,6 +160,7 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         services.trace,
         LineFactory(lambda address: server.make_session(address)),
         services.store.changes,
+        make_records(settings, services),
     )
     return Server(
         stream=server.factory,
@@ -157,7 +168,9 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         stop=server.stop,
         settle=server.settle,
         advice=partial(advice, settings, services.settings),
+        reload=server.reload,
         status=server.status,
+        sessions=server.sessions,
     )
 
 
