@@ -61,7 +61,7 @@ async def continue_file(
         except BaseException:
             await volume.hops.run(temporary.discard)
             raise
-    if tally is None or status.st_size > volume.settings.rehash_limit:
+    if tally is None or status.st_size > volume.settings.upload_digest_limit:
         tally = None
     return Beginning(temporary, at, status.st_size, tally), stat_key(status)
 
@@ -81,7 +81,7 @@ async def _copy(volume: Volume, source: int, target: int, size: int) -> None:
 
 async def _tally(volume: Volume, descriptor: int, end: int) -> Tally | None:
     """What is known of the first octets; None where they are too many to read."""
-    if end > volume.settings.rehash_limit:
+    if end > volume.settings.upload_digest_limit:
         return None
     tally = Tally()
     start = 0

@@ -32,6 +32,8 @@ from netservices.interfaces import Conflict, Exists, IsADirectory, OutcomeUnknow
 from netservices.values import Node, NodeKind
 
 _FICLONE = 0x40049409
+_MOST_PIECES = 1024
+"""Of one ``writev``: IOV_MAX."""
 COPY_STEP = 16 << 20
 """Octets copied in one hop to a thread, so that other calls get their turn."""
 
@@ -133,10 +135,15 @@ def keep_as_partial(disk: Disk, temporary: Temporary) -> tuple[str, int]:
 
 def write_all(descriptor: int, chunks: Iterable[bytes]) -> None:
     """Write every octet at the descriptor's position."""
-    for chunk in chunks:
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(descriptor, view) :]
+    pieces = [memoryview(chunk) for chunk in chunks]
+    first = 0
+    while first < len(pieces):
+        done = os.writev(descriptor, pieces[first : first + _MOST_PIECES])
+        while first < len(pieces) and done >= len(pieces[first]):
+            done -= len(pieces[first])
+            first += 1
+        if done:
+            pieces[first] = pieces[first][done:]
 
 
 def write_small(disk: Disk, chunks: list[bytes], path: bytes, order: Order) -> Placed:

@@ -67,9 +67,10 @@ class FilesSettings:
     reserve_step: Size = setting(
         "1M", "Quota is reserved in steps of this size while an upload grows."
     )
-    rehash_limit: Size = setting(
-        "64M",
-        "A longer file that is appended to gets its digest when one is asked for.",
+    upload_digest_limit: Size = setting(
+        "16M",
+        "Up to this size a file gets its digest while it is uploaded; a longer one "
+        "when one is asked for.",
     )
     digest_limit: Size = setting(
         "16G", "A longer file, or range of one, is not read to find its digest."

@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 import time
 
+import attrs
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock, fail
 from twisted.logger import Logger
@@ -98,6 +99,8 @@ class Upload:
     ) -> None:
         self.received_octets = 0
         self.offset = 0
+        self.keeps_partial = True
+        """Whether what broke off may be resumed."""
         self._volume = volume
         self._destination = destination
         self._reservation = reservation
@@ -133,6 +136,23 @@ class Upload:
     def _size(self) -> int:
         """Octets of the finished file, so far."""
         return max(self._base_size, self.offset + self.received_octets)
+
+    # --- in the middle --------------------------------------------------------------
+
+    @unstoppable
+    async def checkpoint(self) -> bool:
+        """From here on, what has come is a partial upload; see ``IUpload``."""
+        await self._ending.acquire()
+        try:
+            if self._is_settled or not self._is_worth_keeping():
+                return False
+            await self._writing.flush()
+            await self._writing.spill()
+            if self._writing.problem is not None:
+                raise self._writing.problem
+            return await self._kept()
+        finally:
+            self._ending.release()
 
     # --- commit ---------------------------------------------------------------------
 
@@ -216,12 +236,10 @@ class Upload:
 
     def _place_small(self, encoded: bytes, order: Order) -> Placed:
         """In a thread: the whole of a small upload."""
-        assert self._writing.tally is not None
         placed = placing.write_small(
             self._volume.disk, self._writing.pending, encoded, order
         )
-        for chunk in self._writing.pending:
-            self._writing.tally.add(chunk)
+        self._writing.count(self._writing.pending)
         return placed
 
     async def _record(self, placed: Placed, partial: tuple[str, int] | None) -> None:
@@ -272,7 +290,10 @@ class Upload:
                 and not self._writing.pending
             )
             may_keep = not is_over and keep_partial and self._is_worth_keeping()
-            if not is_over and not (may_keep and await self._kept()):
+            if may_keep and await self._kept():
+                assert self._writing.temporary is not None
+                self._writing.temporary.close()
+            elif not is_over:
                 await self._discard()
         finally:
             self._writing.forget()
@@ -284,7 +305,8 @@ class Upload:
         """A file that was continued in the middle is no beginning of anything."""
         has_octets = self.received_octets > 0 or self._continues_partial
         is_prefix = self.offset + self.received_octets >= self._base_size
-        return has_octets and (is_prefix or self._continues_partial)
+        is_kept = self.keeps_partial and has_octets
+        return is_kept and (is_prefix or self._continues_partial)
 
     async def _kept(self) -> bool:
         """Whether it could be kept: on a full disk, say, the target is still as it
@@ -332,8 +354,9 @@ class Upload:
             )
         )
         volume.ledger.used_octets = results[-1][0]
-        if self._writing.temporary is not None:
-            self._writing.temporary.close()
+        self._continues_partial = True
+        self._destination = attrs.evolve(destination, old_partial=(name, size))
+        self._reservation.recorded(size - old_octets)
         if old is not None and old[0] != name:
             await volume.hops.run(remove_partial, volume, old[0])
 

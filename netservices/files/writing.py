@@ -100,9 +100,25 @@ class Writing:
         if self.temporary is None:
             self.temporary = placing.new_temporary(self._volume.disk)
         placing.write_all(self.temporary.descriptor, batch)
-        if self.tally is not None:
-            for chunk in batch:
-                self.tally.add(chunk)
+        self.count(batch)
+
+    def count(self, chunks: list[bytes]) -> None:
+        """Take the next octets into the digest, as long as they are not too many."""
+        if self.tally is None:
+            return
+        for chunk in chunks:
+            self.tally.add(chunk)
+        if self.tally.octets > self._volume.settings.upload_digest_limit:
+            self.tally = None
+
+    async def spill(self) -> None:
+        """Nothing stays in memory; to be called when no hop is under way."""
+        batch = self._take_batch(self._octets)
+        if batch:
+            try:
+                await self._volume.hops.run(self.write_batch, batch)
+            except Exception as problem:
+                self.problem = problem
 
     def _hop(self) -> None:
         self.is_hopping = True

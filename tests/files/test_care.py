@@ -206,15 +206,20 @@ class CareTests(FilesCase):
 
     def test_limits(self) -> None:
         """What is read at once, and what is read again for a digest, has a limit."""
-        self.files = self.make_files(read_chunk=4096, rehash_limit=20)
+        self.files = self.make_files(read_chunk=4096, upload_digest_limit=20)
         tree = self.make_tree()
         self.put(tree, "f", b"\n" * 5000)
         opened = value_of(tree.open(("f",)))
         self.assertEqual(4096, len(value_of(opened.read(0, 5000))))
         opened.close()
+        self.check_found_when_asked(tree)
         upload = value_of(tree.begin_write(("f",), WriteMode.APPEND))
         upload.write(b"more")
         value_of(upload.commit())
+        self.check_found_when_asked(tree)
+
+    def check_found_when_asked(self, tree: Any) -> None:
+        """The digest of ``f`` is not known yet; once asked for, it is."""
         key = stat_key(os.stat(os.path.join(self.directory(tree), "f")))
         records = self.store.file_records
         self.assertIsNone(value_of(records.digests(tree.name, ("f",), key)))

@@ -367,7 +367,7 @@ class SyncOrderTests(FilesCase):
         tree = self.make_tree()
         value_of(tree.make_directory(("d",)))
         self.calls: list[tuple[str, int]] = []
-        for name in ("write", "fsync", "rename", "copy_file_range", "unlink", "mkdir"):
+        for name in ("writev", "fsync", "rename", "copy_file_range", "unlink", "mkdir"):
             self.note(os, name)
         self.note(self.store, "apply")
         small, big = b"x", b"x" * 200_000
@@ -383,7 +383,7 @@ class SyncOrderTests(FilesCase):
             value_of(upload.commit())
             file, synced, renamed, directory, recorded = self.calls[-5:]
             self.assertEqual(
-                ["write", "fsync", "rename", "fsync", "apply"],
+                ["writev", "fsync", "rename", "fsync", "apply"],
                 [name for name, _ in self.calls[-5:]],
             )
             self.assertEqual(file[1], synced[1])
