@@ -415,29 +415,10 @@ class PathTests(MemoryFTP, SynchronousTestCase):
             S: 214 RETR <path> - download a file
             C: HELP XYZ
             S: 502 ...
-            C: SITE HELP
-            S: 214-These SITE commands are known:
-            S:  CHMOD    HELP     UTIME
-            S: 214 End
             C: SITE HELP CHMOD
             S: 214 CHMOD <octal mode> <path> - change permissions
             C: SYST
             S: 215 UNIX Type: L8
-            C: FEAT
-            S: 211-Extensions:
-            S:  AUTH TLS
-            S:  EPRT
-            S:  EPSV
-            S:  MDTM
-            S:  MFMT
-            S:  MLST type*;perm*;size*;modify*;unique*;UNIX.mode*;
-            S:  PBSZ
-            S:  PROT
-            S:  REST STREAM
-            S:  SIZE
-            S:  TVFS
-            S:  UTF8
-            S: 211 End
         """)
 
 

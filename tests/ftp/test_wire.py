@@ -47,7 +47,7 @@ class CommandTests(SynchronousTestCase):
         for line in (
             b"",
             b" NOOP",
-            b"NO0P",
+            b"N-OP",
             b"STOR a\0b",
             b"\0",
             b"\xff",
@@ -75,7 +75,7 @@ class CommandTests(SynchronousTestCase):
             command = wire.parse_command(line)
         except SyntaxProblem:
             return
-        self.assertTrue(command.verb.isalpha() and command.verb.isupper())
+        self.assertTrue(command.verb.isalnum() and command.verb.isupper())
         self.assertNotIn(0, command.argument)
 
     @given(octets)

@@ -27,6 +27,7 @@ from netservices.core.errors import ProtocolError, SyntaxProblem
 from netservices.ftp.backend import View
 from netservices.ftp.dialogue import (
     download,
+    hashes,
     hosts,
     information,
     listings,
@@ -77,6 +78,7 @@ for _group in (
     upload,
     listings,
     information,
+    hashes,
     hosts,
     site,
 ):
@@ -130,6 +132,8 @@ class Conversation:
     is_ascii: bool = True
     """RFC 959 5.1: TYPE is ASCII until the client says otherwise."""
     facts: tuple[str, ...] = FACTS
+    hash_name: str = hashes.ALGORITHMS[0]
+    """The algorithm of HASH."""
     restart: int = 0
     expected_octets: int | None = None
     rename_source: Path = ()
@@ -208,7 +212,8 @@ class Conversation:
         verb = self.commands.verbs.get(_verb_of(line).decode("ascii", "replace"))
         if verb is not None and verb.name == "ABOR":
             return True
-        if verb is None or self.transfer.aborts:
+        transfer = self.transfer
+        if verb is None or transfer.aborts or not transfer.has_preliminary:
             is_quick = False
         else:
             is_quick = verb.overtakes or refusal(self.state, verb.name) is not None
@@ -312,6 +317,7 @@ class Conversation:
         self.login = ""
         self.is_ascii = True
         self.facts = FACTS
+        self.hash_name = hashes.ALGORITHMS[0]
         self.restart = 0
         self.expected_octets = None
         self.is_epsv_only = False

@@ -47,10 +47,11 @@ def syst(talk: Conversation, argument: bytes) -> Answer:
 @COMMANDS.verb("FEAT", argument=Argument.NONE, help=": list the extensions")
 def feat(talk: Conversation, argument: bytes) -> Answer:
     """One line an extension, after a space (RFC 2389 3.2)."""
-    # RFC 3659 7.8: an asterisk marks the facts that are on.
-    facts = "".join(n + ("*;" if n in talk.facts else ";") for n in FACTS)
-    lines = {"UTF8", "TVFS", "MLST " + facts}
-    lines.update(verb.feature for verb in talk.commands.verbs.values() if verb.feature)
+    lines = {"UTF8", "TVFS"}
+    for verb in talk.commands.verbs.values():
+        feature = verb.feature
+        lines.add(feature if isinstance(feature, str) else feature(talk))
+    lines.discard("")
     return Reply(211, ("Extensions:", *sorted(lines), "End"))
 
 
@@ -131,11 +132,17 @@ async def _stat_path(talk: Conversation, argument: str) -> Reply:
 # --- files --------------------------------------------------------------------------
 
 
+def _facts_feature(talk: Conversation) -> str:
+    # RFC 3659 7.8: an asterisk marks the facts that are on.
+    return "MLST " + "".join(n + ("*;" if n in talk.facts else ";") for n in FACTS)
+
+
 @COMMANDS.verb(
     "MLST",
     argument=Argument.OPTIONAL,
     help="[<path>]: describe a file for programs",
     permission=Permission.LIST,
+    feature=_facts_feature,
 )
 async def mlst(talk: Conversation, argument: bytes) -> Reply:
     """The facts of one name, with its full path (RFC 3659 7.2)."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from netservices.core.dialogue import Answer
 from netservices.core.errors import SyntaxProblem
+from netservices.ftp.dialogue.hashes import opts_hash
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.wire import Reply, chosen_facts
 from netservices.interfaces import QuotaExceeded
@@ -46,6 +47,8 @@ def opts(talk: Conversation, argument: bytes) -> Answer:
         talk.facts = chosen_facts(options)
         names = "".join(name + ";" for name in talk.facts)
         return Reply(200, f"MLST OPTS {names}".rstrip())
+    if verb == "HASH":
+        return opts_hash(talk, options.strip())
     return Reply(501, "That command has no options")
 
 

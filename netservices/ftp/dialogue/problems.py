@@ -19,12 +19,14 @@ from netservices.interfaces import (
     QuotaExceeded,
     StoreReadOnly,
     StoreUnavailable,
+    TooLarge,
 )
 
 REPLIES: tuple[tuple[type[BaseException], Reply], ...] = (
     (NoDataConnection, Reply(425, "The data connection could not be opened")),
     (DataBroken, Reply(426, "The data connection broke; transfer aborted")),
     (NotFound, Reply(550, "No such file or directory")),
+    (TooLarge, Reply(550, "The file is too large for that")),
     (NotAllowed, Reply(550, "Permission denied")),
     (NotADirectory, Reply(550, "Not a directory")),
     (IsADirectory, Reply(550, "Is a directory")),

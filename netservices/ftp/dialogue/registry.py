@@ -31,6 +31,9 @@ class Argument(Enum):
 Run: TypeAlias = "Callable[[Conversation, bytes], Answer]"
 
 
+Feature: TypeAlias = "str | Callable[[Conversation], str]"
+
+
 @frozen
 class Verb:
     """One command of the server."""
@@ -41,8 +44,9 @@ class Verb:
     help: str
     """Syntax of the argument, a colon, and what the command does."""
     permission: Permission | None = None
-    feature: str = ""
-    """Its line in the reply to FEAT; lines of several verbs are written once."""
+    feature: Feature = ""
+    """Its line in the reply to FEAT, or what writes it for a session; lines of several
+    verbs are written once."""
     overtakes: bool = False
     """Whether it is answered during a transfer."""
 
@@ -74,7 +78,7 @@ class Commands:
         argument: Argument,
         help: str,  # noqa: A002
         permission: Permission | None = None,
-        feature: str = "",
+        feature: Feature = "",
         overtakes: bool = False,
     ) -> Callable[[Run], Run]:
         """Register the decorated function under a verb and its older spellings."""

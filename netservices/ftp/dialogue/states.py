@@ -44,6 +44,7 @@ AFTER_LOGIN = frozenset(
         "RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD", "ABOR",
         # information
         "MLST", "SIZE", "MDTM",
+        "HASH", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512", "MD5",
         # login
         "ACCT", "REIN", "SMNT",
     }

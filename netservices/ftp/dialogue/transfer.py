@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import attrs
 from attrs import define
@@ -70,6 +70,8 @@ class Transfer:
     farewell: Reply | None = None
     """What the session ends with after it, where somebody has ended the session."""
     is_committing: bool = False
+    has_preliminary: ClassVar[bool] = True
+    """Whether 125 or 150 is said, so that other replies may come before its last."""
     report: Callable[[int], None] | None = None
     """Takes the code of a commit that outlives the session."""
 
@@ -135,7 +137,7 @@ async def carry(talk: Conversation, transfer: Transfer, move: Move) -> AnyReply:
             transfer.report = partial(_report, talk, user, transfer)
         else:
             _report(talk, user, transfer, reply.code)
-    return _last_words(transfer, reply)
+    return last_words(transfer, reply)
 
 
 def _report(
@@ -183,7 +185,7 @@ async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
     return Reply(226, f"Transfer complete, {transfer.octets} octets")
 
 
-def _last_words(transfer: Transfer, reply: Reply) -> AnyReply:
+def last_words(transfer: Transfer, reply: Reply) -> AnyReply:
     """The transfer's reply, those to ABOR, and the end of the session if it is due."""
     replies = [reply, *(ABOR_DONE for _ in range(transfer.aborts))]
     if transfer.farewell is not None:

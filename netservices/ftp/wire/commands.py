@@ -22,7 +22,7 @@ _WILL = 0xFB  # WILL, WONT, DO and DONT (0xFB-0xFE) carry one option octet
 _TELNET = bytes(range(_SE, 0x100))
 """No verb begins with these."""
 
-_VERB = re.compile(rb"[A-Za-z]{1,16}\Z")
+_VERB = re.compile(rb"[A-Za-z][A-Za-z0-9]{0,15}\Z")
 
 
 @frozen
