@@ -17,12 +17,15 @@ from zope.interface import Attribute, Interface
 
 from netservices.units import Unit
 from netservices.values import (
+    EVERYTHING,
+    READ_ONLY,
     Account,
     Alias,
     BlobRef,
     Credential,
     Digests,
     Domain,
+    DropBox,
     FileDigest,
     Lease,
     Manifest,
@@ -30,6 +33,7 @@ from netservices.values import (
     Notice,
     Origin,
     Path,
+    Permissions,
     Report,
     RRset,
     Usage,
@@ -396,11 +400,21 @@ class IAccounts(Interface):
 class IFiles(Interface):
     """The file trees of the server."""
 
-    def home(account: Account) -> IFileTree:
-        """The account's own tree, made when first written to."""
+    def home(
+        account: Account,
+        permissions: Permissions = EVERYTHING,
+        umask: int | None = None,
+    ) -> IFileTree:
+        """The account's own tree, made when first written to.  New files and
+        directories lack the bits of ``umask``."""
 
-    def public() -> IFileTree:
-        """``pub/``: what anonymous users read."""
+    def public(
+        permissions: Permissions = READ_ONLY,
+        umask: int | None = None,
+        drop_box: DropBox | None = None,
+    ) -> IFileTree:
+        """``pub/``: what anonymous users read, and the directory of it into which they
+        upload."""
 
     def sweep(now: float) -> Deferred[int]:
         """Remove partial uploads past their time and temporary files of dead
@@ -417,6 +431,9 @@ class IFileTree(Interface):
     capabilities: frozenset[str] = Attribute(
         "of: write, append, rename, digest, mtime, mode, links, descriptor"
     )
+
+    def with_umask(umask: int) -> IFileTree:
+        """The same tree; new files and directories lack the bits of ``umask``."""
 
     def stat(path: Path, follow: bool = True) -> Deferred[Node]:
         """NotFound, NotAllowed."""
@@ -501,6 +518,11 @@ class IUpload(Interface):
     def write(data: bytes) -> Deferred[None] | None:
         """Take ``data``; a Deferred asks the caller to pause until it fires.  Fails
         with QuotaExceeded or DiskFull, after which only ``abort`` is allowed."""
+
+    def checkpoint() -> Deferred[bool]:
+        """Make what has come so far durable, as a partial upload that even a crash of
+        the server leaves to be resumed; whether it is.  Not to be called while a
+        ``write`` asks for a pause."""
 
     def commit() -> Deferred[Node]:
         """Sync, rename, sync the directory, record; then the file has its name."""

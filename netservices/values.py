@@ -225,6 +225,21 @@ class Permissions:
         return any(other[:depth] == path for other in self.below)
 
 
+EVERYTHING = Permissions()
+READ_ONLY = Permissions(Permission.READ_ONLY)
+
+
+@frozen
+class DropBox:
+    """A directory into which strangers upload, and which they do not see."""
+
+    path: Path
+    longest_octets: int
+    """Of one upload."""
+    most_octets: int
+    """Of all that lies there."""
+
+
 @frozen
 class Usage:
     """What a tree holds, and may hold."""

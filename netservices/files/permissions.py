@@ -1,4 +1,4 @@
-"""What one view of a tree may do; rules for each directory come with step 2."""
+"""What one view of a tree may do: the same everywhere, or by directory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TypeAlias
 
 from attrs import frozen
 
+from netservices import values
+from netservices.files.names import canonical
 from netservices.interfaces import NotAllowed
-from netservices.values import Path
+from netservices.values import Path, Permission
 
 
 class Action(Flag):
@@ -50,3 +52,35 @@ class Permissions:
 
 READ_ONLY = Permissions(READING)
 READ_WRITE = Permissions()
+
+_NEEDS = {
+    Action.LOOK: Permission.ALL,
+    Action.READ: Permission.READ,
+    Action.WRITE: Permission.WRITE,
+    Action.MAKE: Permission.MAKE_DIRECTORY,
+    Action.REMOVE: Permission.DELETE,
+    Action.RENAME: Permission.RENAME,
+    Action.CHANGE: Permission.ATTRIBUTES,
+}
+"""One of these is needed for the action."""
+
+
+@frozen
+class ByDirectory:
+    """The same as ``Permissions``, where it depends on the path."""
+
+    permissions: values.Permissions
+
+    @property
+    def allowed(self) -> Action:
+        """What is allowed in one place or another."""
+        found = Action(0)
+        for action, needed in _NEEDS.items():
+            if self.permissions.anywhere & needed:
+                found |= action
+        return found
+
+    def check(self, action: Action, path: Path) -> None:
+        """NotAllowed."""
+        if not self.permissions.at(canonical(path)) & _NEEDS[action]:
+            raise NotAllowed(f"{action.name} is not allowed here")

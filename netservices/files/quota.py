@@ -29,6 +29,7 @@ class Reservation:
 
     ``credit`` is the size of what the upload replaces, which its commit gives back;
     ``settle`` is told again, as that may have gone or changed meanwhile.
+    ``longest_octets`` is the longest file that there may be, whatever the room.
     """
 
     def __init__(
@@ -40,9 +41,12 @@ class Reservation:
         self._step = step
         self._credit = credit
         self._held = 0
+        self.longest_octets: int | None = None
 
     def grow(self, octets: int) -> None:
         """Make sure that the upload may be ``octets`` long.  QuotaExceeded."""
+        if self.longest_octets is not None and octets > self.longest_octets:
+            raise QuotaExceeded("a file may not be that long here")
         wanted = octets - self._credit
         if wanted <= self._held:
             return
@@ -54,6 +58,14 @@ class Reservation:
             more = min(max(more, self._step), room)
         self._held += more
         self._ledger.reserved_octets += more
+
+    def recorded(self, octets: int) -> None:
+        """That much of the upload is used now: a partial upload that its commit will
+        replace."""
+        self._credit += octets
+        given_back = max(0, min(self._held, octets))
+        self._held -= given_back
+        self._ledger.reserved_octets -= given_back
 
     def settle(self, octets: int, credit: int) -> None:
         """Whether a file of that size may take its name now.  QuotaExceeded.

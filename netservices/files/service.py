@@ -19,20 +19,24 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from netservices import values
 from netservices.files import care
 from netservices.files.area import closing
 from netservices.files.beneath import make_glance, make_opener
+from netservices.files.directories import RestrictedTree
 from netservices.files.disk import Disk
+from netservices.files.dropbox import BoxLedger, DropBoxTree
 from netservices.files.durable import Durability
 from netservices.files.joined import Readings
 from netservices.files.listing import Snapshots
-from netservices.files.permissions import READ_ONLY, READ_WRITE, Permissions
+from netservices.files.permissions import READ_ONLY, READ_WRITE
+from netservices.files.restricted import with_umask
 from netservices.files.settings import FilesSettings
 from netservices.files.tree import FileTree
 from netservices.files.volume import Volume
 from netservices.files.work import Hops, Pace, unstoppable
 from netservices.interfaces import IFiles, IStore
-from netservices.values import Account, Report
+from netservices.values import Account, DropBox, Path, Report
 
 PUBLIC = "public"
 _HOME = "home:"
@@ -51,6 +55,20 @@ def directory_name(login: str) -> str:
     if len(name) > _LONGEST_NAME:
         name = f"{name[: _LONGEST_NAME - 33]}~{sha256(login.encode()).hexdigest()[:32]}"
     return name
+
+
+def _tree(
+    volume: Volume,
+    permissions: values.Permissions,
+    account: int,
+    quota_octets: int | None,
+) -> FileTree:
+    """The simplest tree that keeps these permissions."""
+    if permissions == values.EVERYTHING:
+        return FileTree(volume, READ_WRITE, account, quota_octets)
+    if permissions == values.READ_ONLY:
+        return FileTree(volume, READ_ONLY, account, quota_octets)
+    return RestrictedTree(volume, permissions, account, quota_octets)
 
 
 @implementer(IFiles)
@@ -79,23 +97,38 @@ class Files:
         self._pace = Pace(settings.slow_write, settings.slow_period)
         self._snapshots = Snapshots(settings.listing_names, settings.listing_lifetime)
         self._volumes: WeakValueDictionary[str, Volume] = WeakValueDictionary()
+        self._box_ledgers: dict[Path, BoxLedger] = {}
         self._next_sweep: Any = None
         self._is_running = False
 
     # --- trees ----------------------------------------------------------------------
 
-    def home(self, account: Account, permissions: Permissions = READ_WRITE) -> FileTree:
+    def home(
+        self,
+        account: Account,
+        permissions: values.Permissions = values.EVERYTHING,
+        umask: int | None = None,
+    ) -> FileTree:
         """The account's own tree, made on its first use."""
-        return FileTree(
-            self.volume(_HOME + directory_name(account.login)),
-            permissions,
-            account.id,
-            account.quota_octets,
-        )
+        volume = self.volume(_HOME + directory_name(account.login))
+        if umask is not None:
+            volume = with_umask(volume, umask)
+        return _tree(volume, permissions, account.id, account.quota_octets)
 
-    def public(self) -> FileTree:
+    def public(
+        self,
+        permissions: values.Permissions = values.READ_ONLY,
+        umask: int | None = None,
+        drop_box: DropBox | None = None,
+    ) -> FileTree:
         """``pub/``: what anonymous users read."""
-        return FileTree(self.volume(PUBLIC), READ_ONLY)
+        volume = self.volume(PUBLIC)
+        if umask is not None:
+            volume = with_umask(volume, umask)
+        if drop_box is not None:
+            ledger = self._box_ledgers.setdefault(drop_box.path, BoxLedger())
+            return DropBoxTree(volume, permissions, drop_box, ledger)
+        return _tree(volume, permissions, 0, None)
 
     def volume(self, tree: str) -> Volume:
         """The tree of that name, shared by all who use it now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
@@ -15,10 +16,16 @@ from netservices.files.disk import Target
 from netservices.files.listing import list_page
 from netservices.files.looking import Looking
 from netservices.files.nodes import node_of
-from netservices.files.permissions import READ_WRITE, Action, Permissions
+from netservices.files.permissions import (
+    READ_WRITE,
+    Action,
+    ByDirectory,
+    Permissions,
+)
 from netservices.files.placing import Order
 from netservices.files.quota import Reservation
 from netservices.files.reading import OpenFile
+from netservices.files.restricted import with_umask
 from netservices.files.upload import Beginning, Destination, Upload
 from netservices.files.volume import Volume
 from netservices.files.work import unstoppable
@@ -52,7 +59,7 @@ class FileTree:
     def __init__(
         self,
         volume: Volume,
-        permissions: Permissions = READ_WRITE,
+        permissions: Permissions | ByDirectory = READ_WRITE,
         account: int = 0,
         quota_octets: int | None = None,
     ) -> None:
@@ -64,6 +71,12 @@ class FileTree:
             self.capabilities = _READING | _WRITING
         self._account = account
         self._quota_octets = quota_octets
+
+    def with_umask(self, umask: int) -> FileTree:
+        """The same tree; new files and directories lack the bits of ``umask``."""
+        other = copy(self)
+        other.volume = with_umask(self.volume, umask)
+        return other
 
     # --- looking --------------------------------------------------------------------
 

@@ -46,6 +46,9 @@ class Volume:
     ledger: Ledger = field(factory=Ledger)
     guards: list[Guard] = field(factory=list)
     """Each may refuse a change of a path: see ``permissions.Guard``."""
+    origin: Volume | None = None
+    """The one of which this is a restricted view; kept, so that others who use the
+    tree share it."""
 
     def look(self, function: Callable[[Looking, *Ts], T], *args: *Ts) -> Deferred[T]:
         """What ``function(disk, *args)`` returns: at once where the kernel has all of

@@ -14,7 +14,7 @@ from netservices.core.errors import Refused, Trouble
 from netservices.core.limits import Slot, TooMany
 from netservices.ftp.backend import View, path_text
 from netservices.ftp.options import Options
-from netservices.ftp.rules import Person, Rules, rules_from
+from netservices.ftp.rules import Person, Rules, parse_directory, rules_from
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, Reply
 from netservices.interfaces import (
@@ -25,7 +25,14 @@ from netservices.interfaces import (
     LoginRefused,
     StoreError,
 )
-from netservices.values import Account, Origin, Path, Permission, Permissions
+from netservices.values import (
+    Account,
+    DropBox,
+    Origin,
+    Path,
+    Permission,
+    Permissions,
+)
 
 _ADDRESS = re.compile(
     r"[!-?A-~]{1,64}@((?=.{1,255}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|localhost)?"
@@ -150,6 +157,10 @@ class Policy:
         """The user.  Refused, or Trouble where the server is at fault."""
         if self.is_anonymous(login):
             return self._anonymous_user(origin, email_of(password))
+        if not origin.is_secure and await self._needs_tls(login, origin):
+            # RFC 4217 10.1: said of the login, whatever the password is.
+            text = "Log in over TLS; what you sent now was sent in the clear"
+            raise Refused("login without TLS", Reply(534, text))
         try:
             account = await self.accounts.login(login, password, origin)
         except LoginRefused as refusal:
@@ -158,14 +169,44 @@ class Policy:
             raise Refused("too many sessions", Reply(530, "Too many sessions of yours"))
         person = await self._person(account, origin)
         permissions = self.rules.permissions(person, Permission.ALL)
-        view = self._view(self.files.home(account), permissions)
+        umask = self.rules.options(person).umask
+        view = self._view(self.files.home(account, permissions, umask), permissions)
         return User(account.login, view, person, account=account)
+
+    async def _needs_tls(self, login: str, origin: Origin) -> bool:
+        """Whether a rule wants TLS for a login that came without."""
+        if not self.rules.may_ask_for("tls_required", (True,)):
+            return False
+        try:
+            account = await self.accounts.find(login)
+        except StoreError:
+            return False  # the login will fail, too
+        if account is None:
+            return False
+        person = await self._person(account, origin)
+        return self.rules.options(person).tls_required
 
     def _anonymous_user(self, origin: Origin, email: str) -> User:
         person = Person(origin.address, is_anonymous=True)
         permissions = self.rules.permissions(person, Permission.READ_ONLY)
-        view = self._view(self.files.public(), permissions)
+        box = self.drop_box
+        if box is not None:
+            below = {box.path: Permission.CREATE, **permissions.below}
+            permissions = Permissions(permissions.everywhere, below)
+        umask = self.rules.options(person).umask
+        tree = self.files.public(permissions, umask, box)
+        view = self._view(tree, permissions)
         return User("anonymous", view, person, True, email=email)
+
+    @property
+    def drop_box(self) -> DropBox | None:
+        """Where anonymous users upload."""
+        path = parse_directory(self.settings.drop_box)
+        if not path:
+            return None
+        return DropBox(
+            path, self.settings.drop_box_upload, self.settings.drop_box_total
+        )
 
     def _view(self, tree: IFileTree, permissions: Permissions) -> View:
         return View(tree, permissions, (), self.settings.listing_page)

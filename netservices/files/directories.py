@@ -1,0 +1,130 @@
+"""A tree in which what is allowed depends on the directory.
+
+Permissions hold for a path as it is written; where a link leads elsewhere, those of the
+other place count as well (``restricted``).
+"""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.defer import Deferred, fail
+
+from netservices.files import names
+from netservices.files.disk import Target
+from netservices.files.permissions import ByDirectory
+from netservices.files.placing import Order
+from netservices.files.restricted import SEEN, RestrictedDisk, segments_of
+from netservices.files.tree import FileTree
+from netservices.files.upload import Beginning
+from netservices.files.volume import Volume
+from netservices.files.work import unstoppable
+from netservices.interfaces import Exists, IUpload, NotAllowed, NotFound
+from netservices.values import Node, NodeKind, Path, Permission, Permissions, WriteMode
+
+
+class RestrictedTree(FileTree):
+    """A tree in which permissions differ from directory to directory."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        permissions: Permissions,
+        account: int = 0,
+        quota_octets: int | None = None,
+    ) -> None:
+        super().__init__(volume, ByDirectory(permissions), account, quota_octets)
+        self.allowed = permissions
+        disk = RestrictedDisk(volume.disk, None, permissions)
+        self.volume = attrs.evolve(volume, disk=disk, origin=volume)
+
+    # --- looking --------------------------------------------------------------------
+
+    @unstoppable
+    async def stat(self, path: Path, follow: bool = True) -> Node:
+        """What is at ``path``: directories always, files where they may be listed or
+        read.  Where not, what is there and what is not are refused alike."""
+        may_see = bool(self.allowed.at(path) & SEEN)
+        try:
+            node = await super().stat(path, follow)
+        except NotFound:
+            if may_see:
+                raise
+            raise NotAllowed("names are not told here") from None
+        if not may_see and node.kind is not NodeKind.DIRECTORY:
+            raise NotAllowed("names are not told here")
+        return node
+
+    @unstoppable
+    async def list(
+        self, path: Path, after: str | None = None, limit: int = 1000
+    ) -> tuple[Node, ...]:
+        """A page of a directory, without what may not be touched at all.  NotAllowed
+        where names may not be listed."""
+        if Permission.LIST not in self.allowed.at(names.canonical(path)):
+            raise NotAllowed("names are not told here")
+        limit = max(1, min(limit, self.volume.settings.longest_page))
+        found: tuple[Node, ...] = ()
+        while len(found) < limit:
+            wanted = limit - len(found)
+            page = await super().list(path, after, wanted)
+            found += tuple(node for node in page if self._may_touch(path, node))
+            if len(page) < wanted:
+                break
+            after = page[-1].name
+        return found
+
+    def _may_touch(self, directory: Path, node: Node) -> bool:
+        place = (*names.canonical(directory), node.name)
+        return self.allowed.at(place) is not Permission.NONE
+
+    # --- changes --------------------------------------------------------------------
+
+    def begin_write(
+        self,
+        path: Path,
+        mode: WriteMode = WriteMode.REPLACE,
+        offset: int = 0,
+        expected_size: int | None = None,
+    ) -> Deferred[IUpload]:
+        """An upload; under a name that is free, where only such are allowed."""
+        allowed = self.allowed.at(names.canonical(path))
+        if mode is WriteMode.REPLACE and Permission.REPLACE not in allowed:
+            mode = WriteMode.CREATE
+        return super().begin_write(path, mode, offset, expected_size)
+
+    def _look_for_room(
+        self, encoded: bytes, expected_size: int | None
+    ) -> tuple[Target | None, bool]:
+        target, has_partials = super()._look_for_room(encoded, expected_size)
+        if target is None and not self._allows(encoded, Permission.CREATE):
+            raise NotAllowed("new names are not allowed here")
+        return target, has_partials
+
+    async def _continue(
+        self,
+        encoded: bytes,
+        target: Target | None,
+        partial: tuple[str, int] | None,
+        offset: int | None,
+    ) -> tuple[Beginning | None, Order]:
+        if self._allows(encoded, Permission.REPLACE):
+            return await super()._continue(encoded, target, partial, offset)
+        if target is not None:
+            raise Exists("what is there may not be changed")
+        beginning, _ = await super()._continue(encoded, None, partial, offset)
+        return beginning, Order(is_new=True)
+
+    def _allows(self, encoded: bytes, wanted: Permission) -> bool:
+        return wanted in self.allowed.at(segments_of(encoded))
+
+    def rename(
+        self, source: Path, target: Path, replace: bool = True
+    ) -> Deferred[None]:
+        """Another name, which gives no right that the old one did not give."""
+        source, target = names.canonical(source), names.canonical(target)
+        before, after = self.allowed.at(source), self.allowed.at(target)
+        if self.allowed.holds_others(source):
+            return fail(NotAllowed("permissions are bound to that name"))
+        if Permission.READ in after and Permission.READ not in before:
+            return fail(NotAllowed("it would become readable"))
+        return super().rename(source, target, replace and Permission.REPLACE in after)
