@@ -374,6 +374,9 @@ class LineFactory(Factory):
     ) -> None:
         self._make_session = make_session
         self.sessions: set[LineSession] = set()
+        self.tls_context: Callable[[], ssl.SSLContext] | None = None
+        """What a ``tls`` listener asks for the context of the next connection, in place
+        of the context that all share."""
 
     def buildProtocol(self, addr: IAddress | None) -> LineSession | None:
         """A session for the peer at ``addr``; None refuses it."""

@@ -154,6 +154,11 @@ class Options:
     allow_clear_control: bool = _option(
         False, SWITCH, "CCC may end TLS on the control connection."
     )
+    lenient_tls_end: bool = _option(
+        False,
+        SWITCH,
+        "An upload over TLS may end without close_notify; it may be incomplete then.",
+    )
     allow_foreign: bool = _option(
         False,
         SWITCH,

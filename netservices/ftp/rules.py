@@ -19,7 +19,7 @@ its login, and keeps the answer until it logs out.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from difflib import get_close_matches
 from functools import reduce
 from operator import or_
@@ -108,6 +108,10 @@ class Line:
     def fits(self, person: Person, address: Address | None) -> bool:
         """Whether the line is about that person."""
         return all(one.fits(person, address) for one in self.who)
+
+    def values_of(self, option: str) -> list[Any]:
+        """What it says of one option."""
+        return [value for name, value in self.options if name == option]
 
     @property
     def names_anonymous(self) -> bool:
@@ -212,6 +216,11 @@ class Rules:
         for line in _fitting(self.lines, person):
             changes.update(line.options)
         return attrs.evolve(self.defaults, **changes) if changes else self.defaults
+
+    def may_ask_for(self, option: str, values: Container[Any]) -> bool:
+        """Whether somebody's ``option`` is one of the ``values``."""
+        written = [value for line in self.lines for value in line.values_of(option)]
+        return any(v in values for v in (getattr(self.defaults, option), *written))
 
     def permissions(self, person: Person, most: Permission) -> Permissions:
         """What that person may do in his tree, ``most`` where nothing is said."""

@@ -52,6 +52,32 @@ class FTPSettings:
         "Data connections may come from, and go to, other hosts than the client's "
         "(site-to-site transfers).",
     )
+    session_reuse: str = setting(
+        "prefer",
+        "Whether data connections with TLS must resume the TLS session of the control "
+        "connection: always, or (prefer) once the client has done so.",
+        choices=("prefer", "require", "off"),
+        is_live=True,
+    )
+    tls_required: bool = setting(
+        False,
+        "Whether every login needs TLS, that of anonymous users, too.",
+        is_live=True,
+    )
+    protect_data: bool = setting(
+        False, "Whether transfers and listings need TLS (PROT P).", is_live=True
+    )
+    allow_clear_control: bool = setting(
+        False, "Whether CCC may end TLS on the control connection.", is_live=True
+    )
+    rein_ends_tls: bool = setting(
+        True, "Whether REIN ends TLS on the control connection, as RFC 4217 wants."
+    )
+    lenient_tls_end: bool = setting(
+        False,
+        "Whether an upload over TLS that ends without close_notify counts as complete.",
+        is_live=True,
+    )
     rules: tuple[str, ...] = setting(
         [],
         'What differs by login, @group or network, such as "@guests umask=077"; later '

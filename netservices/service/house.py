@@ -249,9 +249,10 @@ class NetServices:
 
         assert self.services is not None
         settings = self.configuration.tls
+        own_context = getattr(factory, "tls_context", None)
         wrapped: Any = TLSFactory(
             factory,
-            self.services.certificates.server_context,
+            own_context or self.services.certificates.server_context,
             handshake_seconds=settings.handshake_timeout,
             close_seconds=settings.close_timeout,
         )

@@ -142,6 +142,7 @@ class MemoryPort:
         self.local = "127.0.0.1"
         self.peer = peer
         self.is_protected = False
+        self.accepts_truncation = False
         self.is_prepared = False
         self.is_connected = False
         self.is_client_gone = False

@@ -419,7 +419,7 @@ class TLSTests(ServerCase):
         return deferToThread(run)
 
     def test_no_handshake(self) -> Deferred[None]:
-        """A data connection that speaks no TLS carries nothing: 425."""
+        """A data connection that speaks no TLS carries nothing: 522."""
         self.put("a", b"secret content")
 
         def run() -> None:

@@ -23,6 +23,10 @@ class DataBroken(Trouble):
     426."""
 
 
+class NotProtected(DataBroken):
+    """TLS on it could not be begun; answered with 522."""
+
+
 class DataChannel(Protocol):
     """One open data connection; each of its coroutines raises ``DataBroken``."""
 
@@ -81,6 +85,8 @@ class DataPort(Protocol):
     """The client's address, in canonical form, IPv4-mapped as IPv4."""
     is_protected: bool
     """Whether data connections speak TLS (PROT P)."""
+    accepts_truncation: bool
+    """Whether the end of an upload over TLS may come without close_notify."""
 
     @property
     def is_prepared(self) -> bool:

@@ -143,6 +143,11 @@ class Conversation:
 
     transfer: transfer.Transfer | None = None
     _holds_lines: bool = False
+    has_resumed: bool = False
+    """Whether a data connection has resumed the TLS session of this one."""
+    secured_at: float = 0.0
+    is_implicit: bool = False
+    """Whether the connection began with TLS."""
 
     @property
     def view(self) -> View:
@@ -223,6 +228,9 @@ class Conversation:
         return False
 
     def masked(self, line: bytes) -> bytes:
+        elif verb.name == "REIN" and security.ends_with_rein(self):
+            # The transfer's reply comes in TLS, too.
+            is_quick = False
         """The line as a log may show it: also a PASS that is not spelt well."""
         verb = _verb_of(line)
         if verb in _MASKED:
@@ -244,6 +252,7 @@ class Conversation:
             return Reply(421, "Too many overlong lines", Then.CLOSE)
         return Reply(500, "Line too long")
 
+        self.secured_at = self.policy.seconds()
     def idle(self) -> Answer:
         """Nothing was said for too long."""
         return Reply(421, "Idle for too long", Then.CLOSE)

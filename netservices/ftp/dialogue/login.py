@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from netservices.core.dialogue import Answer, Then
 from netservices.core.errors import Refused, SyntaxProblem
+from netservices.ftp.dialogue import security
 from netservices.ftp.dialogue.hosts import full_login
 from netservices.ftp.dialogue.problems import reply_for
 from netservices.ftp.dialogue.registry import Argument, Commands
@@ -30,6 +31,7 @@ def user(talk: Conversation, argument: bytes) -> Answer:
         raise SyntaxProblem("a login that is not UTF-8") from None
     # RFC 959 4.1.1: a new USER flushes what an earlier one gave.
     talk.forget_user()
+    security.check_login(talk)
     talk.policy.may_name(login, talk.origin)
     talk.login = login
     talk.state = State.NAMED
@@ -82,7 +84,7 @@ def rein(talk: Conversation, argument: bytes) -> Answer:
     talk.forget_user()
     # RFC 7151 3.2.1: REIN resets HOST, too.
     talk.host_domain = ""
-    return Reply(220, talk.policy.banner)
+    return Reply(220, talk.policy.banner, security.begin_anew(talk))
 
 
 @COMMANDS.verb("QUIT", argument=Argument.NONE, help=": end the session", overtakes=True)

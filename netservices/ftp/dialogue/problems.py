@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from netservices.core.errors import ProtocolError, Refused, SyntaxProblem
-from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
+from netservices.ftp.dialogue.channels import (
+    DataBroken,
+    NoDataConnection,
+    NotProtected,
+)
 from netservices.ftp.wire import Reply
 from netservices.interfaces import (
     BadName,
@@ -24,6 +28,8 @@ from netservices.interfaces import (
 
 REPLIES: tuple[tuple[type[BaseException], Reply], ...] = (
     (NoDataConnection, Reply(425, "The data connection could not be opened")),
+    # RFC 4217 10.2: 522, the TLS negotiation failed or was unacceptable.
+    (NotProtected, Reply(522, "No TLS on the data connection, which PROT P needs")),
     (DataBroken, Reply(426, "The data connection broke; transfer aborted")),
     (NotFound, Reply(550, "No such file or directory")),
     (TooLarge, Reply(550, "The file is too large for that")),

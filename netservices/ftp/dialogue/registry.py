@@ -100,5 +100,5 @@ class Commands:
             self.verbs[name] = verb
 
 
-UNIMPLEMENTED = frozenset({"MFCT", "ADAT", "CCC", "CONF", "ENC", "MIC", "LPRT", "LPSV"})
-"""Verbs of RFC 1639, RFC 2228 and draft-somers-ftp-mfxx that get 502, not 500."""
+UNIMPLEMENTED = frozenset({"MFCT", "LPRT", "LPSV"})
+"""Verbs of RFC 1639 and draft-somers-ftp-mfxx that get 502, not 500."""

@@ -30,7 +30,7 @@ ANYTIME = frozenset(
     }
 )  # fmt: skip
 
-SECURITY = frozenset({"AUTH", "PBSZ", "PROT"})
+SECURITY = frozenset({"AUTH", "PBSZ", "PROT", "CCC", "ADAT", "MIC", "CONF", "ENC"})
 """RFC 2228 and RFC 4217: before the login, and after."""
 
 AFTER_LOGIN = frozenset(

@@ -41,10 +41,15 @@ from zope.interface import implementer
 from netservices.core.sendfile import FileSender, FileShrank
 from netservices.core.speed import Speed
 from netservices.core.write import expect_bulk
-from netservices.ftp.dialogue.channels import DataBroken
+from netservices.ftp.dialogue.channels import DataBroken, NotProtected
 from netservices.ftp.server.pace import Pace
 from netservices.interfaces import IOpenFile
-from netservices.tls.layer import start_tls
+from netservices.tls.layer import (
+    HANDSHAKE_SECONDS,
+    TLSFailed,
+    TLSTruncated,
+    start_tls,
+)
 
 _CHUNKS_A_TURN = 4
 _FIRST_LOOK_SECONDS = 0.002
@@ -102,6 +107,8 @@ class DataConnection(Protocol):
         self._speed = Speed(reactor.seconds())
         self.protection: tuple[str, bool] | None = None
         """The version of TLS, and whether a session was resumed."""
+        self.accepts_truncation = False
+        """Whether an end of stream without close_notify is a clean one."""
 
     @property
     def rate(self) -> float:
@@ -125,8 +132,15 @@ class DataConnection(Protocol):
         if self.made is not None:
             self.made(self)
 
-    async def secure(self, context: ssl.SSLContext, is_server: bool = True) -> None:
-        """Shake hands; what is carried from now on is protected.  DataBroken."""
+    async def secure(
+        self,
+        context: ssl.SSLContext,
+        is_server: bool = True,
+        seconds: float = HANDSHAKE_SECONDS,
+    ) -> None:
+        """Shake hands; what is carried from now on is protected.  NotProtected where
+        the peer speaks no TLS, not as it should, or nothing within ``seconds``;
+        DataBroken where it goes."""
         self._check()
         with _without_tickets(context) if is_server else nullcontext():
             layer = start_tls(
@@ -134,6 +148,7 @@ class DataConnection(Protocol):
                 context,
                 server_side=is_server,
                 when_open=lambda _layer: self._wake(None),
+                handshake_seconds=seconds,
             )
         layer.resumeProducing()
         await self._wait()
@@ -391,10 +406,17 @@ class DataConnection(Protocol):
         is_clean = reason.check(ConnectionDone) is not None
         if self.lost is not None:
             self.lost(is_clean)
+        if self.accepts_truncation and reason.check(TLSTruncated):
+            is_clean = True
         if not is_clean or not (self._is_finishing or self._take is not None):
-            self._break(DataBroken(f"data connection lost: {reason.value!r}"))
+            kind = NotProtected if self._is_shaking(reason) else DataBroken
+            self._break(kind(f"data connection lost: {reason.value!r}"))
         elif not self._is_storing:
             self._wake(None)
+
+    def _is_shaking(self, reason: Failure) -> bool:
+        """Whether the handshake has failed, and nothing else."""
+        return self.protection is None and reason.check(TLSFailed) is not None
 
     def abort(self) -> None:
         """Reset the connection; safe to call again, and after the end."""

@@ -66,6 +66,8 @@ class ControlSession(LineSession):
             self.port.control = handle
         if self.is_secure:
             self.dialogue.secured()
+            self.dialogue.is_implicit = True
+            self.port.tls_context = self.transport.context
             # Not RFC 4217: on the implicit port, data is protected from the beginning.
             self.port.is_protected = True
         super().connectionMade()
@@ -74,6 +76,11 @@ class ControlSession(LineSession):
         """Forget the login deadline, too."""
         self._forget_login_deadline()
         super().connectionLost(reason)
+
+    def _secured(self, layer: Any) -> None:
+        """Data connections resume TLS sessions of this connection."""
+        self.port.tls_context = layer.context
+        super()._secured(layer)
 
     def _server_name(self) -> str | None:
         """The name of the TLS handshake; None without one."""

@@ -15,7 +15,11 @@ from twisted.python.failure import Failure
 from netservices.core.errors import Trouble
 from netservices.core.speed import SECONDS_APART
 from netservices.core.trace import place
-from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
+from netservices.ftp.dialogue.channels import (
+    DataBroken,
+    NoDataConnection,
+    NotProtected,
+)
 from netservices.ftp.server.active import ActivePorts
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.pace import Pace, Patience
@@ -120,6 +124,10 @@ class SessionPort:
     """The session's trace: who, and what."""
     control_port: int = 0
     """The server's port of the control connection."""
+    accepts_truncation: bool = False
+    tls_context: Any = None
+    """The context of the control connection, whose sessions data connections resume;
+    None before TLS."""
     scope: int = 0
     """The interface of the control connection, where its addresses are link-local."""
     _lease: Lease | None = None
@@ -219,7 +227,9 @@ class SessionPort:
             _show_life(connection, "C" if lease is not None else "S", self.show)
         if self.is_protected:
             try:
-                await connection.secure(self.shared.tls_context())
+                await connection.secure(context, seconds=self.shared.open_seconds)
+            except NotProtected:
+                raise
             except DataBroken as broken:
                 raise NoDataConnection(f"TLS: {broken}") from broken
             if self.show is not None:
@@ -234,6 +244,8 @@ class SessionPort:
         self._current = connection
         self.shared.watch(connection)
         return connection
+            connection.accepts_truncation = self.accepts_truncation
+            context = self.tls_context or self.shared.tls_context()
 
     async def _accept(self, lease: Lease) -> DataConnection:
         arrived: Deferred[DataConnection] = Deferred()

@@ -25,7 +25,7 @@ from netservices.ftp.server.reach import advice
 from netservices.ftp.server.records import Records, make_records
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, normal_address
-from netservices.interfaces import IChangeFeed
+from netservices.interfaces import ICertificates, IChangeFeed
 from netservices.plugin import Server, Services
 from netservices.values import Notice, Topic
 
@@ -156,12 +156,13 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         policy,
         connections,
         Wheel(reactor),
-        services.certificates.server_context,
+        partial(_control_context, policy, services.certificates),
         services.trace,
         LineFactory(lambda address: server.make_session(address)),
         services.store.changes,
         make_records(settings, services),
     )
+    server.factory.tls_context = server.tls_context
     return Server(
         stream=server.factory,
         start=server.start,
@@ -172,6 +173,13 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         status=server.status,
         sessions=server.sessions,
     )
+
+
+def _control_context(policy: Policy, certificates: ICertificates) -> Any:
+    """The TLS context of the next control connection and of its data connections."""
+    if policy.rules.may_ask_for("session_reuse", ("prefer", "require")):
+        return certificates.private_context()
+    return certificates.server_context()
 
 
 def _check_masquerade(address: str) -> None:
