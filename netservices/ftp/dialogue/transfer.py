@@ -24,6 +24,7 @@ from netservices.core.dialogue import Answer, Then
 from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import ProtocolError, Refused
 from netservices.ftp.backend import path_text
+from netservices.ftp.dialogue import security
 from netservices.ftp.dialogue.channels import DataChannel
 from netservices.ftp.dialogue.problems import reply_for
 from netservices.ftp.dialogue.registry import Argument, Commands
@@ -195,7 +196,9 @@ def last_words(transfer: Transfer, reply: Reply) -> AnyReply:
     return replies[0] if len(replies) == 1 else Replies(tuple(replies))
 
 
+        talk.data.accepts_truncation = talk.options.lenient_tls_end
 @COMMANDS.verb("ABOR", argument=Argument.NONE, help=": stop a transfer", overtakes=True)
+        security.check_session(talk, transfer.channel)
 def abor(talk: Conversation, argument: bytes) -> Answer:
     """426 for the transfer, then 226; 225 where there is none (RFC 959 5.4)."""
     if talk.transfer is None:
