@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field, frozen
@@ -18,6 +19,7 @@ from netservices.ftp.rules import Person, Rules, parse_directory, rules_from
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, Reply
 from netservices.interfaces import (
+    Exists,
     IAccounts,
     IEvents,
     IFiles,
@@ -26,6 +28,7 @@ from netservices.interfaces import (
     StoreError,
 )
 from netservices.values import (
+    EVERYTHING,
     Account,
     DropBox,
     Origin,
@@ -197,6 +200,16 @@ class Policy:
         tree = self.files.public(permissions, umask, box)
         view = self._view(tree, permissions)
         return User("anonymous", view, person, True, email=email)
+
+    async def prepare(self) -> None:
+        """Make the drop box where it is not there yet."""
+        box = self.drop_box
+        if box is None:
+            return
+        tree = self.files.public(EVERYTHING)
+        for depth in range(1, len(box.path) + 1):
+            with suppress(Exists):
+                await tree.make_directory(box.path[:depth])
 
     @property
     def drop_box(self) -> DropBox | None:

@@ -50,11 +50,12 @@ class FTPServer:
         """The session of a new control connection."""
         return ControlSession(self, address_of(address))
 
-    def start(self) -> None:
-        """Hear of accounts that are disabled or removed, and of events.
-        ConfigurationError."""
+    def start(self) -> Deferred[None]:
+        """Hear of accounts that are disabled or removed, and of events; make the drop
+        box.  ConfigurationError."""
         self.records.start()
         self._unsubscribe = self.changes.subscribe(self.changed)
+        return Deferred.fromCoroutine(self.policy.prepare())
 
     def changed(self, notices: tuple[Notice, ...]) -> None:
         """End the sessions of accounts that may not log in any more."""
@@ -167,6 +168,7 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         stream=server.factory,
         start=server.start,
         stop=server.stop,
+        reconfigure=policy.reconfigure,
         settle=server.settle,
         advice=partial(advice, settings, services.settings),
         reload=server.reload,
