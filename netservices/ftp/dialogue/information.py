@@ -24,6 +24,7 @@ from netservices.values import Node, NodeKind
 
 if TYPE_CHECKING:
     from netservices.ftp.dialogue.conversation import Conversation
+    from netservices.ftp.dialogue.transfer import Transfer
 
 COMMANDS = Commands()
 
@@ -108,10 +109,18 @@ def _status_lines(talk: Conversation) -> list[str]:
     if talk.transfer is None:
         lines.append("No transfer")
     else:
-        transfer = talk.transfer
-        name = path_text(transfer.path)
-        lines.append(f"{transfer.verb} {name}: {transfer.octets} octets so far")
+        lines.append(_progress(talk.transfer))
     return lines
+
+
+def _progress(transfer: Transfer) -> str:
+    """How far the transfer is."""
+    octets, total = transfer.octets, transfer.total
+    words = [f"{transfer.verb} {path_text(transfer.path)}: {octets} octets so far"]
+    if total:
+        words.append(f"{octets * 100 // total}% of {total}")
+    words.append(f"{transfer.rate} octets a second")
+    return ", ".join(words)
 
 
 async def _stat_path(talk: Conversation, argument: str) -> Reply:
