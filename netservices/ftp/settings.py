@@ -176,6 +176,12 @@ class FTPSettings:
     transfer_chunk: Size = setting(
         "256K", "Octets moved in one step of a transfer.", minimum=4096, maximum=1 << 24
     )
+    restart_markers: Size = setting(
+        "1M",
+        "Octets of a file between two restart markers, in downloads in block and "
+        "compressed mode; 0: none.",
+        minimum=0,
+    )
     listing_page: int = setting(
         500, "Entries of a listing made in one step.", minimum=1, maximum=1000
     )

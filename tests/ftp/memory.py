@@ -160,6 +160,10 @@ class MemoryPort:
         """Whether the test says so."""
         return not self.is_client_gone
 
+    def hears_replies(self) -> bool:
+        """As long as the test does not say otherwise."""
+        return not self.is_client_gone
+
     def listen(self, anyone: bool = False) -> HostPort:
         """A port."""
         self.is_kept = False

@@ -101,6 +101,9 @@ class DataPort(Protocol):
         """Whether the client still holds the control connection, after what has arrived
         on that was looked at."""
 
+    def hears_replies(self) -> bool:
+        """Whether the client reads what is said on the control connection."""
+
     def listen(self, anyone: bool = False) -> HostPort:
         """Take a passive port for this client, or, with ``anyone``, for whoever
         connects; its address there.  Trouble where none is free."""

@@ -49,12 +49,15 @@ from netservices.ftp.dialogue.registry import (
     Commands,
     Verb,
 )
+from netservices.ftp.dialogue.representation import BEGINNING, Restart
 from netservices.ftp.dialogue.states import LOG_IN_FIRST, State, refusal
 from netservices.ftp.options import DEFAULTS, Options
 from netservices.ftp.policy import Policy, User
 from netservices.ftp.wire import (
     FACTS,
     Reply,
+    Representation,
+    Type,
     decode_path,
     encode_path,
     parse_command,
@@ -129,25 +132,25 @@ class Conversation:
     server_name: Callable[[], str | None] = _unnamed
     """The name that the client asked for in its TLS handshake."""
 
-    is_ascii: bool = True
-    """RFC 959 5.1: TYPE is ASCII until the client says otherwise."""
+    representation: Representation = Representation()
+    """RFC 959 5.1: TYPE A N, STRU F and MODE S until the client says otherwise."""
     facts: tuple[str, ...] = FACTS
     hash_name: str = hashes.ALGORITHMS[0]
     """The algorithm of HASH."""
-    restart: int = 0
+    restart: Restart = BEGINNING
     expected_octets: int | None = None
     rename_source: Path = ()
     is_epsv_only: bool = False
     has_buffer_size: bool = False
     """Whether PBSZ was said, without which there is no PROT."""
-
-    transfer: transfer.Transfer | None = None
-    _holds_lines: bool = False
     has_resumed: bool = False
     """Whether a data connection has resumed the TLS session of this one."""
     secured_at: float = 0.0
     is_implicit: bool = False
     """Whether the connection began with TLS."""
+
+    transfer: transfer.Transfer | None = None
+    _holds_lines: bool = False
 
     @property
     def view(self) -> View:
@@ -159,6 +162,11 @@ class Conversation:
     def origin(self) -> Origin:
         """Where the session comes from, for accounts, limits and events."""
         return Origin("ftp", self.data.peer, self.is_secure, self.session_id)
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether TYPE is A."""
+        return self.representation.type is Type.ASCII
 
     # --- what a session calls -------------------------------------------------------
 
@@ -220,6 +228,9 @@ class Conversation:
         transfer = self.transfer
         if verb is None or transfer.aborts or not transfer.has_preliminary:
             is_quick = False
+        elif verb.name == "REIN" and security.ends_with_rein(self):
+            # The transfer's reply comes in TLS, too.
+            is_quick = False
         else:
             is_quick = verb.overtakes or refusal(self.state, verb.name) is not None
         if is_quick and not self._holds_lines:
@@ -228,9 +239,6 @@ class Conversation:
         return False
 
     def masked(self, line: bytes) -> bytes:
-        elif verb.name == "REIN" and security.ends_with_rein(self):
-            # The transfer's reply comes in TLS, too.
-            is_quick = False
         """The line as a log may show it: also a PASS that is not spelt well."""
         verb = _verb_of(line)
         if verb in _MASKED:
@@ -244,6 +252,7 @@ class Conversation:
     def secured(self) -> None:
         """TLS is up: by AUTH, or from the first octet on an implicit port."""
         self.is_secure = True
+        self.secured_at = self.policy.seconds()
 
     def overlong(self) -> Answer:
         """500, and 421 when it happens too often."""
@@ -252,7 +261,6 @@ class Conversation:
             return Reply(421, "Too many overlong lines", Then.CLOSE)
         return Reply(500, "Line too long")
 
-        self.secured_at = self.policy.seconds()
     def idle(self) -> Answer:
         """Nothing was said for too long."""
         return Reply(421, "Idle for too long", Then.CLOSE)
@@ -324,10 +332,10 @@ class Conversation:
         self._log_out()
         self.learn_options()
         self.login = ""
-        self.is_ascii = True
+        self.representation = Representation()
         self.facts = FACTS
         self.hash_name = hashes.ALGORITHMS[0]
-        self.restart = 0
+        self.restart = BEGINNING
         self.expected_octets = None
         self.is_epsv_only = False
         if self.transfer is None:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from netservices.core.dialogue import Reply as AnyReply
 from netservices.ftp.backend import Permission
-from netservices.ftp.dialogue.channels import DataBroken, DataChannel
+from netservices.ftp.dialogue.channels import DataChannel
+from netservices.ftp.dialogue.moving import Sending, send_file
 from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.dialogue.representation import Restart, take_restart
 from netservices.ftp.dialogue.transfer import (
     BEYOND_END,
     Transfer,
     carry,
-    take_restart,
 )
-from netservices.ftp.wire import ToNVT
 from netservices.interfaces import IOpenFile
 
 if TYPE_CHECKING:
@@ -31,38 +31,36 @@ COMMANDS = Commands()
 )
 async def retr(talk: Conversation, argument: bytes) -> AnyReply:
     """The file as it was when it was opened, from the restart position on."""
-    offset = take_restart(talk)
+    restart = take_restart(talk)
     path = talk.path(argument)
     file = await talk.view.tree.open(path)
     try:
-        if offset > file.node.size:
+        offset, end = _part_of(file, restart)
+        if offset > end:
             return BEYOND_END
-        text = f"Sending {file.node.size - offset} octets"
+        text = f"Sending {end - offset} octets"
         transfer = Transfer("RETR", path, talk.policy.seconds(), offset, text)
-        chunk = talk.policy.settings.transfer_chunk
-        is_ascii = talk.is_ascii
-        transfer.total = None if is_ascii else file.node.size - offset
+        settings, chosen = talk.policy.settings, talk.representation
+        transfer.total = end - offset if chosen.is_exact else None
 
         async def move(channel: DataChannel) -> None:
-            if is_ascii:
-                await _send_text(channel, file, offset, chunk)
+            if chosen.is_exact:
+                await channel.send_file(file, offset, end)
+                await channel.finish()
             else:
-                await channel.send_file(file, offset)
-            await channel.finish()
+                chunk, period = settings.transfer_chunk, settings.restart_markers
+                await send_file(Sending(channel, chosen), file, offset, chunk, period)
 
         return await carry(talk, transfer, move)
     finally:
         file.close()
 
 
-async def _send_text(
-    channel: DataChannel, file: IOpenFile, offset: int, chunk: int
-) -> None:
-    encoder = ToNVT()
-    end = file.node.size
-    while offset < end:
-        data = await file.read(offset, min(chunk, end - offset))
-        if not data:
-            raise DataBroken("the file became shorter while it was sent")
-        offset += len(data)
-        await channel.send(encoder.feed(data))
+def _part_of(file: IOpenFile, restart: Restart) -> tuple[int, int]:
+    """Where to begin and to end; REST beyond the end of the file ends before it
+    begins."""
+    size = file.node.size
+    if restart.end is None:
+        return restart.offset, size
+    # draft-bryan-ftp-range-08 4.3: what lies beyond the file is empty, not an error.
+    return min(restart.offset, size), min(restart.end, size)

@@ -105,7 +105,7 @@ def _status_lines(talk: Conversation) -> list[str]:
         lines.append("Not logged in")
     else:
         lines.append(f"Logged in as {talk.user.login}")
-        lines.append(f"TYPE {'A' if talk.is_ascii else 'I'}; STRU F; MODE S")
+        lines.append(str(talk.representation))
     if talk.transfer is None:
         lines.append("No transfer")
     else:

@@ -10,7 +10,12 @@ from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import Refused
 from netservices.ftp.backend import Permission, path_text
 from netservices.ftp.dialogue.channels import DataChannel
+from netservices.ftp.dialogue.moving import Sending
 from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.dialogue.representation import (
+    BEGINNING,
+    representation_of_listings,
+)
 from netservices.ftp.dialogue.transfer import Transfer, carry
 from netservices.ftp.wire import (
     Reply,
@@ -110,22 +115,25 @@ async def _send_pages(
     line: Callable[[Node], str],
 ) -> AnyReply:
     """Send a listing page by page; what is wrong with the path comes before the 150."""
-    talk.restart = 0
+    talk.restart = BEGINNING
     first: tuple[Node, ...] = ()
     # Not anext() with a default: in Python 3.11 that cannot wait for a Deferred.
     with suppress(StopAsyncIteration):
         first = await anext(pages)
 
+    chosen = representation_of_listings(talk.representation)
+
     def octets(page: tuple[Node, ...]) -> bytes:
-        return talk.encode("".join(line(node) + "\r\n" for node in page))
+        return talk.encode("".join(line(node) + "\n" for node in page))
 
     async def move(channel: DataChannel) -> None:
-        await channel.send(octets(first))
+        sending = Sending(channel, chosen)
+        await sending.send(octets(first))
         async for page in pages:
-            await channel.send(octets(page))
-        await channel.finish()
+            await sending.send(octets(page))
+        await sending.finish()
 
     path = talk.view.path(text)
     opening = f"Listing of {path_text(path)}"
     transfer = Transfer(verb, path, talk.policy.seconds(), 0, opening)
-    return await carry(talk, transfer, move)
+    return await carry(talk, transfer, move, chosen)

@@ -22,13 +22,13 @@ from attrs import define
 
 from netservices.core.dialogue import Answer, Then
 from netservices.core.dialogue import Reply as AnyReply
-from netservices.core.errors import ProtocolError, Refused
+from netservices.core.errors import ProtocolError
 from netservices.ftp.backend import path_text
 from netservices.ftp.dialogue import security
 from netservices.ftp.dialogue.channels import DataChannel
 from netservices.ftp.dialogue.problems import reply_for
 from netservices.ftp.dialogue.registry import Argument, Commands
-from netservices.ftp.wire import Replies, Reply
+from netservices.ftp.wire import Replies, Reply, Representation
 from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Path
 
@@ -45,6 +45,10 @@ NOTHING_TO_ABORT = Reply(225, "No transfer is in progress")
 BEYOND_END = Reply(554, "Restart position > file size")
 RESTART_PENDING = Reply(450, "Not after REST")
 
+DONE = 226
+DONE_AND_OPEN = 250
+"""The data connection serves the next transfer as well."""
+
 Move: TypeAlias = Callable[[DataChannel], Awaitable[None]]
 
 
@@ -58,8 +62,10 @@ class Transfer:
     offset: int = 0
     opening: str = ""
     """Text of the 125 or 150."""
-    type: str = ""
-    """The letter of TYPE."""
+    representation: Representation = Representation()
+    """How it travels."""
+    is_suspect: bool = False
+    """Whether the client has marked some of its data as suspect (RFC 959 3.4.2)."""
     total: int | None = None
     """How many octets will move, where that is known."""
     channel: DataChannel | None = None
@@ -100,6 +106,11 @@ class Transfer:
         }
 
     @property
+    def success(self) -> int:
+        """The code of its success (RFC 959 3.2: 250 where the connection stays)."""
+        return DONE_AND_OPEN if self.representation.keeps_connection else DONE
+
+    @property
     def is_upload(self) -> bool:
         """Whether the client sends."""
         return self.verb in ("STOR", "APPE", "STOU")
@@ -120,18 +131,28 @@ class Transfer:
             self.channel.abort()
 
 
-async def carry(talk: Conversation, transfer: Transfer, move: Move) -> AnyReply:
-    """Open the data connection, let ``move`` use it, and say how that ended."""
+async def carry(
+    talk: Conversation,
+    transfer: Transfer,
+    move: Move,
+    representation: Representation | None = None,
+) -> AnyReply:
+    """Open the data connection, let ``move`` use it, and say how that ended; in the
+    representation that the session has, unless another is given."""
+    security.check_protection(talk)
     if not talk.data.is_prepared:
         return NOT_PREPARED
     talk.transfer = transfer
-    transfer.type = "A" if talk.is_ascii else "I"
+    transfer.representation = representation or talk.representation
     user = talk.user
     reply = ABORTED
     try:
         reply = await _attempt(talk, transfer, move)
     finally:
-        talk.data.close()
+        if reply.code == DONE_AND_OPEN and not transfer.is_given_up:
+            talk.data.keep()
+        else:
+            talk.data.close()
         talk.transfer_ended()
         if transfer.is_committing:
             # The client has left, but the file comes: how that ends is the truth.
@@ -160,14 +181,14 @@ def _report(
         direction="up" if transfer.is_upload else "down",
         path=path_text(transfer.path),
         disk_path=user.view.tree.disk_path(transfer.path),
-        type=transfer.type,
+        type=transfer.representation.type.value,
         size_octets=transfer.octets,
         offset=transfer.offset,
         seconds=round(seconds, 6),
         rate=round(transfer.octets / seconds) if seconds > 0 else None,
         tls=protection[0] if protection else None,
         tls_resumed=protection[1] if protection else None,
-        outcome="complete" if code == 226 else str(code),
+        outcome="complete" if code in (DONE, DONE_AND_OPEN) else str(code),
     )
 
 
@@ -175,7 +196,9 @@ async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
     code = 125 if talk.data.is_connected else 150
     talk.say(Reply(code, transfer.opening or "Here comes the transfer"))
     try:
+        talk.data.accepts_truncation = talk.options.lenient_tls_end
         transfer.channel = await talk.data.open()
+        security.check_session(talk, transfer.channel)
         await move(transfer.channel)
     except (ProtocolError, FileProblem, StoreError) as error:
         transfer.break_channel()
@@ -183,7 +206,10 @@ async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
     except BaseException:
         transfer.break_channel()
         raise
-    return Reply(226, f"Transfer complete, {transfer.octets} octets")
+    text = f"Transfer complete, {transfer.octets} octets"
+    if transfer.is_suspect:
+        text += ", of which the sender suspects some"
+    return Reply(transfer.success, text)
 
 
 def last_words(transfer: Transfer, reply: Reply) -> AnyReply:
@@ -196,9 +222,7 @@ def last_words(transfer: Transfer, reply: Reply) -> AnyReply:
     return replies[0] if len(replies) == 1 else Replies(tuple(replies))
 
 
-        talk.data.accepts_truncation = talk.options.lenient_tls_end
 @COMMANDS.verb("ABOR", argument=Argument.NONE, help=": stop a transfer", overtakes=True)
-        security.check_session(talk, transfer.channel)
 def abor(talk: Conversation, argument: bytes) -> Answer:
     """426 for the transfer, then 226; 225 where there is none (RFC 959 5.4)."""
     if talk.transfer is None:
@@ -208,11 +232,3 @@ def abor(talk: Conversation, argument: bytes) -> Answer:
     talk.transfer.abort()
     talk.data.close()
     return None
-
-
-def take_restart(talk: Conversation) -> int:
-    """The position that REST gave; it counts once, for the next transfer."""
-    offset, talk.restart = talk.restart, 0
-    if offset and talk.is_ascii:
-        raise Refused("REST before TYPE A", Reply(501, "Restart needs TYPE I"))
-    return offset

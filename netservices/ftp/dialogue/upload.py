@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -11,15 +10,16 @@ from netservices.core.deferreds import as_deferred, shielded
 from netservices.core.dialogue import Reply as AnyReply
 from netservices.ftp.backend import Permission
 from netservices.ftp.dialogue.channels import DataBroken, DataChannel
+from netservices.ftp.dialogue.moving import DataNonsense, Receiving
 from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.dialogue.representation import BEGINNING, Restart, take_restart
 from netservices.ftp.dialogue.transfer import (
     BEYOND_END,
     RESTART_PENDING,
     Transfer,
     carry,
-    take_restart,
 )
-from netservices.ftp.wire import FromNVT, Reply
+from netservices.ftp.wire import Reply
 from netservices.interfaces import (
     Conflict,
     Exists,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from netservices.ftp.dialogue.conversation import Conversation
 
 _UNIQUE_TRIES = 5
+NO_RANGE = Reply(504, "RANG is for downloads")
 
 COMMANDS = Commands()
 
@@ -46,12 +47,13 @@ COMMANDS = Commands()
 )
 async def stor(talk: Conversation, argument: bytes) -> AnyReply:
     """A new file takes the name at the end; after REST, the old one is continued."""
-    offset = take_restart(talk)
+    restart = take_restart(talk)
+    if restart.end is not None:
+        return NO_RANGE
     path = talk.path(argument)
-    mode = WriteMode.RESUME if offset else WriteMode.REPLACE
-    return await _store(
-        talk, Transfer("STOR", path, talk.policy.seconds()), mode, offset
-    )
+    mode = WriteMode.RESUME if restart.offset else WriteMode.REPLACE
+    transfer = Transfer("STOR", path, talk.policy.seconds())
+    return await _store(talk, transfer, mode, restart)
 
 
 @COMMANDS.verb(
@@ -62,8 +64,7 @@ async def stor(talk: Conversation, argument: bytes) -> AnyReply:
 )
 async def appe(talk: Conversation, argument: bytes) -> AnyReply:
     """Continue a file, or an upload of it that broke off."""
-    if talk.restart:
-        talk.restart = 0
+    if take_restart(talk) != BEGINNING:
         return RESTART_PENDING
     path = talk.path(argument)
     transfer = Transfer("APPE", path, talk.policy.seconds())
@@ -78,8 +79,7 @@ async def appe(talk: Conversation, argument: bytes) -> AnyReply:
 )
 async def stou(talk: Conversation, argument: bytes) -> AnyReply:
     """The name is in the 125 or 150 (RFC 1123 4.1.2.9)."""
-    if talk.restart:
-        talk.restart = 0
+    if take_restart(talk) != BEGINNING:
         return RESTART_PENDING
     prefix = talk.decode(argument) or "upload"
     for _ in range(_UNIQUE_TRIES):
@@ -94,21 +94,23 @@ async def stou(talk: Conversation, argument: bytes) -> AnyReply:
 
 
 async def _store(
-    talk: Conversation, transfer: Transfer, mode: WriteMode, offset: int = 0
+    talk: Conversation,
+    transfer: Transfer,
+    mode: WriteMode,
+    restart: Restart = BEGINNING,
 ) -> AnyReply:
     expected, talk.expected_octets = talk.expected_octets, None
     if not transfer.path:
         raise IsADirectory("/")
     tree = talk.view.tree
     try:
-        upload = await tree.begin_write(transfer.path, mode, offset, expected)
+        upload = await tree.begin_write(transfer.path, mode, restart.offset, expected)
     except Conflict:
         return BEYOND_END
-    decoder = FromNVT() if talk.is_ascii else None
-    taking = _Upload(upload, decoder, talk.data.keeps_client, transfer)
+    taking = _Upload(upload, talk, transfer, restart)
     transfer.offset, transfer.total = upload.offset, expected
     try:
-        if mode is WriteMode.RESUME and upload.offset != offset:
+        if mode is WriteMode.RESUME and upload.offset != restart.offset:
             return BEYOND_END
         return await carry(talk, transfer, taking.move)
     finally:
@@ -120,31 +122,21 @@ class _Upload:
     """An upload and what has become of it."""
 
     upload: IUpload
-    decoder: FromNVT | None
-    keeps_client: Callable[[], Awaitable[bool]]
+    talk: Conversation
     transfer: Transfer
+    restart: Restart
     is_committing: bool = False
     may_be_resumed: bool = True
 
     async def move(self, channel: DataChannel) -> None:
         """Receive everything, then commit."""
-        upload, decoder = self.upload, self.decoder
         try:
-            if decoder is None:
-                await channel.receive(upload.write)
-            else:
-                await channel.receive(lambda data: upload.write(decoder.feed(data)))
-                waiting = upload.write(decoder.finish())
-                if waiting is not None:
-                    await waiting
-        except (FileProblem, StoreError):
-            # A full disk or quota is no reason to hold on to what came.
+            await self._receive(channel)
+        except (FileProblem, StoreError, DataNonsense):
+            # A full disk or quota is no reason to hold on to what came, nor is what
+            # nobody can read.
             self.may_be_resumed = False
             raise
-        if not await self.keeps_client():
-            # Not RFC 959 3.4.1: the end of the stream is that of the file, but a client
-            # that was killed ends all its streams, in the middle of the file too.
-            raise DataBroken("the client has left")
         # Once begun, a commit goes on even if the client leaves meanwhile.
         self.is_committing = True
         try:
@@ -153,13 +145,46 @@ class _Upload:
             self.is_committing = False
             raise
 
+    async def _receive(self, channel: DataChannel) -> None:
+        upload, chosen = self.upload, self.transfer.representation
+        if not chosen.is_stream:
+            await self._receive_marked(channel)
+            return
+        if chosen.is_exact:
+            await channel.receive(upload.write)
+        else:
+            receiver = chosen.receiver()
+            await channel.receive(lambda data: upload.write(receiver.feed([data])))
+            waiting = upload.write(receiver.finish())
+            if waiting is not None:
+                await waiting
+        if not await self.talk.data.keeps_client():
+            # Not RFC 959 3.4.1: the end of the stream is that of the file, but a client
+            # that was killed ends all its streams, in the middle of the file too.
+            raise DataBroken("the client has left")
+
+    async def _receive_marked(self, channel: DataChannel) -> None:
+        """Up to the mark at the end of the file, which a client that was killed does
+        not send."""
+        receiving = Receiving(
+            channel, self.transfer.representation, self.upload, self._marked
+        )
+        receiving.resume(self.restart)
+        await receiving.receive()
+        self.transfer.is_suspect = receiving.is_suspect
+
+    def _marked(self, text: str) -> None:
+        """A restart marker that the client may count on, unless it does not listen."""
+        if self.talk.data.hears_replies():
+            self.talk.say(Reply(110, text))
+
     async def _commit(self) -> None:
         transfer = self.transfer
         transfer.is_committing = True
         code = 451
         try:
             await self.upload.commit()
-            code = 226
+            code = transfer.success
         finally:
             transfer.is_committing = False
             if transfer.report is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import sys
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +31,9 @@ from netservices.ftp.server.reach import is_public
 from netservices.ftp.wire import HostPort
 
 _log = Logger()
+
+_MOST_UNHEARD = 16 * 1024
+"""Octets of replies on their way, above which no restart markers are answered."""
 
 FAREWELL_SECONDS = 0.001
 """How long after the end of an upload the end of its session may come, and make the
@@ -118,16 +124,16 @@ class SessionPort:
     peer: str
     shared: DataConnections
     is_protected: bool = False
+    accepts_truncation: bool = False
+    tls_context: Any = None
+    """The context of the control connection, whose sessions data connections resume;
+    None before TLS."""
     control: Any = None
     """The socket of the control connection."""
     show: Callable[[str, bytes], None] | None = None
     """The session's trace: who, and what."""
     control_port: int = 0
     """The server's port of the control connection."""
-    accepts_truncation: bool = False
-    tls_context: Any = None
-    """The context of the control connection, whose sessions data connections resume;
-    None before TLS."""
     scope: int = 0
     """The interface of the control connection, where its addresses are link-local."""
     _lease: Lease | None = None
@@ -172,6 +178,16 @@ class SessionPort:
             return True
         except OSError:
             return False
+
+    def hears_replies(self) -> bool:
+        """Whether the client reads: not much of what was said is still on its way."""
+        if self.control is None:
+            return True
+        try:
+            found = fcntl.ioctl(self.control.fileno(), termios.TIOCOUTQ, bytes(4))
+        except (OSError, ValueError):
+            return False
+        return int.from_bytes(found, sys.byteorder) < _MOST_UNHEARD
 
     def listen(self, anyone: bool = False) -> HostPort:
         """Expect the client on a passive port, or, with ``anyone``, whoever connects.
@@ -226,6 +242,8 @@ class SessionPort:
         if self.show is not None:
             _show_life(connection, "C" if lease is not None else "S", self.show)
         if self.is_protected:
+            connection.accepts_truncation = self.accepts_truncation
+            context = self.tls_context or self.shared.tls_context()
             try:
                 await connection.secure(context, seconds=self.shared.open_seconds)
             except NotProtected:
@@ -244,8 +262,6 @@ class SessionPort:
         self._current = connection
         self.shared.watch(connection)
         return connection
-            connection.accepts_truncation = self.accepts_truncation
-            context = self.tls_context or self.shared.tls_context()
 
     async def _accept(self, lease: Lease) -> DataConnection:
         arrived: Deferred[DataConnection] = Deferred()

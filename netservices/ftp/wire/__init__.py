@@ -60,6 +60,12 @@ from netservices.ftp.wire.replies import (
     quoted,
     unquoted,
 )
+from netservices.ftp.wire.representation import (
+    Mode,
+    PartReader,
+    PartWriter,
+    Representation,
+)
 
 __all__ = [
     "FACTS",
@@ -73,12 +79,16 @@ __all__ = [
     "HostPort",
     "Mark",
     "Marker",
+    "Mode",
     "Part",
+    "PartReader",
+    "PartWriter",
     "RecordReader",
     "RecordWriter",
     "Replies",
     "Reply",
     "ReplyReader",
+    "Representation",
     "Structure",
     "ToNVT",
     "Type",
