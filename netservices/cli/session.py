@@ -104,7 +104,12 @@ def end(workplace: Workplace, ids: tuple[str, ...], account: str, address: str) 
 def show_sessions(rows: Sequence[Mapping[str, Any]], total: int) -> None:
     """Print sessions as a table, and how many more there are."""
     is_short = sys.stdout.isatty()
-    show([_words(row, is_short) for row in rows], COLUMNS, as_json=False)
+    words = [_words(row, is_short) for row in rows]
+    columns: tuple[str, ...] = COLUMNS
+    if is_short:
+        # A terminal has no room for columns without anything in them.
+        columns = tuple(c for c in COLUMNS if any(row[c] != "-" for row in words))
+    show(words, columns or COLUMNS, as_json=False)
     if total > len(rows):
         click.echo(f"... and {total - len(rows)} more", err=not is_short)
 
