@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from attrs import frozen
 
@@ -49,9 +50,16 @@ def free_port() -> int:
         return port
 
 
+UNPACKED = str(Path(__file__).resolve().parent.parent / ".peers")
+"""Where ``.ci/peers`` unpacks servers whose packages exclude each other."""
+
+
 def program(name: str) -> str:
     """Its path.  Missing."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    places = os.pathsep.join(
+        (f"{UNPACKED}/usr/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/bin")
+    )
+    path = shutil.which(name, path=places) or shutil.which(name)
     if path is None:
         raise Missing(f"{name} is not installed")
     if os.geteuid() != 0:
@@ -60,7 +68,7 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def spawned(command: list[str], port: int) -> Iterator[int]:
+def spawned(command: list[str], port: int, host: str = "127.0.0.1") -> Iterator[int]:
     """The id of a process that listens on the port."""
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -69,7 +77,7 @@ def spawned(command: list[str], port: int) -> Iterator[int]:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                socket.create_connection((host, port), 1).close()
                 break
             except OSError:
                 ended = process.poll() is not None

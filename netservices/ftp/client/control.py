@@ -139,7 +139,9 @@ class Control(Protocol):
     def interrupt(self) -> None:
         """Send ABOR so that a server in the middle of a transfer sees it."""
         if self.is_usable:
-            self.transport.write(_SYNCH + b"ABOR\r\n")
+            # Not RFC 959: TLS has no urgent data, and clients send no Telnet there.
+            synch = _SYNCH if self.layer is None else b""
+            self.transport.write(synch + b"ABOR\r\n")
 
     async def reply(self, seconds: float | None = None) -> Reply:
         """The next reply, preliminary ones included.  TooLate, TooMuch, SyntaxProblem,

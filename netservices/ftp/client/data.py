@@ -190,9 +190,9 @@ class _Listening(ServerFactory):
         self._control = control
         self._opened: Deferred[Any] = Deferred()
         self._channel: ClientChannel | None = None
-        self._port: Any = listen_tcp(reactor, 0, self, _BACKLOG, control.local)
-        host = normal_address(control.local)
-        self.address = HostPort(host, int(self._port.getHost().port))
+        self._port = listen_tcp(reactor, 0, self, _BACKLOG, control.local)
+        bound: Any = self._port.getHost()
+        self.address = HostPort(normal_address(control.local), bound.port)
 
     def buildProtocol(self, addr: Any) -> Any:
         """A channel for the server's own connection; nobody else's."""

@@ -233,7 +233,7 @@ class FTPClient(Commands):
         seconds = self.limits.completion_seconds
         reply = await self.control.reply(seconds)
         if self._is_aborting:
-            await self.control.reply()
+            await self._catch_up()
         if reply.code not in _COMPLETE:
             raise Unexpected(command, reply)
 
@@ -244,11 +244,21 @@ class FTPClient(Commands):
             return
         final = await self.control.reply()
         if self._is_aborting:
-            # RFC 959 4.1.3: the transfer's own reply, then that to ABOR.
-            await self.control.reply()
+            await self._catch_up()
             raise Aborted(f"{command.partition(' ')[0]} was given up") from problem
         if isinstance(problem, DataBroken) and final.code not in _COMPLETE:
             raise Unexpected(command, final) from problem
+
+    async def _catch_up(self) -> None:
+        """Read the reply to ABOR, if there is one."""
+        # RFC 959 4.1.3 has a reply to the transfer and one to ABOR.
+        # Not RFC 959: Pure-FTPd may send one for both; the one to NOOP is known by its
+        # code.
+        self.control.send("NOOP")
+        for _ in range(self.limits.pending_replies):
+            if (await self.control.reply()).code == 200:
+                return
+        raise TooMuch("the server sends replies that nobody asked for")
 
 
 class _StallWatch:
