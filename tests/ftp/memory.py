@@ -68,6 +68,7 @@ class MemoryChannel:
     octets: int = 0
     rate: float = 0.0
     protection: tuple[str, bool] | None = None
+    is_stuck: bool = False
     _problem: DataBroken | None = None
 
     async def send(self, data: bytes) -> None:
@@ -104,6 +105,9 @@ class MemoryChannel:
             piece = self.upload.pop(0)
             self.octets += len(piece)
             return piece
+        if self.is_stuck:
+            self.hold = Deferred()
+            await self._wait()
         if self.is_broken:
             raise DataBroken("reset")
         return b""
@@ -142,6 +146,7 @@ class MemoryPort:
         self.local = "127.0.0.1"
         self.peer = peer
         self.is_protected = False
+        self.limits: Any = ()
         self.accepts_truncation = False
         self.is_prepared = False
         self.is_connected = False
@@ -155,6 +160,10 @@ class MemoryPort:
         self.channel: MemoryChannel | None = None
         self.is_kept = False
         """Whether the last transfer left its connection open."""
+        self.is_stuck = False
+        """Whether nothing comes after the upload, not even its end."""
+        self.hears = True
+        """Whether the client reads replies."""
 
     async def keeps_client(self) -> bool:
         """Whether the test says so."""
@@ -162,7 +171,7 @@ class MemoryPort:
 
     def hears_replies(self) -> bool:
         """As long as the test does not say otherwise."""
-        return not self.is_client_gone
+        return self.hears
 
     def listen(self, anyone: bool = False) -> HostPort:
         """A port."""
@@ -195,6 +204,7 @@ class MemoryPort:
             return self.channel
         hold: Deferred[None] | None = Deferred() if self.holds else None
         self.channel = MemoryChannel(list(self.upload), self.is_broken, hold)
+        self.channel.is_stuck = self.is_stuck
         return self.channel
 
     def keep(self) -> None:

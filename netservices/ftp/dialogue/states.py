@@ -39,7 +39,8 @@ AFTER_LOGIN = frozenset(
         "CWD", "XCWD", "CDUP", "XCUP", "PWD", "XPWD", "MKD", "XMKD", "RMD", "XRMD",
         "DELE", "RNFR", "MFMT",
         # parameters
-        "TYPE", "STRU", "MODE", "PASV", "EPSV", "PORT", "EPRT", "ALLO", "REST", "OPTS",
+        "TYPE", "STRU", "MODE", "PASV", "EPSV", "PORT", "EPRT", "ALLO", "REST", "RANG",
+        "OPTS",
         # transfers
         "RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD", "ABOR",
         # information
