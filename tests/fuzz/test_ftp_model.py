@@ -209,11 +209,11 @@ class SessionMachine(RuleBasedStateMachine):
         """What is no command changes nothing, not even that RNTO comes next."""
         assert self.say(line) == ("502" if line == "MIC" else "500")
 
-    @rule(word=st.sampled_from(["A", "A N", "I", "L 8", "E", "X"]))
+    @rule(word=st.sampled_from(["A", "A N", "I", "L 8", "L 9", "X"]))
     def type(self, word: str) -> None:
         """TYPE."""
         if self.command("TYPE", word):
-            assert self.last == {"E": "504", "X": "501"}.get(word, "200")
+            assert self.last == {"L 9": "504", "X": "501"}.get(word, "200")
             if self.last == "200":
                 self.is_ascii = word.startswith("A")
 

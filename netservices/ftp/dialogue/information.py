@@ -60,6 +60,10 @@ def feat(talk: Conversation, argument: bytes) -> Answer:
 def help_(talk: Conversation, argument: bytes) -> Answer:
     """All verbs, or one of them."""
     name = argument.strip().decode("ascii", "replace").upper()
+    verb, _, rest = name.partition(" ")
+    if verb == "SITE" and rest:
+        # RFC 959 4.1.3: as SITE HELP.
+        return talk.run(talk.commands.verbs["SITE"], b"HELP " + rest.encode())
     if name:
         return explained(talk.commands.verbs, name)
     return overview("These commands are known:", talk.commands.verbs)
@@ -167,7 +171,8 @@ async def mlst(talk: Conversation, argument: bytes) -> Reply:
             raise
         node = Node(path[-1], NodeKind.FILE, octets, 0, 0, "")
         wanted = tuple(name for name in wanted if name in _FACTS_OF_PARTIAL)
-    facts = facts_of(node, view.perm_fact(node.kind, path), wanted)
+    perm = view.perm_fact(node.kind, path)
+    facts = facts_of(node, perm, wanted, talk.has_chosen_facts)
     entry = format_facts(facts, path_text(path))
     return Reply(250, (f"Facts of {text or '.'}", entry, "End"))
 
@@ -181,6 +186,10 @@ async def mlst(talk: Conversation, argument: bytes) -> Reply:
 )
 async def size(talk: Conversation, argument: bytes) -> Reply:
     """Exact in both types (RFC 3659 4): in ASCII each bare line feed gets a CR."""
+    if not talk.representation.is_stream:
+        # RFC 3659 4: the octets on the wire depend on STRU and MODE as well, and
+        # "estimates of the file transfer size MUST NOT be returned".
+        return Reply(550, "SIZE is for STRU F and MODE S")
     path = talk.path(argument)
     try:
         node = await _file(talk, path)
@@ -190,6 +199,9 @@ async def size(talk: Conversation, argument: bytes) -> Reply:
             raise
         return Reply(213, str(partial))
     octets = node.size
+    if talk.is_ascii and talk.policy.settings.ascii_size == "refuse":
+        # Not RFC 3659 4: several servers answer so, and some clients count on it.
+        return Reply(550, "SIZE is for TYPE I")
     if talk.is_ascii and octets:
         octets += (await talk.view.tree.digests(path)).lf_count
     return Reply(213, str(octets))
