@@ -141,6 +141,8 @@ class Node:
     """Changes whenever the content changes."""
     owner: str = ""
     link_target: str | None = None
+    uid: int | None = None
+    gid: int | None = None
 
 
 @frozen

@@ -49,6 +49,8 @@ def node_of(
         etag,
         owner,
         None if link_target is None else decode_name(link_target),
+        status.st_uid,
+        status.st_gid,
     )
 
 

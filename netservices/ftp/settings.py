@@ -133,6 +133,17 @@ class FTPSettings:
     drop_box_total: Size = setting(
         "1G", "Octets that the drop box holds at most.", minimum=1
     )
+    ascii_size: str = setting(
+        "exact",
+        "SIZE in TYPE A: exact (the octets that would be sent), refuse (550).",
+        choices=("exact", "refuse"),
+    )
+    representations: str = setting(
+        "all",
+        "What STRU and MODE offer: all, common (file structure and stream mode; the "
+        "others are answered 504).",
+        choices=("all", "common"),
+    )
     resume_visible: bool = setting(
         True,
         "SIZE and MLST of a name that is free tell of an upload to it that broke off, "

@@ -77,7 +77,7 @@ class LoginTests(MemoryFTP, SynchronousTestCase):
             C: USER alice
             S: 331 ...
             C: PASS still wrong
-            S: 421 Too many failed logins
+            S: 530 Login incorrect
             S: <closes>
         """)
 
@@ -395,10 +395,10 @@ class PathTests(MemoryFTP, SynchronousTestCase):
             C: SITE CHMOD 999 a.txt
             S: 501 ...
             C: OPTS MLST size;modify;UNIX.mode;
-            S: 200 MLST OPTS size;modify;UNIX.mode;
+            S: 200 MLST OPTS size;modify;unix.mode;
             C: MLST a.txt
             S: 250-Facts of a.txt
-            S:  size=9;modify=20230102030405;UNIX.mode=0600; /a.txt
+            S:  size=9;modify=20230102030405;unix.mode=0600; /a.txt
             S: 250 End
             C: MLST nowhere
             S: 550 ...
@@ -439,6 +439,8 @@ class ParameterTests(MemoryFTP, SynchronousTestCase):
             C: TYPE L 8
             S: 200 ...
             C: TYPE L 7
+            S: 200 Type is ASCII, non-print
+            C: TYPE L 9
             S: 504 ...
             C: TYPE E
             S: 200 ...
@@ -525,7 +527,7 @@ class ParameterTests(MemoryFTP, SynchronousTestCase):
             C: ALLO 100 R 10
             S: 202 ...
             C: ALLO x
-            S: 501 ...
+            S: 202 ...
             C: ALLO 999999999999999999
             S: 552 ...
             C: REST 5

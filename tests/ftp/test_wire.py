@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -303,13 +304,21 @@ class ListingTests(SynchronousTestCase):
         everything = wire.facts_of(node(), "adfrw", wire.FACTS)
         self.assertEqual(
             "type=file;perm=adfrw;size=5;modify=20231114221320;unique=7;"
-            "UNIX.mode=0644; a",
+            "unix.mode=0644;unix.owner=joe; a",
             wire.format_facts(everything, "a"),
         )
         wanted = wire.chosen_facts("size;TYPE;nonsense;")
         self.assertEqual(("type", "size"), wanted)
         directory = wire.facts_of(node(kind=NodeKind.DIRECTORY), "el", wanted)
         self.assertEqual(["type=dir"], directory)
+        told = wire.facts_of(node(kind=NodeKind.DIRECTORY), "el", wanted, True)
+        self.assertEqual(["type=dir", "size=5"], told)
+        owned = attrs.evolve(node(), owner="joe", uid=1, gid=2)
+        wanted = wire.chosen_facts("unix.uid;unix.gid;UNIX.owner;")
+        self.assertEqual(
+            ["unix.uid=1", "unix.gid=2", "unix.owner=joe"],
+            wire.facts_of(owned, "r", wanted),
+        )
 
     def test_parse_facts(self) -> None:
         """The client's side; names may hold spaces and equal signs."""

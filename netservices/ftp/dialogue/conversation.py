@@ -54,7 +54,7 @@ from netservices.ftp.dialogue.states import LOG_IN_FIRST, State, refusal
 from netservices.ftp.options import DEFAULTS, Options
 from netservices.ftp.policy import Policy, User
 from netservices.ftp.wire import (
-    FACTS,
+    USUAL_FACTS,
     Reply,
     Representation,
     Type,
@@ -134,7 +134,9 @@ class Conversation:
 
     representation: Representation = Representation()
     """RFC 959 5.1: TYPE A N, STRU F and MODE S until the client says otherwise."""
-    facts: tuple[str, ...] = FACTS
+    facts: tuple[str, ...] = USUAL_FACTS
+    has_chosen_facts: bool = False
+    """Whether OPTS MLST has named them."""
     hash_name: str = hashes.ALGORITHMS[0]
     """The algorithm of HASH."""
     restart: Restart = BEGINNING
@@ -333,7 +335,8 @@ class Conversation:
         self.learn_options()
         self.login = ""
         self.representation = Representation()
-        self.facts = FACTS
+        self.facts = USUAL_FACTS
+        self.has_chosen_facts = False
         self.hash_name = hashes.ALGORITHMS[0]
         self.restart = BEGINNING
         self.expected_octets = None

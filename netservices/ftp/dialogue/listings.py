@@ -102,7 +102,8 @@ async def mlsd(talk: Conversation, argument: bytes) -> AnyReply:
 
     def line(node: Node) -> str:
         perm = view.perm_fact(node.kind, (*path, node.name))
-        return format_facts(facts_of(node, perm, wanted), node.name)
+        facts = facts_of(node, perm, wanted, talk.has_chosen_facts)
+        return format_facts(facts, node.name)
 
     return await _send_pages(talk, "MLSD", text, pages(), line)
 

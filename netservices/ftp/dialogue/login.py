@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from netservices.core.dialogue import Answer, Then
 from netservices.core.errors import Refused, SyntaxProblem
 from netservices.ftp.dialogue import security
@@ -53,7 +55,8 @@ async def password(talk: Conversation, argument: bytes) -> Reply:
     except Refused as error:
         talk.failed_logins += 1
         if talk.failed_logins >= policy.settings.failed_logins:
-            return Reply(421, "Too many failed logins", Then.CLOSE)
+            # RFC 959 5.4: the answer to PASS is 530; the session ends with it.
+            return attrs.evolve(reply_for(error), then=Then.CLOSE)
         return reply_for(error)
     talk.state = State.LOGGED_IN
     talk.learn_options()

@@ -26,7 +26,8 @@ async def allo(talk: Conversation, argument: bytes) -> Reply:
     """Refused early where the upload cannot fit; nothing is set aside."""
     match = _SIZE.match(argument.strip())
     if match is None:
-        raise SyntaxProblem("ALLO without a number")
+        # RFC 959 4.1.3: "a dummy value in the first argument" is accepted and ignored.
+        return Reply(202, "No space needs to be set aside")
     octets = int(match[1])
     if octets > (await talk.view.tree.usage()).free_octets:
         raise QuotaExceeded(f"ALLO {octets}")
@@ -45,6 +46,7 @@ def opts(talk: Conversation, argument: bytes) -> Answer:
         if not _FACT_NAMES.match(options):
             raise SyntaxProblem("OPTS MLST without semicolons")
         talk.facts = chosen_facts(options)
+        talk.has_chosen_facts = True
         names = "".join(name + ";" for name in talk.facts)
         return Reply(200, f"MLST OPTS {names}".rstrip())
     if verb == "HASH":

@@ -22,6 +22,7 @@ COMMANDS = Commands()
 _TEXT = re.compile(r"([AE])(?: ([NTC]))?\Z")
 _LOCAL = re.compile(r"L ?(\d{1,3})\Z")
 _LOCAL_BITS = 8
+_TEXT_BITS = 7
 _POSITION = re.compile(rb"(\d{1,19})(c?)\Z")
 _RANGE = re.compile(rb"(\d{1,19}) +(\d{1,19})\Z")
 _LARGEST_OFFSET = (1 << 63) - 1
@@ -33,6 +34,7 @@ _MODE_NAMES = {Mode.STREAM: "stream", Mode.BLOCK: "block", Mode.COMPRESSED: "com
 
 NOT_EXACT = Reply(501, "Restart needs TYPE I and STRU F in stream mode")
 NOT_OURS = Reply(554, "That marker is not of this representation")
+NOT_OFFERED = Reply(504, "Not offered here")
 RANGE_NOT_EXACT = Reply(551, "A range needs TYPE I, STRU F and MODE S")
 
 
@@ -47,6 +49,10 @@ def type_(talk: Conversation, argument: bytes) -> Answer:
         kind, form = Type(text[1]), text[2] or "N"
         _choose(talk, type=kind, format=form)
         return Reply(200, f"Type is {_TYPE_NAMES[kind]}, {_FORMAT_NAMES[form]}")
+    if local is not None and int(local[1]) == _TEXT_BITS:
+        # Not RFC 959 3.1.1.4: bytes of seven bits are ASCII, as other servers have it.
+        _choose(talk, type=Type.ASCII, format="N")
+        return Reply(200, "Type is ASCII, non-print")
     if local is not None and int(local[1]) != _LOCAL_BITS:
         return Reply(504, "Bytes have eight bits here")
     if name != "I" and local is None:
@@ -66,6 +72,8 @@ def stru(talk: Conversation, argument: bytes) -> Answer:
         structure = Structure(name)
     except ValueError:
         return Reply(501, "No such structure")
+    if structure is not Structure.FILE and _offers_common_only(talk):
+        return NOT_OFFERED
     _choose(talk, structure=structure)
     return Reply(200, f"Structure is {_STRUCTURE_NAMES[structure]}")
 
@@ -78,8 +86,14 @@ def mode(talk: Conversation, argument: bytes) -> Answer:
         chosen = Mode(name)
     except ValueError:
         return Reply(501, "No such mode")
+    if chosen is not Mode.STREAM and _offers_common_only(talk):
+        return NOT_OFFERED
     _choose(talk, mode=chosen)
     return Reply(200, f"Mode is {_MODE_NAMES[chosen]}")
+
+
+def _offers_common_only(talk: Conversation) -> bool:
+    return talk.policy.settings.representations == "common"
 
 
 def _choose(talk: Conversation, **changes: Any) -> None:

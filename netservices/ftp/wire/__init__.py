@@ -34,6 +34,7 @@ from netservices.ftp.wire.contents import (
 )
 from netservices.ftp.wire.facts import (
     FACTS,
+    USUAL_FACTS,
     chosen_facts,
     facts_of,
     format_facts,
@@ -69,6 +70,7 @@ from netservices.ftp.wire.representation import (
 
 __all__ = [
     "FACTS",
+    "USUAL_FACTS",
     "BlockReader",
     "Command",
     "CompressedReader",

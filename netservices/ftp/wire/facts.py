@@ -11,7 +11,10 @@ from netservices.core.errors import SyntaxProblem
 from netservices.ftp.wire.listing import printable
 from netservices.values import Node, NodeKind
 
-FACTS = ("type", "perm", "size", "modify", "unique", "UNIX.mode")
+USUAL_FACTS = ("type", "perm", "size", "modify", "unique", "unix.mode")
+"""The facts that are told unless OPTS MLST names others."""
+
+FACTS = (*USUAL_FACTS, "unix.uid", "unix.gid", "unix.owner")
 """The facts on offer, in the order in which they are written."""
 
 _EARLIEST = -62_135_596_800  # 0001-01-01
@@ -32,17 +35,21 @@ def chosen_facts(argument: str) -> tuple[str, ...]:
     return tuple(name for name in FACTS if name.lower() in wanted)
 
 
-def facts_of(node: Node, permissions: str, wanted: Iterable[str]) -> list[str]:
+def facts_of(
+    node: Node, permissions: str, wanted: Iterable[str], is_chosen: bool = False
+) -> list[str]:
     """``name=value`` for each wanted fact that the node has.
 
-    ``permissions`` is the value of the fact ``perm`` (RFC 3659 7.5.5).
+    ``permissions`` is the value of the fact ``perm`` (RFC 3659 7.5.5); ``is_chosen``
+    says that the client has named the facts.
     """
     facts = []
     for name in wanted:
         if name == "type":
             facts.append("type=" + _TYPES[node.kind])
         elif name == "size":
-            if node.kind is NodeKind.FILE:
+            # Not RFC 3659 7.5.7: who asks for it by name gets a directory's size, too.
+            if node.kind is NodeKind.FILE or is_chosen:
                 facts.append(f"size={node.size}")
         elif name == "modify":
             facts.append("modify=" + format_time(node.mtime_ns))
@@ -50,8 +57,14 @@ def facts_of(node: Node, permissions: str, wanted: Iterable[str]) -> list[str]:
             facts.append("perm=" + permissions)
         elif name == "unique":
             facts.append("unique=" + node.id)
-        elif name == "UNIX.mode":
-            facts.append(f"UNIX.mode={node.mode & 0o7777:04o}")
+        elif name == "unix.mode":
+            facts.append(f"unix.mode={node.mode & 0o7777:04o}")
+        elif name == "unix.uid" and node.uid is not None:
+            facts.append(f"unix.uid={node.uid}")
+        elif name == "unix.gid" and node.gid is not None:
+            facts.append(f"unix.gid={node.gid}")
+        elif name == "unix.owner" and node.owner:
+            facts.append(f"unix.owner={node.owner}")
     return facts
 
 
