@@ -125,6 +125,16 @@ def parse_ipv4(text: str) -> str:
     return text
 
 
+@frozen
+class Limit:
+    """A bandwidth limit, and the name under which it is shared."""
+
+    name: tuple[str, str, str]
+    """``account``, ``class`` or ``server``; of whom; ``up`` or ``down``."""
+    octets: int
+    """A second."""
+
+
 RATE = Kind("SIZE", _parse_rate)
 SHARE = Kind("SIZE", _parse_share)
 SWITCH = Kind("yes|no", _parse_switch)

@@ -14,7 +14,7 @@ from netservices.core.dialogue import Then
 from netservices.core.errors import Refused, Trouble
 from netservices.core.limits import Slot, TooMany
 from netservices.ftp.backend import View, path_text
-from netservices.ftp.options import Options
+from netservices.ftp.options import Limit, Options
 from netservices.ftp.rules import Person, Rules, parse_directory, rules_from
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, Reply
@@ -129,6 +129,25 @@ class Policy:
         """What holds for a session of that user from there."""
         person = Person(origin.address) if user is None else user.person
         return self.rules.options(person)
+
+    def limits_of(self, user: User, options: Options, is_upload: bool) -> list[Limit]:
+        """The bandwidth limits of a transfer of that user, the one that most transfers
+        share last."""
+        way = "up" if is_upload else "down"
+        settings = self.rules.settings
+        if is_upload:
+            own, shared = options.upload_rate, options.class_upload_rate
+            total = settings.total_upload_rate
+        else:
+            own, shared = options.download_rate, options.class_download_rate
+            total = settings.total_download_rate
+        whose = user.person.address if user.is_anonymous else user.login
+        found = (
+            Limit(("account", whose, way), own),
+            Limit(("class", shared.name, way), shared.octets),
+            Limit(("server", "", way), total),
+        )
+        return [limit for limit in found if limit.octets]
 
     async def _person(self, account: Account, origin: Origin) -> Person:
         """An account as rules name it."""

@@ -204,6 +204,7 @@ def _permission(word: str) -> Permission:
 class Rules:
     """All rules of one server."""
 
+    settings: FTPSettings
     defaults: Options
     lines: tuple[Line, ...] = ()
     permission_lines: tuple[Line, ...] = ()
@@ -251,6 +252,7 @@ def rules_from(settings: FTPSettings) -> Rules:
     permission_lines = tuple(map(parse_permission, settings.permissions))
     every = [one for line in (*lines, *permission_lines) for one in line.who]
     return Rules(
+        settings,
         options_from(settings),
         lines,
         permission_lines,

@@ -366,7 +366,7 @@ class QuotaTests(TransferCase):
         assert account is not None
         self.limited = attrs.evolve(account, quota_octets=20)
         home = self.files.home
-        self.files.home = lambda _account: home(self.limited)  # type: ignore
+        self.files.home = lambda _account, *rest: home(self.limited, *rest)  # type: ignore
 
     def test_exceeded(self) -> None:
         """552 in the middle of the transfer; the old file stays.  RFC 959 4.2.2"""

@@ -6,10 +6,11 @@ EPRT ``aim`` it; a transfer ``open``s it and gets a ``DataChannel``, once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from netservices.core.errors import Trouble
+from netservices.ftp.options import Limit
 from netservices.ftp.wire import HostPort
 from netservices.interfaces import IOpenFile
 
@@ -87,6 +88,8 @@ class DataPort(Protocol):
     """Whether data connections speak TLS (PROT P)."""
     accepts_truncation: bool
     """Whether the end of an upload over TLS may come without close_notify."""
+    limits: Sequence[Limit]
+    """The bandwidth limits of the next transfer."""
 
     @property
     def is_prepared(self) -> bool:

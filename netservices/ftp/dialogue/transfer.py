@@ -28,6 +28,7 @@ from netservices.ftp.dialogue import security
 from netservices.ftp.dialogue.channels import DataChannel
 from netservices.ftp.dialogue.problems import reply_for
 from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.options import Limit
 from netservices.ftp.wire import Replies, Reply, Representation
 from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Path
@@ -197,6 +198,7 @@ async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
     talk.say(Reply(code, transfer.opening or "Here comes the transfer"))
     try:
         talk.data.accepts_truncation = talk.options.lenient_tls_end
+        talk.data.limits = _limits(talk, transfer)
         transfer.channel = await talk.data.open()
         security.check_session(talk, transfer.channel)
         await move(transfer.channel)
@@ -210,6 +212,13 @@ async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
     if transfer.is_suspect:
         text += ", of which the sender suspects some"
     return Reply(transfer.success, text)
+
+
+def _limits(talk: Conversation, transfer: Transfer) -> list[Limit]:
+    """How fast it may be; listings as fast as they can."""
+    if transfer.is_listing or talk.user is None:
+        return []
+    return talk.policy.limits_of(talk.user, talk.options, transfer.is_upload)
 
 
 def last_words(transfer: Transfer, reply: Reply) -> AnyReply:

@@ -42,7 +42,9 @@ from netservices.core.sendfile import FileSender, FileShrank
 from netservices.core.speed import Speed
 from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken, NotProtected
+from netservices.ftp.server.farewell import SMALL_OCTETS, look
 from netservices.ftp.server.pace import Pace
+from netservices.ftp.server.rates import Throttle
 from netservices.interfaces import IOpenFile
 from netservices.tls.layer import (
     HANDSHAKE_SECONDS,
@@ -101,7 +103,14 @@ class DataConnection(Protocol):
         self._is_storing = False
         self.pace: Pace | None = None
         """How the transfer on it moves; None where none runs."""
+        self.has_losses = False
+        """Whether an upload came over a network that loses segments."""
+        self._next_look = SMALL_OCTETS
         self._looking_again: Any = None
+        self.throttle: Throttle | None = None
+        """Its bandwidth limits; None where there is none."""
+        self._held: Any = None
+        """The timer of a pause that a limit has asked for."""
         self._arrived: list[bytes] = []
         """What ``read`` has not given out."""
         self._speed = Speed(reactor.seconds())
@@ -165,6 +174,15 @@ class DataConnection(Protocol):
     async def send(self, data: bytes) -> None:
         """Send; returns when there is room for more.  DataBroken."""
         self._check()
+        if self.throttle is None:
+            await self._send(data)
+            return
+        for start in range(0, len(data), self.throttle.step):
+            piece = data[start : start + self.throttle.step]
+            await self._wait_for_turn(self.throttle.wait(len(piece), self._now()))
+            await self._send(piece)
+
+    async def _send(self, data: bytes) -> None:
         transport: Any = self.transport
         if not self._is_producer:
             self._is_producer = True
@@ -187,9 +205,14 @@ class DataConnection(Protocol):
         DataBroken."""
         self._check()
         end = file.node.size if end is None else end
-        if file.fileno() >= 0:
+        if file.fileno() >= 0 and self.throttle is None:
             await self._send_descriptor(file.fileno(), offset, end - offset)
             return
+        while self.throttle is not None and file.fileno() >= 0 and offset < end:
+            size = min(self.throttle.step, end - offset)
+            await self._wait_for_turn(self.throttle.wait(size, self._now()))
+            await self._send_descriptor(file.fileno(), offset, size)
+            offset += size
         while offset < end:
             data = await file.read(offset, min(self._chunk, end - offset))
             if not data:
@@ -212,6 +235,31 @@ class DataConnection(Protocol):
         finally:
             self._octets += self._sender.sent
             self._sender = self._sending = None
+
+    def _now(self) -> float:
+        return self._reactor.seconds()
+
+    async def _wait_for_turn(self, seconds: float) -> None:
+        """Wait for a bandwidth limit.  DataBroken."""
+        until = self._now() + seconds
+        while (left := until - self._now()) > 0:
+            self._held = self._reactor.callLater(left, self._wake, None)
+            try:
+                # What wakes it before its time is room in the transport, or the end.
+                await self._wait()
+            finally:
+                self._forget_hold()
+            self._check()
+
+    def _forget_hold(self) -> None:
+        held, self._held = self._held, None
+        if held is not None and held.active():
+            held.cancel()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a bandwidth limit is what it waits for."""
+        return self._held is not None
 
     async def finish(self) -> None:
         """Close; returns once the client's system has everything.  DataBroken."""
@@ -278,8 +326,10 @@ class DataConnection(Protocol):
         """Hand over what arrives until the clean end of the stream."""
         self._check()
         self._take = take
-        transport: Any = self.transport
-        transport.resumeProducing()
+        if self.throttle is not None:
+            # What one read takes goes through at once.
+            expect_bulk(self.transport, self.throttle.step)
+        self._go_on_reading()
         try:
             await self._wait()
         finally:
@@ -290,24 +340,48 @@ class DataConnection(Protocol):
         if self._take is None:
             return
         self._octets += len(data)
+        if self._octets >= self._next_look:
+            self._look_for_losses()
         try:
             waiting: Any = self._take(data)
         except Exception:
             self._wake(Failure())
             return
+        transport: Any = self.transport
         if waiting is not None:
-            transport: Any = self.transport
             transport.pauseProducing()
             self._is_storing = True
             waiting.addCallbacks(self._stored, self._not_stored)
+        if self.throttle is not None:
+            seconds = self.throttle.charge(len(data), self._now())
+            if seconds > 0 and self._held is None and not self._is_closed:
+                transport.pauseProducing()
+                self._held = self._reactor.callLater(seconds, self._let_read)
+
+    def _let_read(self) -> None:
+        """A bandwidth limit allows more."""
+        self._held = None
+        self._go_on_reading()
+
+    def _go_on_reading(self) -> None:
+        """Read, unless something else still waits."""
+        is_wanted = self._take is not None and not self._is_closed
+        if is_wanted and not self._is_storing and self._held is None:
+            transport: Any = self.transport
+            transport.resumeProducing()
+
+    def _look_for_losses(self) -> None:
+        """Ask the kernel, less and less often the longer the upload."""
+        self._next_look *= 2
+        handle = getattr(self.transport, "getHandle", lambda: None)()
+        self.has_losses = look(handle).has_losses
 
     def _stored(self, _none: None) -> None:
         self._is_storing = False
         if self._is_closed:
             self._wake(None)
-        elif self._take is not None:
-            transport: Any = self.transport
-            transport.resumeProducing()
+        else:
+            self._go_on_reading()
 
     def _not_stored(self, failure: Failure) -> None:
         self._is_storing = False
@@ -369,7 +443,8 @@ class DataConnection(Protocol):
         if self._is_producer:
             self._is_producer = False
             transport.unregisterProducer()
-        self.pace = None
+        self.pace = self.throttle = None
+        self._forget_hold()
         if not self._arrived:
             self._take = self._put
             transport.resumeProducing()
@@ -403,6 +478,7 @@ class DataConnection(Protocol):
         self._is_closed = True
         if self._looking_again is not None:
             self._looking_again.cancel()
+        self._forget_hold()
         is_clean = reason.check(ConnectionDone) is not None
         if self.lost is not None:
             self.lost(is_clean)
@@ -443,7 +519,7 @@ class DataConnection(Protocol):
 
     def _waits_for_peer(self, unacknowledged: int) -> bool:
         """Whether the next move is the peer's, not the disk's or a limit's."""
-        if self._is_storing:
+        if self._is_storing or self.is_held:
             return False
         if self._sending is not None:
             return unacknowledged > 0

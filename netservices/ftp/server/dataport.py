@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-import socket
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -23,10 +22,13 @@ from netservices.ftp.dialogue.channels import (
     NoDataConnection,
     NotProtected,
 )
+from netservices.ftp.options import Limit
 from netservices.ftp.server.active import ActivePorts
 from netservices.ftp.server.channels import DataConnection
+from netservices.ftp.server.farewell import look, wait_seconds
 from netservices.ftp.server.pace import Pace, Patience
 from netservices.ftp.server.passive import ANYONE, NO_PORT, Lease, PassivePorts
+from netservices.ftp.server.rates import Rates
 from netservices.ftp.server.reach import is_public
 from netservices.ftp.wire import HostPort
 
@@ -34,10 +36,6 @@ _log = Logger()
 
 _MOST_UNHEARD = 16 * 1024
 """Octets of replies on their way, above which no restart markers are answered."""
-
-FAREWELL_SECONDS = 0.001
-"""How long after the end of an upload the end of its session may come, and make the
-upload one that broke off."""
 
 
 @define(eq=False)
@@ -52,6 +50,7 @@ class DataConnections:
     open_seconds: float
     tls_context: Callable[[], Any]
     running: set[DataConnection] = field(factory=set)
+    rates: Rates = field(factory=Rates)
     _out_of_reach: set[str] = field(factory=set)
     _stall_check: Any = None
     _speed_check: Any = None
@@ -125,6 +124,7 @@ class SessionPort:
     shared: DataConnections
     is_protected: bool = False
     accepts_truncation: bool = False
+    limits: Sequence[Limit] = ()
     tls_context: Any = None
     """The context of the control connection, whose sessions data connections resume;
     None before TLS."""
@@ -167,17 +167,18 @@ class SessionPort:
         return (kept.protection is not None) == self.is_protected
 
     async def keeps_client(self) -> bool:
-        """Whether the control connection is open: a look that reads nothing, a little
-        later, for the ends of two connections do not arrive at once."""
-        await deferLater(self.shared.reactor, FAREWELL_SECONDS)
-        if self.control is None:
+        """Whether the client is there after the end of its upload; see ``farewell``."""
+        ended, control = self._current, self.control
+        if control is None or (self.is_protected and not self.accepts_truncation):
             return True
-        try:
-            return bool(self.control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except BlockingIOError:
+        link = look(control)
+        if not link.is_open or ended is None:
+            return link.is_open
+        seconds = wait_seconds(ended.octets, link, ended.has_losses)
+        if not seconds:
             return True
-        except OSError:
-            return False
+        await deferLater(self.shared.reactor, seconds)
+        return look(control).is_open
 
     def hears_replies(self) -> bool:
         """Whether the client reads: not much of what was said is still on its way."""
@@ -237,8 +238,7 @@ class SessionPort:
             connection = await self._connect(target)
         else:
             raise NoDataConnection("neither PASV nor PORT")
-        self._current = connection
-        self.shared.watch(connection)
+        self._begin(connection)
         if self.show is not None:
             _show_life(connection, "C" if lease is not None else "S", self.show)
         if self.is_protected:
@@ -254,13 +254,18 @@ class SessionPort:
                 self.show("C & S", b"<TLS on the data connection>")
         return connection
 
+    def _begin(self, connection: DataConnection) -> None:
+        """A transfer runs on it from now on."""
+        self._current = connection
+        connection.throttle = self.shared.rates.throttle(self.limits)
+        self.shared.watch(connection)
+
     def _reopen(self) -> DataConnection:
         """The connection of the transfer before, once more."""
         connection, self._kept = self._kept, None
         assert connection is not None
         connection.renew()
-        self._current = connection
-        self.shared.watch(connection)
+        self._begin(connection)
         return connection
 
     async def _accept(self, lease: Lease) -> DataConnection:
