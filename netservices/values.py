@@ -125,8 +125,11 @@ class NodeKind(Enum):
     SYMLINK = "link"
     OTHER = "other"
 
+    # By identity, as they are compared: a listing looks thousands of them up.
+    __hash__ = object.__hash__
 
-@frozen
+
+@frozen(slots=False)
 class Node:
     """A file or directory of a tree, as it was when asked."""
 

@@ -3,6 +3,7 @@ locale."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from time import gmtime
 
 MONTHS = (
@@ -24,8 +25,14 @@ def ls_date(seconds: float, now: float) -> str:
     ``Nov 21 10:44`` within half a year before ``now``, else ``Nov 21  2024``: clients
     take a time of day to mean the last year (Not RFC 959, which leaves LIST open).
     """
-    when = gmtime(min(max(seconds, _EARLIEST), _LATEST))
+    recent, distant = _ls_dates(seconds // 60)
+    is_recent = -_SKEW_SECONDS <= now - seconds < _HALF_YEAR_SECONDS
+    return recent if is_recent else distant
+
+
+@lru_cache(maxsize=4096)
+def _ls_dates(minutes: float) -> tuple[str, str]:
+    """Both forms: files of one directory are often of the same minutes."""
+    when = gmtime(min(max(minutes * 60, _EARLIEST), _LATEST))
     day = f"{MONTHS[when.tm_mon - 1]} {when.tm_mday:2}"
-    if -_SKEW_SECONDS <= now - seconds < _HALF_YEAR_SECONDS:
-        return f"{day} {when.tm_hour:02}:{when.tm_min:02}"
-    return f"{day} {when.tm_year:5}"
+    return f"{day} {when.tm_hour:02}:{when.tm_min:02}", f"{day} {when.tm_year:5}"

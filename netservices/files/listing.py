@@ -18,20 +18,20 @@ import os
 import stat
 import sys
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from heapq import merge
 from threading import Lock
 
 from attrs import frozen
 
-from netservices.files.disk import Disk, lstat
-from netservices.files.names import is_reserved
+from netservices.files.disk import Disk
+from netservices.files.names import RESERVED_PREFIX, is_reserved
 from netservices.files.nodes import node_of
 from netservices.values import Node
 
-_RUN = 2048
-"""Names sorted at once: about 0.5 ms."""
+_RUN = 8192
+"""Names sorted at once: about 2 ms."""
 
 
 @frozen
@@ -96,14 +96,20 @@ def sorted_names(directory: int) -> tuple[bytes, ...]:
     """All visible names of an open directory, ordered by octets."""
     encoding = sys.getfilesystemencoding()
     errors = sys.getfilesystemencodeerrors()
-    unsorted = os.listdir(directory)
+    unsorted = [name.encode(encoding, errors) for name in os.listdir(directory)]
     runs = []
     for start in range(0, len(unsorted), _RUN):
-        run = [name.encode(encoding, errors) for name in unsorted[start : start + _RUN]]
+        run = unsorted[start : start + _RUN]
         run.sort()
         runs.append(run)
-    ordered = runs[0] if len(runs) == 1 else merge(*runs)
-    return tuple(name for name in ordered if not is_reserved(name))
+    ordered = runs[0] if len(runs) == 1 else list(merge(*runs))
+    # Those that are ours stand together.
+    first = bisect_left(ordered, RESERVED_PREFIX)
+    last = first
+    while last < len(ordered) and is_reserved(ordered[last]):
+        last += 1
+    del ordered[first:last]
+    return tuple(ordered)
 
 
 def list_page(
@@ -145,17 +151,16 @@ def _nodes(
     only at the end: names that are gone do not count."""
     nodes: list[Node] = []
     index = start
+    owner = disk.owner
     while index < len(names) and len(nodes) < limit:
         name = names[index]
         index += 1
-        status = lstat(directory, name)
-        if status is None:
-            continue
-        text = None
-        if stat.S_ISLNK(status.st_mode):
-            try:
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            text = None
+            if stat.S_ISLNK(status.st_mode):
                 text = os.readlink(name, dir_fd=directory)
-            except OSError:
-                continue
-        nodes.append(node_of(name, status, disk.owner, text))
+        except FileNotFoundError:
+            continue
+        nodes.append(node_of(name, status, owner, text))
     return tuple(nodes), index

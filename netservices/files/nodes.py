@@ -13,6 +13,8 @@ _KINDS = {
     stat.S_IFDIR: NodeKind.DIRECTORY,
     stat.S_IFLNK: NodeKind.SYMLINK,
 }
+_KIND_BITS = 0o170000
+_MODE_BITS = 0o7777
 
 
 def kind_of(mode: int) -> NodeKind:
@@ -34,17 +36,17 @@ def node_of(
     again, with size and modification time set as they were, is still another version.
     """
     mode, size, inode = status.st_mode, status.st_size, status.st_ino
-    kind = kind_of(mode)
+    kind = _KINDS.get(mode & _KIND_BITS, NodeKind.OTHER)
     etag = ""
     if kind is NodeKind.FILE:
         etag = f"{inode:x}-{status.st_ctime_ns:x}-{size:x}"
     # By position: a listing makes thousands of these.
     return Node(
-        decode_name(name),
+        name.decode("utf-8", "surrogateescape"),
         kind,
         size,
         status.st_mtime_ns,
-        stat.S_IMODE(mode),
+        mode & _MODE_BITS,
         f"{status.st_dev:x}.{inode:x}",
         etag,
         owner,
