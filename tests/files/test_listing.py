@@ -30,7 +30,7 @@ class ListingTests(FilesCase):
             os.mknod(name, dir_fd=root)
         os.close(root)
         scans = self.count(listing, "sorted_names")
-        looks = self.count(listing, "lstat")
+        looks = self.count(listing, "node_of")
         found: list[bytes] = []
         after = None
         while page := value_of(tree.list((), after, MANY)):

@@ -21,7 +21,7 @@ from netservices.ftp.wire import (
     Reply,
     facts_of,
     format_facts,
-    list_line,
+    list_lines,
     printable,
     split_list_options,
 )
@@ -46,7 +46,7 @@ async def list_(talk: Conversation, argument: bytes) -> AnyReply:
     now = talk.policy.seconds()
     pages = talk.view.nodes(text)
     return await _send_pages(
-        talk, "LIST", text, pages, lambda node: list_line(node, now)
+        talk, "LIST", text, pages, lambda page: list_lines(page, now)
     )
 
 
@@ -62,8 +62,12 @@ async def nlst(talk: Conversation, argument: bytes) -> AnyReply:
     prefix = await _name_prefix(talk, text)
     pages = talk.view.nodes(text)
     return await _send_pages(
-        talk, "NLST", text, pages, lambda node: prefix + printable(node.name)
+        talk, "NLST", text, pages, lambda page: _names(page, prefix)
     )
+
+
+def _names(page: tuple[Node, ...], prefix: str) -> str:
+    return "".join([f"{prefix}{printable(node.name)}\n" for node in page])
 
 
 async def _name_prefix(talk: Conversation, text: str) -> str:
@@ -103,9 +107,11 @@ async def mlsd(talk: Conversation, argument: bytes) -> AnyReply:
     def line(node: Node) -> str:
         perm = view.perm_fact(node.kind, (*path, node.name))
         facts = facts_of(node, perm, wanted, talk.has_chosen_facts)
-        return format_facts(facts, node.name)
+        return format_facts(facts, node.name) + "\n"
 
-    return await _send_pages(talk, "MLSD", text, pages(), line)
+    return await _send_pages(
+        talk, "MLSD", text, pages(), lambda page: "".join([line(n) for n in page])
+    )
 
 
 async def _send_pages(
@@ -113,7 +119,7 @@ async def _send_pages(
     verb: str,
     text: str,
     pages: AsyncIterator[tuple[Node, ...]],
-    line: Callable[[Node], str],
+    lines: Callable[[tuple[Node, ...]], str],
 ) -> AnyReply:
     """Send a listing page by page; what is wrong with the path comes before the 150."""
     talk.restart = BEGINNING
@@ -125,7 +131,7 @@ async def _send_pages(
     chosen = representation_of_listings(talk.representation)
 
     def octets(page: tuple[Node, ...]) -> bytes:
-        return talk.encode("".join(line(node) + "\n" for node in page))
+        return talk.encode(lines(page))
 
     async def move(channel: DataChannel) -> None:
         sending = Sending(channel, chosen)

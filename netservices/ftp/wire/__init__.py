@@ -49,7 +49,12 @@ from netservices.ftp.wire.listed import (
     parse_list_line,
     parse_mlsd_line,
 )
-from netservices.ftp.wire.listing import list_line, printable, split_list_options
+from netservices.ftp.wire.listing import (
+    list_line,
+    list_lines,
+    printable,
+    split_list_options,
+)
 from netservices.ftp.wire.nvt import FromNVT, ToNVT
 from netservices.ftp.wire.parts import Mark, Marker, Part
 from netservices.ftp.wire.records import RecordReader, RecordWriter
@@ -110,6 +115,7 @@ __all__ = [
     "format_time",
     "is_preliminary",
     "list_line",
+    "list_lines",
     "normal_address",
     "parse_command",
     "parse_eprt",
