@@ -65,7 +65,7 @@ class SettingTests(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """What is not written so is refused, and the occasions are named."""
-        for text in ("", "/a", "upload", "upload:", ": /a", "uplaod: /a"):
+        for text in ("", "/a", "upload", "upload:", ": /a", "uploads: /a"):
             error = self.assertRaises(ValueError, parse_hook, text)
         self.assertIn("upload_incomplete", str(error))
 

@@ -53,6 +53,39 @@ class TraceTests(ServerCase):
         self.assertEqual(expected, await self.shown(conversation))
 
     @as_deferred
+    async def test_secrets(self) -> None:
+        """Passwords and what may hold them are not shown, nor is anything that was said
+        on data connections."""
+
+        def conversation(wire: Wire) -> None:
+            for line in (
+                "PASS hunter2",
+                "ACCT hunter2",
+                "ADAT hunter2",
+                "MIC hunter2",
+                "CONF hunter2",
+                "ENC hunter2",
+                "SITE PSWD old hunter2",
+                "site passwd hunter2",
+                "PAS S hunter2",
+                " PASS hunter2",
+            ):
+                wire.say(line)
+            data = wire.data("STOR a")
+            data.sendall(b"hunter2")
+            data.close()
+            wire.reply()
+
+        observer = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        await self.talk(conversation)
+        await self.server.house.stop()
+        told = "\n".join(formatEvent(event) or "" for event in observer)
+        self.assertIn("C: PASS ****", told)
+        self.assertIn("7 octets", told)
+        self.assertNotIn("hunter2", told)
+        self.assertNotIn("secret", told)
+
+    @as_deferred
     async def test_active(self) -> None:
         """In active mode the server opens the connection; a reset is no close."""
         self.put("big", bytes(1 << 26))

@@ -135,7 +135,7 @@ class FormatTests(SynchronousTestCase):
             self.assertEqual(kept, email_of(given_), given_)
 
 
-class FileTests(ServerCase):
+class LogTests(ServerCase):
     """A server that writes one."""
 
     settings: dict[str, Any] = {"ftp.xferlog": "xferlog", "log.events_delay": "10ms"}
@@ -171,7 +171,7 @@ class FileTests(ServerCase):
             data.close()
             wire.reply()
             data = wire.data("STOR broken")
-            data.sendall(b"hel")
+            data.sendall(b"abc")
             while "3 octets" not in self.status(wire):
                 pass
             reset(data)

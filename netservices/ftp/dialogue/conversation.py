@@ -95,7 +95,12 @@ DENIED = Reply(550, "Permission denied")
 CLOSING = Reply(421, "The server is stopping; come back later", Then.CLOSE)
 
 _EXPECTED = (ProtocolError, FileProblem, StoreError)
-_MASKED = (b"PASS", b"ACCT")
+_MASKED = (b"PASS", b"ACCT", b"ADAT", b"MIC", b"CONF", b"ENC")
+"""What follows these is a secret, or holds one in other letters (RFC 2228 3)."""
+
+_SITE_SECRET = re.compile(rb"(SITE +(?:PSWD|PASS\w*|CHPASS|GPASS)) .*", re.IGNORECASE)
+"""Changes of passwords, as other servers have them."""
+
 _MISSPELT = re.compile(rb"P[^A-Za-z]*A[^A-Za-z]*S[^A-Za-z]*S|ACCT", re.IGNORECASE)
 
 
@@ -245,6 +250,8 @@ class Conversation:
         verb = _verb_of(line)
         if verb in _MASKED:
             return verb + b" ****"
+        if verb == b"SITE":
+            return _SITE_SECRET.sub(rb"\1 ****", line)
         if verb.decode("ascii", "replace") not in self.commands.verbs:
             found = _MISSPELT.search(line)
             if found is not None:
