@@ -8,10 +8,11 @@ first octet); options are those of ``netservices.ftp.settings.FTPSettings``.
 RFC                                           state      what is missing
 ============================================  =========  ==============================
 854 TELNET                                    partial    what RFC 959 needs of it
-959 File Transfer Protocol                    partial    STRU R and P, MODE B and C,
-                                                         TYPE E and A C, SMNT
+959 File Transfer Protocol                    done       but for STRU P, TYPE L of
+                                                         other sizes, SMNT
 1122 Requirements for Internet Hosts          done       what concerns closing
-1123 4.1 Requirements for Internet Hosts      partial    as above
+1123 4.1 Requirements for Internet Hosts      done       page structure, which it does
+                                                         not recommend
 1635 How to Use Anonymous FTP                 done
 2228 FTP Security Extensions                  partial    CCC, ADAT, MIC, CONF, ENC
 2389 Feature negotiation (FEAT, OPTS)         done
