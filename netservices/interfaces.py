@@ -456,6 +456,13 @@ class IFileTree(Interface):
         ``expected_size`` (octets to come) cannot fit; Exists, IsADirectory, BadName;
         NotFound (parent); Conflict where ``offset`` lies beyond the end."""
 
+    def copy(
+        source: Path, target: Path, progress: Callable[[int], None] = ...
+    ) -> Deferred[Node]:
+        """The content of ``source`` under the name ``target``, too: all of it, at one
+        moment, within the quota.  ``progress`` is told how many octets have been copied, and
+        what it raises ends the copying.  As ``open`` and ``begin_write``."""
+
     def make_directory(path: Path) -> Deferred[Node]:
         """Exists, NotFound (parent), BadName."""
 

@@ -4,6 +4,7 @@ the file, so that readers never see half of anything."""
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from netservices.files import placing
 from netservices.files.area import closing
@@ -55,7 +56,7 @@ async def continue_file(
             raise Conflict("the offset lies beyond the end")
         temporary = await volume.hops.run(placing.new_temporary, volume.disk)
         try:
-            await _copy(volume, source, temporary.descriptor, status.st_size)
+            await copy_octets(volume, source, temporary.descriptor, status.st_size)
             tally = await _tally(volume, temporary.descriptor, at)
             os.lseek(temporary.descriptor, at, os.SEEK_SET)
         except BaseException:
@@ -66,8 +67,15 @@ async def continue_file(
     return Beginning(temporary, at, status.st_size, tally), stat_key(status)
 
 
-async def _copy(volume: Volume, source: int, target: int, size: int) -> None:
-    """Share the blocks where the file system can; else copy, a step a hop."""
+async def copy_octets(
+    volume: Volume,
+    source: int,
+    target: int,
+    size: int,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Share the blocks where the file system can; else copy, a step a hop.  NotFound
+    where the source became shorter; ``progress`` may end it."""
     if await volume.hops.run(placing.try_reflink, source, target):
         return
     done = 0
@@ -77,6 +85,8 @@ async def _copy(volume: Volume, source: int, target: int, size: int) -> None:
         if reached == done:
             raise NotFound("the file became shorter while it was copied")
         done = reached
+        if progress is not None:
+            progress(done)
 
 
 async def _tally(volume: Volume, descriptor: int, end: int) -> Tally | None:

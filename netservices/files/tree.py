@@ -11,6 +11,7 @@ from zope.interface import implementer
 from netservices.core.deferreds import shielded
 from netservices.files import area, names
 from netservices.files.continuing import continue_file, continue_partial
+from netservices.files.copying import Progress, copy_file
 from netservices.files.digests import Subject, digest_of, digests_of
 from netservices.files.disk import Target
 from netservices.files.listing import list_page
@@ -135,7 +136,7 @@ class FileTree:
         return Deferred.fromCoroutine(self._digests(path))
 
     async def _digests(self, path: Path) -> Digests:
-        return await digests_of(self._subject(path))
+        return await digests_of(self.subject(path))
 
     def digest(
         self, path: Path, algorithm: str, start: int = 0, end: int | None = None
@@ -146,9 +147,9 @@ class FileTree:
     async def _digest(
         self, path: Path, algorithm: str, start: int, end: int | None
     ) -> FileDigest:
-        return await digest_of(self._subject(path), algorithm, start, end)
+        return await digest_of(self.subject(path), algorithm, start, end)
 
-    def _subject(self, path: Path) -> Subject:
+    def subject(self, path: Path) -> Subject:
         """A file to be read.  NotAllowed, BadName."""
         encoded = self._encoded(path, Action.READ)
         return Subject(self.volume, names.canonical(path), encoded, self._account)
@@ -284,6 +285,13 @@ class FileTree:
                     beginning.temporary.discard()
             raise
         return reservation
+
+    @unstoppable
+    async def copy(
+        self, source: Path, target: Path, progress: Progress = lambda octets: None
+    ) -> Node:
+        """Put the content of one file under another name, too; see ``IFileTree``."""
+        return await copy_file(self, self.subject(source), target, progress)
 
     # --- changes --------------------------------------------------------------------
 

@@ -116,6 +116,12 @@ class Upload:
             self._continues_partial = beginning.is_partial
             self._writing = Writing(volume, beginning.temporary, beginning.tally)
 
+    def begin_with(self, temporary: Temporary, size: int) -> None:
+        """Before anything is written: the content is there, in a file that is
+        positioned at its end."""
+        self.offset = self._base_size = size
+        self._writing = Writing(self._volume, temporary, None)
+
     # --- taking octets --------------------------------------------------------------
 
     def write(self, data: bytes) -> Deferred[None] | None:
