@@ -54,6 +54,7 @@ from netservices.tls.layer import (
 )
 
 _CHUNKS_A_TURN = 4
+_AT_ONCE_OCTETS = 64 * 1024
 _FIRST_LOOK_SECONDS = 0.002
 _LONGEST_LOOK_SECONDS = 0.25
 _SIOCOUTQ = termios.TIOCOUTQ
@@ -205,6 +206,15 @@ class DataConnection(Protocol):
         DataBroken."""
         self._check()
         end = file.node.size if end is None else end
+        if end - offset <= _AT_ONCE_OCTETS and self.throttle is None:
+            # One read and one write cost less than what sendfile needs around it.
+            data = await file.read(offset, end - offset)
+            if len(data) < end - offset:
+                raise DataBroken("the file became shorter while it was sent")
+            self._check()
+            self._octets += len(data)
+            self.transport.write(data)
+            return
         if file.fileno() >= 0 and self.throttle is None:
             await self._send_descriptor(file.fileno(), offset, end - offset)
             return
@@ -280,6 +290,8 @@ class DataConnection(Protocol):
 
     def _end_plainly(self, transport: Any) -> None:
         """Send FIN, and hear of a reset until all that was sent is acknowledged."""
+        if self._close_if_acknowledged(transport):
+            return
         # Where nobody reads, the end of both directions looks like a loss.
         transport.resumeProducing()
         if transport.unsent_octets:
@@ -294,17 +306,23 @@ class DataConnection(Protocol):
         transport: Any = self.transport
         if self._is_closed:
             return
-        if not transport.unsent_octets and not self._unacknowledged():
-            has_error = transport.getHandle().getsockopt(
-                socket.SOL_SOCKET, socket.SO_ERROR
-            )
-            reason = CONNECTION_LOST if has_error else CONNECTION_DONE
-            transport.connectionLost(Failure(reason))
+        if self._close_if_acknowledged(transport):
             return
         # The client's own end, clean or not, is heard of at once; its system may also
         # acknowledge everything and leave the connection open until the 226.
         longer = min(seconds * 2, _LONGEST_LOOK_SECONDS)
         self._looking_again = self._reactor.callLater(seconds, self._see_off, longer)
+
+    def _close_if_acknowledged(self, transport: Any) -> bool:
+        """Close where the client's system has everything; whether it has."""
+        if transport.unsent_octets or self._unacknowledged():
+            return False
+        has_error = transport.getHandle().getsockopt(
+            socket.SOL_SOCKET, socket.SO_ERROR
+        )
+        reason = CONNECTION_LOST if has_error else CONNECTION_DONE
+        transport.connectionLost(Failure(reason))
+        return True
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full."""
