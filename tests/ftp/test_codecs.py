@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp import wire
 from netservices.ftp.wire import Mark, Marker, Part, Structure, Type
+from netservices.ftp.wire.parts import MOST_UNITS
 
 EOR, EOF, SUSPECT = Mark.EOR, Mark.EOF, Mark.SUSPECT
 
@@ -52,8 +53,17 @@ def read(mode: str, sent: bytes, cut: int = 0) -> list[Part]:
     parts: list[Part] = []
     step = cut or max(1, len(sent))
     for at in range(0, len(sent), step):
-        parts += reader.feed(sent[at : at + step])
+        parts += feed(reader, sent[at : at + step])
     return joined(parts)
+
+
+def feed(reader: Any, data: bytes) -> list[Part]:
+    """What a reader makes of some octets, up to the end of the file."""
+    parts: list[Part] = []
+    while data and not reader.is_done:
+        parts += reader.feed(data)
+        data = reader.rest
+    return parts
 
 
 class TableTests(SynchronousTestCase):
@@ -135,6 +145,15 @@ class TableTests(SynchronousTestCase):
                     reader = READERS[mode]()
                     reader.feed(sent[:cut])
                     self.assertFalse(reader.is_done)
+
+    def test_many_units(self) -> None:
+        """A reader stops after many short units, and goes on with what it left."""
+        for mode, unit in (("block", b"\0\0\0"), ("compressed", b"\xc1")):
+            with self.subTest(mode=mode):
+                reader = READERS[mode]()
+                reader.feed(unit * 1000)
+                self.assertEqual(unit * (1000 - MOST_UNITS), reader.rest)
+                self.assertEqual(MOST_UNITS, reader.units)
 
     def test_nonsense(self) -> None:
         """Unknown codes, markers that are none, counts that must not be."""

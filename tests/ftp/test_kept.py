@@ -29,7 +29,9 @@ def read_file(chosen: Representation, data: socket.socket) -> list[Part]:
     while not reader.is_done:
         piece = data.recv(1 << 16)
         assert piece, "closed in the middle of a file"
-        parts += reader.feed(piece)
+        while piece and not reader.is_done:
+            parts += reader.feed(piece)
+            piece = reader.rest
     assert reader.rest == b""
     return parts
 
@@ -115,6 +117,20 @@ class KeptTests(ServerCase):
                     self.assertEqual(b"", data.recv(1))
                 if command == "REIN":
                     wire.log_in()
+
+        return self.talk(conversation)
+
+    def test_reset_at_the_end(self) -> Deferred[None]:
+        """A client that goes before it has read everything is heard to go."""
+        self.put("a", b"x" * 200_000)
+
+        def conversation(wire: Wire) -> None:
+            wire.say("MODE B")
+            data = wire.data("RETR a")
+            data.recv(1000)
+            reset(data)
+            self.assertIn(wire.reply()[:3], ("426", "250"))
+            self.assertEqual("200", wire.say("NOOP")[:3])
 
         return self.talk(conversation)
 

@@ -43,7 +43,10 @@ def parts_of(chosen: Representation, sent: bytes) -> list[Part]:
     if chosen.is_stream:
         return [sent, Mark.EOF]
     reader = chosen.reader()
-    parts = reader.feed(sent)
+    parts: list[Part] = []
+    while sent and not reader.is_done:
+        parts += reader.feed(sent)
+        sent = reader.rest
     assert reader.is_done and reader.rest == b"", sent
     return parts
 

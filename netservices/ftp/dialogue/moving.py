@@ -1,7 +1,7 @@
 """Files through the codecs of their representation; what needs none goes past them.
 
 Theory.  Codecs work on small pieces and give way to others between them: an octet of
-compressed data may stand for 63, and a header in three for nothing at all, so the work
+compressed data may stand for 63, and a header of three for nothing at all, so the work
 is bounded by the units as well as by the octets.
 
 Restart markers of ours are offsets into the file.  On the way out that is all that
@@ -30,12 +30,13 @@ from netservices.ftp.wire import (
     Reply,
     Representation,
 )
+from netservices.ftp.wire.parts import MOST_UNITS
 from netservices.interfaces import IOpenFile, IUpload
 
-_PIECE = 4096
-"""Octets that are looked at one by one before others get their turn."""
-_MOST_UNITS = 1024
+_PIECE = 2048
+"""Octets of a file that are looked at one by one before others get their turn."""
 _MOST_OCTETS = 1 << 20
+"""Octets that are stored before others get their turn."""
 
 NO_END = Reply(426, "The connection closed before the end of the file was marked")
 NONSENSE = Reply(426, "What came is not in this mode; transfer aborted")
@@ -150,14 +151,16 @@ class Receiving:
             await self.channel.finish()
 
     async def _take(self, data: bytes) -> None:
-        for at in range(0, len(data), _PIECE):
+        reader = self._reader
+        while data:
             try:
-                parts = self._reader.feed(data[at : at + _PIECE])
+                parts = reader.feed(data)
             except SyntaxProblem as problem:
                 raise DataNonsense(problem.log_text, NONSENSE) from problem
+            data = reader.rest
             await self._take_parts(parts)
-            if self._reader.is_done:
-                self.channel.put_back(self._reader.rest + data[at + _PIECE :])
+            if reader.is_done:
+                self.channel.put_back(data)
                 return
             if self._has_worked():
                 await self.channel.give_way()
@@ -165,7 +168,7 @@ class Receiving:
     def _has_worked(self) -> bool:
         """Whether it is the turn of others."""
         units, octets = self._reader.units, self.upload.received_octets
-        if units - self._units < _MOST_UNITS and octets - self._octets < _MOST_OCTETS:
+        if units - self._units < MOST_UNITS and octets - self._octets < _MOST_OCTETS:
             return False
         self._units, self._octets = units, octets
         return True

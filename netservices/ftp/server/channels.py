@@ -24,8 +24,8 @@ import socket
 import ssl
 import struct
 import termios
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import tcp
@@ -44,14 +44,10 @@ from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken, NotProtected
 from netservices.ftp.server.farewell import SMALL_OCTETS, look
 from netservices.ftp.server.pace import Pace
+from netservices.ftp.server.protection import begin, first_words
 from netservices.ftp.server.rates import Throttle
 from netservices.interfaces import IOpenFile
-from netservices.tls.layer import (
-    HANDSHAKE_SECONDS,
-    TLSFailed,
-    TLSTruncated,
-    start_tls,
-)
+from netservices.tls.layer import HANDSHAKE_SECONDS, TLSFailed, TLSTruncated
 
 _CHUNKS_A_TURN = 4
 _AT_ONCE_OCTETS = 64 * 1024
@@ -59,24 +55,6 @@ _FIRST_LOOK_SECONDS = 0.002
 _LONGEST_LOOK_SECONDS = 0.25
 _SIOCOUTQ = termios.TIOCOUTQ
 _UNSIGNED = struct.Struct("i")
-
-
-@contextmanager
-def _without_tickets(context: ssl.SSLContext) -> Iterator[None]:
-    """For a TLS connection made meanwhile: it offers no tickets for resuming.
-
-    A client that only uploads never reads, so at its close the tickets would still lie
-    unread with it, and its kernel would reset the connection in place of ending it,
-    which may cost the last octets (RFC 1122 4.2.2.13).  Tickets of the control
-    connection serve data connections too.
-    """
-    tickets = context.num_tickets
-    # OpenSSL copies the number when a connection is made.
-    context.num_tickets = 0
-    try:
-        yield
-    finally:
-        context.num_tickets = tickets
 
 
 @implementer(IPushProducer)
@@ -144,24 +122,26 @@ class DataConnection(Protocol):
 
     async def secure(
         self,
-        context: ssl.SSLContext,
-        is_server: bool = True,
+        contexts: Sequence[ssl.SSLContext],
         seconds: float = HANDSHAKE_SECONDS,
+        is_upload: bool = False,
     ) -> None:
-        """Shake hands; what is carried from now on is protected.  NotProtected where
-        the peer speaks no TLS, not as it should, or nothing within ``seconds``;
-        DataBroken where it goes."""
+        """Shake hands; what is carried from now on is protected.
+
+        The context is the first, unless the client resumes a session of another one.
+        NotProtected where the peer speaks no TLS, not as it should, or nothing within
+        ``seconds``; DataBroken where it goes.
+        """
         self._check()
-        with _without_tickets(context) if is_server else nullcontext():
-            layer = start_tls(
-                self,
-                context,
-                server_side=is_server,
-                when_open=lambda _layer: self._wake(None),
-                handshake_seconds=seconds,
-            )
-        layer.resumeProducing()
-        await self._wait()
+        records = b""
+        if len(contexts) > 1:
+            records = await first_words(self, self._reactor, seconds)
+            self._octets = 0
+        shaken = self._wait()
+        layer = begin(
+            self, contexts, records, seconds, is_upload, lambda: self._wake(None)
+        )
+        await shaken
         self.protection = (layer.version or "", layer.session_reused)
         layer.pauseProducing()
 
@@ -317,9 +297,7 @@ class DataConnection(Protocol):
         """Close where the client's system has everything; whether it has."""
         if transport.unsent_octets or self._unacknowledged():
             return False
-        has_error = transport.getHandle().getsockopt(
-            socket.SOL_SOCKET, socket.SO_ERROR
-        )
+        has_error = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         reason = CONNECTION_LOST if has_error else CONNECTION_DONE
         transport.connectionLost(Failure(reason))
         return True
@@ -444,7 +422,14 @@ class DataConnection(Protocol):
                 if look.active():
                     look.cancel()
             self._check()
+            self._check_socket()
             seconds = min(seconds * 2, _LONGEST_LOOK_SECONDS)
+
+    def _check_socket(self) -> None:
+        """Where nothing is read or written, nobody else hears of a reset."""
+        transport: Any = self.transport
+        if transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise DataBroken("data connection reset")
 
     def _has_unsettled(self) -> bool:
         transport: Any = self.transport

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import define
 
 from netservices.ftp.wire.descriptors import UnitReader, UnitWriter
-from netservices.ftp.wire.parts import Part
+from netservices.ftp.wire.parts import MOST_UNITS, Part
 
 _LONGEST_BLOCK = (1 << 16) - 1
 _HEADER_OCTETS = 3
@@ -45,10 +45,10 @@ class BlockReader(UnitReader):
     """Octets of the block that have not come."""
 
     def feed(self, data: bytes) -> list[Part]:
-        """What has come, in order.  SyntaxProblem."""
+        """What has come, in order; see ``rest``.  SyntaxProblem."""
         parts: list[Part] = []
-        at, end = 0, len(data)
-        while at < end and not self.is_done:
+        at, end, limit = 0, len(data), self.units + MOST_UNITS
+        while at < end and self.units < limit and not self.is_done:
             if self._left:
                 octets = data[at : at + self._left]
                 self._left -= len(octets)
@@ -65,6 +65,5 @@ class BlockReader(UnitReader):
                 self._header = b""
             if not self._left:
                 self._end_unit(parts)
-        if self.is_done:
-            self.rest = data[at:]
+        self.rest = data[at:]
         return parts

@@ -15,7 +15,7 @@ from attrs import define, field
 
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp.wire.descriptors import UnitReader, UnitWriter
-from netservices.ftp.wire.parts import Part
+from netservices.ftp.wire.parts import MOST_UNITS, Part
 
 _LONGEST_STRING = 127
 _LONGEST_RUN = 63
@@ -87,10 +87,10 @@ class CompressedReader(UnitReader):
     _ESCAPE: ClassVar[int] = 0
 
     def feed(self, data: bytes) -> list[Part]:
-        """What has come, in order.  SyntaxProblem."""
+        """What has come, in order; see ``rest``.  SyntaxProblem."""
         parts: list[Part] = []
-        at, end = 0, len(data)
-        while at < end and not self.is_done:
+        at, end, limit = 0, len(data), self.units + MOST_UNITS
+        while at < end and self.units < limit and not self.is_done:
             octet = data[at]
             if self._left:
                 octets = data[at : at + self._left]
@@ -110,8 +110,7 @@ class CompressedReader(UnitReader):
                 self._describe(octet, parts)
             else:
                 self._begin(octet, parts)
-        if self.is_done:
-            self.rest = data[at:]
+        self.rest = data[at:]
         return parts
 
     def _begin(self, octet: int, parts: list[Part]) -> None:

@@ -85,7 +85,8 @@ class UnitWriter:
 class UnitReader:
     """From the wire to parts: what the readers of both modes have in common.
 
-    ``is_done`` once the end of the file has come; ``rest`` is what came behind it.
+    ``is_done`` once the end of the file has come.  ``rest`` is what was not looked at:
+    behind that end, or after ``MOST_UNITS``, for units may be short and the work long.
     """
 
     units: int = 0

@@ -18,6 +18,8 @@ from netservices.core.errors import SyntaxProblem
 
 LONGEST_MARKER = 64
 """Octets of a restart marker; a longer one is refused."""
+MOST_UNITS = 512
+"""After so many blocks, strings or codes a reader stops for others."""
 
 _MARKER = re.compile(rb"[!-~]{1,%d}\Z" % LONGEST_MARKER)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from attrs import define
 
 from netservices.core.errors import SyntaxProblem
-from netservices.ftp.wire.parts import Mark, Marker, Part
+from netservices.ftp.wire.parts import MOST_UNITS, Mark, Marker, Part
 
 _ESCAPE = b"\xff"
 _EOR = 1
@@ -43,7 +43,8 @@ class RecordWriter:
 class RecordReader:
     """From the wire to parts.
 
-    ``is_done`` once the end of the file has come; ``rest`` is what came behind it.
+    ``is_done`` once the end of the file has come.  ``rest`` is what was not looked at:
+    behind that end, or after ``MOST_UNITS``.
     """
 
     units: int = 0
@@ -53,10 +54,10 @@ class RecordReader:
     _is_escaped: bool = False
 
     def feed(self, data: bytes) -> list[Part]:
-        """What has come, in order.  SyntaxProblem."""
+        """What has come, in order; see ``rest``.  SyntaxProblem."""
         parts: list[Part] = []
-        at, end = 0, len(data)
-        while at < end and not self.is_done:
+        at, end, limit = 0, len(data), self.units + MOST_UNITS
+        while at < end and self.units < limit and not self.is_done:
             if self._is_escaped:
                 self._is_escaped = False
                 self._take_code(data[at], parts)
@@ -68,8 +69,7 @@ class RecordReader:
                 parts.append(data[at:stop])
             self._is_escaped = found >= 0
             at = stop + 1
-        if self.is_done:
-            self.rest = data[at:]
+        self.rest = data[at:]
         return parts
 
     def _take_code(self, code: int, parts: list[Part]) -> None:

@@ -43,10 +43,10 @@ class PartReader(Protocol):
     is_done: bool
     """Whether the end of the file has come."""
     rest: bytes
-    """What came behind it."""
+    """What was not looked at: to be fed again, or what came behind that end."""
 
     def feed(self, data: bytes) -> list[Part]:
-        """What has come, in order.  SyntaxProblem."""
+        """What has come, in order; see ``rest``.  SyntaxProblem."""
 
 
 class _PlainWriter:
