@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from itertools import product
 
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
+from netservices.core.errors import SyntaxProblem
 from netservices.ftp.wire import (
     Mark,
     Mode,
@@ -273,6 +277,54 @@ class NonsenseTests(RepresentationCase):
         self.assertEqual("250", said[-1][:3])
         self.assertIn("suspects", said[-1])
         self.assertEqual(b"abc", self.content_of("new"))
+
+
+class AnythingTests(RepresentationCase):
+    """Uploads of any octets at all."""
+
+    content = {"old": b"old content"}
+
+    @given(st.sampled_from(ALL), st.lists(st.binary(min_size=1), max_size=4))
+    @settings(max_examples=150, deadline=None)
+    def test_complete_or_nothing(
+        self, chosen: Representation, pieces: list[bytes]
+    ) -> None:
+        """An upload whose end has come is stored, any other leaves the old file; there
+        is no third outcome."""
+        if chosen.is_stream:
+            chosen = attrs.evolve(chosen, mode=Mode.BLOCK)
+        peer = self.one_session()
+        self.upload(*pieces)
+        said = self.codes(peer, *say(chosen), "PASV", "STOR old")
+        expected = stored(chosen, b"".join(pieces))
+        if expected is None:
+            self.assertEqual("426", said[-1])
+            expected = b"old content"
+        else:
+            self.assertIn(said[-1], ("226", "250"))
+        self.assertEqual(expected, self.content_of("old"))
+        self.put("old", b"old content")
+
+    def one_session(self) -> Peer:
+        """The same one for all examples."""
+        if self._peer is None:
+            self._peer = self.logged_in()
+        return self._peer
+
+    _peer: Peer | None = None
+
+
+def stored(chosen: Representation, sent: bytes) -> bytes | None:
+    """The file that ``sent`` is; None where it is none."""
+    reader, receiver = chosen.reader(), chosen.receiver()
+    content = b""
+    while sent and not reader.is_done:
+        try:
+            content += receiver.feed(reader.feed(sent))
+        except SyntaxProblem:
+            return None
+        sent = reader.rest
+    return content + receiver.finish() if reader.is_done else None
 
 
 class TranscriptTests(RepresentationCase):
