@@ -107,7 +107,10 @@ def parse_encoding(text: str) -> str:
     try:
         found = codecs.lookup(text).name
         # RFC 959 5.3.1: a path has neither CR nor LF, and the slash stays the slash.
-        extends_ascii = printable.decode(found).encode(found) == printable
+        text = printable.decode("ascii")
+        extends_ascii = (
+            printable.decode(found) == text and text.encode(found) == printable
+        )
     except (LookupError, UnicodeError, AttributeError, TypeError):
         extends_ascii = False
     if not extends_ascii:
@@ -206,6 +209,9 @@ class Options:
 
 DEFAULTS = Options()
 
+_OF_RULES_ONLY = frozenset(("sessions",))
+"""The setting of that name counts something else."""
+
 KINDS: dict[str, Kind] = {
     field.name: field.metadata["kind"] for field in attrs.fields(Options)
 }
@@ -217,6 +223,7 @@ def options_from(settings: FTPSettings) -> Options:
     found = {
         field.name: getattr(settings, field.name)
         for field in attrs.fields(Options)
-        if hasattr(settings, field.name)
+        if hasattr(settings, field.name) and field.name not in _OF_RULES_ONLY
     }
+    found["encoding"] = parse_encoding(settings.encoding)
     return attrs.evolve(DEFAULTS, **found)

@@ -58,6 +58,11 @@ class User:
     email: str = ""
     """What an anonymous user gave as address (RFC 1635); nobody has checked it."""
 
+    @property
+    def whose(self) -> str:
+        """By what his sessions and their bandwidth are counted."""
+        return self.person.address if self.is_anonymous else self.login
+
 
 @define
 class Policy:
@@ -75,6 +80,7 @@ class Policy:
     _per_address: dict[str, int] = field(factory=dict)
     _open_sessions: int = 0
 
+    _per_user: dict[str, int] = field(factory=dict)
     @rules.default
     def _first_rules(self) -> Rules:
         return rules_from(self.settings)
@@ -141,9 +147,8 @@ class Policy:
         else:
             own, shared = options.download_rate, options.class_download_rate
             total = settings.total_download_rate
-        whose = user.person.address if user.is_anonymous else user.login
         found = (
-            Limit(("account", whose, way), own),
+            Limit(("account", user.whose, way), own),
             Limit(("class", shared.name, way), shared.octets),
             Limit(("server", "", way), total),
         )
@@ -193,7 +198,7 @@ class Policy:
         permissions = self.rules.permissions(person, Permission.ALL)
         umask = self.rules.options(person).umask
         view = self._view(self.files.home(account, permissions, umask), permissions)
-        return User(account.login, view, person, account=account)
+        return self._admit(User(account.login, view, person, account=account))
 
     async def _needs_tls(self, login: str, origin: Origin) -> bool:
         """Whether a rule wants TLS for a login that came without."""
@@ -218,7 +223,16 @@ class Policy:
         umask = self.rules.options(person).umask
         tree = self.files.public(permissions, umask, box)
         view = self._view(tree, permissions)
-        return User("anonymous", view, person, True, email=email)
+        return self._admit(User("anonymous", view, person, True, email=email))
+
+    def _admit(self, user: User) -> User:
+        """Count a session of that user; ``logged_out`` ends that.  Refused."""
+        here = self._per_user.get(user.whose, 0)
+        most = self.rules.options(user.person).sessions
+        if most and here >= most:
+            raise Refused("too many sessions", Reply(530, "Too many sessions of yours"))
+        self._per_user[user.whose] = here + 1
+        return user
 
     async def prepare(self) -> None:
         """Make the drop box where it is not there yet."""
@@ -288,6 +302,11 @@ class Policy:
         """The end of what a login began."""
         self.events.emit(
             "logout", **origin.event_fields, account=user.login, seconds=seconds
+        left = self._per_user[user.whose] - 1
+        if left:
+            self._per_user[user.whose] = left
+        else:
+            del self._per_user[user.whose]
         )
 
     def changed(

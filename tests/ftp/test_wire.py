@@ -82,7 +82,7 @@ class CommandTests(SynchronousTestCase):
     @given(octets)
     def test_names_are_octets(self, name: bytes) -> None:
         """Names come back as the octets that they were.  RFC 2640 2.2"""
-        self.assertEqual(name, wire.encode_path(wire.decode_path(name)))
+        self.assertEqual(name, wire.UTF8.encode(wire.UTF8.decode(name)))
 
 
 class ReplyTests(SynchronousTestCase):
@@ -103,7 +103,7 @@ class ReplyTests(SynchronousTestCase):
 
     def test_octet_255_is_doubled(self) -> None:
         """As Telnet wants it on the control connection.  RFC 854"""
-        name = wire.decode_path(b"a\xff")
+        name = wire.UTF8.decode(b"a\xff")
         self.assertEqual(b"250 a\xff\xff\r\n", Reply(250, name).encode())
 
     def test_replies_leave_together(self) -> None:

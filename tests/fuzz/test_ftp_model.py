@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
-from netservices.ftp.wire import encode_path
+from netservices.ftp.wire import UTF8
 from netservices.testing.peers import Peer
 from tests.ftp.memory import MemoryFTP, MemoryPort
 
@@ -121,7 +121,7 @@ class SessionMachine(RuleBasedStateMachine):
         """Send a command; the code of its one reply, 530 checked."""
         octets = verb.encode()
         if argument is not None:
-            octets += b" " + encode_path(argument).replace(b"\xff", b"\xff\xff")
+            octets += b" " + UTF8.encode(argument).replace(b"\xff", b"\xff\xff")
         line = self.telnet + octets + b"\r\n"
         for at in range(0, len(line), self.chunk):
             self.peer.send(line[at : at + self.chunk])
@@ -410,7 +410,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert self.port.channel is not None
             sent = b"".join(self.port.channel.sent).split(b"\r\n")[:-1]
             assert {line.rpartition(b"/")[2] for line in sent} == set(
-                map(encode_path, shown)
+                map(UTF8.encode, shown)
             )
 
 

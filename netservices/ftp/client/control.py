@@ -24,7 +24,7 @@ from netservices.ftp.client.problems import (
     TooMuch,
     Unexpected,
 )
-from netservices.ftp.wire import Reply, ReplyReader, encode_path
+from netservices.ftp.wire import UTF8, Reply, ReplyReader
 from netservices.tls.layer import TLSFailed, TLSLayer, start_tls
 
 _SYNCH = b"\xff\xf4\xff\xf2"
@@ -133,7 +133,7 @@ class Control(Protocol):
             is_secret = command.startswith(("PASS ", "ACCT "))
             self.trace("C", f"{command[:4]} ***" if is_secret else command)
         # RFC 2640 3.1, RFC 854: CR within a name, and the octet 255.
-        octets = encode_path(command).replace(b"\r", b"\r\0")
+        octets = UTF8.encode(command).replace(b"\r", b"\r\0")
         self.transport.write(octets.replace(b"\xff", b"\xff\xff") + b"\r\n")
 
     def interrupt(self) -> None:

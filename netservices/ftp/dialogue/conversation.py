@@ -56,10 +56,12 @@ from netservices.ftp.policy import Policy, User
 from netservices.ftp.wire import (
     USUAL_FACTS,
     Reply,
+    UTF8,
+    Names,
+    Replies,
     Representation,
     Type,
-    decode_path,
-    encode_path,
+    names_in,
     parse_command,
     plain_line,
 )
@@ -106,6 +108,10 @@ _MISSPELT = re.compile(rb"P[^A-Za-z]*A[^A-Za-z]*S[^A-Za-z]*S|ACCT", re.IGNORECAS
 
 def _unnamed() -> None:
     """No name was asked for."""
+def _unheard_of(_seconds: float) -> None:
+    """Nobody measures."""
+
+
 
 
 @define(eq=False)
@@ -128,6 +134,10 @@ class Conversation:
     """What the rules say of this user and address, since the login."""
     slot: Any = None
     logged_in_at: float = 0.0
+    names: Names = UTF8
+    """How names travel."""
+    has_chosen_utf8: bool = False
+    """Whether the client said OPTS UTF8 ON."""
     failed_logins: int = 0
     overlong_lines: int = 0
     host_domain: str = ""
@@ -149,6 +159,12 @@ class Conversation:
     rename_source: Path = ()
     is_epsv_only: bool = False
     has_buffer_size: bool = False
+    copy_source: Path | None = None
+    """What SITE CPFR named."""
+    idle_seconds: float = 0.0
+    """How long the session may be silent."""
+    let_idle: Callable[[float], None] = _unheard_of
+    """Tells the session so."""
     """Whether PBSZ was said, without which there is no PROT."""
     has_resumed: bool = False
     """Whether a data connection has resumed the TLS session of this one."""
@@ -222,8 +238,16 @@ class Conversation:
         except _EXPECTED as error:
             return reply_for(error)
         if isinstance(answer, Coroutine):
-            return _guarded(answer)
-        return answer
+            return self._guarded(answer)
+        return self.spelt(answer)
+
+    async def _guarded(
+        self, answer: Coroutine[Any, Any, AnyReply | None]
+    ) -> AnyReply | None:
+        try:
+            return self.spelt(await answer)
+        except _EXPECTED as error:
+            return reply_for(error)
 
     def overtakes(self, line: bytes) -> bool:
         """Whether the line is answered during the transfer that runs."""
@@ -318,14 +342,25 @@ class Conversation:
         self.server_name = _unnamed
 
     # --- what several commands do ---------------------------------------------------
+        self.let_idle = _unheard_of
 
     def decode(self, argument: bytes) -> str:
         """The path name that the client wrote."""
-        return decode_path(argument)
+        return self.names.decode(argument)
 
     def encode(self, text: str) -> bytes:
         """Names as this client reads them."""
-        return encode_path(text)
+        return self.names.encode(text)
+
+    def announce(self, reply: Reply) -> None:
+        """Send a reply that is not the answer to a line, with names in it."""
+        self.say(reply if self.names is UTF8 else reply.spelt(self.names))
+
+    def spelt(self, answer: AnyReply | None) -> AnyReply | None:
+        """The answer with names as this client reads them."""
+        if self.names is not UTF8 and isinstance(answer, Reply | Replies):
+            return answer.spelt(self.names)
+        return answer
 
     def path(self, argument: bytes) -> Path:
         """The absolute path that the client wrote."""
@@ -336,6 +371,24 @@ class Conversation:
         self.options = self.policy.options(self.user, self.origin)
 
     def forget_user(self) -> None:
+        self.learn_names()
+        self.set_idle(self.options.idle_timeout or self.policy.settings.idle_timeout)
+
+    def set_idle(self, seconds: float) -> None:
+        """From now on the session may be silent for so long."""
+        self.idle_seconds = seconds
+        self.let_idle(seconds)
+
+    @property
+    def longest_idle(self) -> float:
+        """What a client may ask for: what it has anyway, or more."""
+        ruled = self.options.idle_timeout or self.policy.settings.idle_timeout
+        return max(ruled, self.policy.settings.longest_idle)
+
+    def learn_names(self) -> None:
+        """See in which encoding names travel from now on."""
+        encoding = "utf-8" if self.has_chosen_utf8 else self.options.encoding
+        self.names = UTF8 if encoding == UTF8.encoding else names_in(encoding)
         """Back to the state in which the session began (RFC 959 4.1.1, REIN)."""
         self.state = State.CONNECTED
         self._log_out()
@@ -387,10 +440,3 @@ def _unheard(_reply: AnyReply) -> None:
 
 def _verb_of(line: bytes) -> bytes:
     return plain_line(line)[:16].partition(b" ")[0].upper()
-
-
-async def _guarded(answer: Coroutine[Any, Any, AnyReply | None]) -> AnyReply | None:
-    try:
-        return await answer
-    except _EXPECTED as error:
-        return reply_for(error)

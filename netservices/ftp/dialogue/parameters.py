@@ -41,7 +41,7 @@ def opts(talk: Conversation, argument: bytes) -> Answer:
     verb, _, options = argument.strip().decode("ascii", "replace").partition(" ")
     verb = verb.upper()
     if verb == "UTF8":
-        return _opts_utf8(options.strip().upper())
+        return _opts_utf8(talk, options.strip().upper())
     if verb == "MLST":
         if not _FACT_NAMES.match(options):
             raise SyntaxProblem("OPTS MLST without semicolons")
@@ -54,10 +54,17 @@ def opts(talk: Conversation, argument: bytes) -> Answer:
     return Reply(501, "That command has no options")
 
 
-def _opts_utf8(option: str) -> Reply:
-    # Not RFC 2640: names are always octets; clients ask all the same.
+def _opts_utf8(talk: Conversation, option: str) -> Reply:
+    # Not RFC 2640: names are UTF-8 anyway, but where a rule says that this user's
+    # programs speak an older encoding; clients ask all the same.
     if option in ("", "ON", "NLST"):
+        talk.has_chosen_utf8 = True
+        talk.learn_names()
         return Reply(200, "UTF-8 is on")
     if option == "OFF":
-        return Reply(504, "UTF-8 is always on")
+        talk.has_chosen_utf8 = False
+        talk.learn_names()
+        if talk.names.is_utf8:
+            return Reply(504, "UTF-8 is always on")
+        return Reply(200, f"UTF-8 is off; names travel as {talk.names.encoding}")
     return Reply(501, "UTF8 is ON or OFF")

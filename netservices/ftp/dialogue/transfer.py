@@ -195,7 +195,7 @@ def _report(
 
 async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
     code = 125 if talk.data.is_connected else 150
-    talk.say(Reply(code, transfer.opening or "Here comes the transfer"))
+    talk.announce(Reply(code, transfer.opening or "Here comes the transfer"))
     try:
         talk.data.accepts_truncation = talk.options.lenient_tls_end
         talk.data.limits = _limits(talk, transfer)

@@ -19,8 +19,6 @@ from netservices.ftp.wire.addresses import (
 from netservices.ftp.wire.blocks import BlockReader, block_writer
 from netservices.ftp.wire.commands import (
     Command,
-    decode_path,
-    encode_path,
     parse_command,
     plain_line,
     strip_telnet,
@@ -55,6 +53,7 @@ from netservices.ftp.wire.listing import (
     printable,
     split_list_options,
 )
+from netservices.ftp.wire.names import UTF8, Names, names_in
 from netservices.ftp.wire.nvt import FromNVT, ToNVT
 from netservices.ftp.wire.parts import Mark, Marker, Part
 from netservices.ftp.wire.records import RecordReader, RecordWriter
@@ -74,6 +73,9 @@ from netservices.ftp.wire.representation import (
 )
 
 __all__ = [
+    "UTF8",
+    "Names",
+    "names_in",
     "FACTS",
     "USUAL_FACTS",
     "BlockReader",
@@ -103,8 +105,6 @@ __all__ = [
     "check_name",
     "chosen_facts",
     "compressing_writer",
-    "decode_path",
-    "encode_path",
     "entry_of_facts",
     "facts_of",
     "format_eprt",

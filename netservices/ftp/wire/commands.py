@@ -1,9 +1,7 @@
 """One command line: Telnet sequences removed, verb and argument taken apart.
 
 The argument keeps every octet after the one space behind the verb: a name may begin or
-end with a space.  Names are octets on the wire and ``str`` inside, decoded as UTF-8
-with ``surrogateescape``, so that what a legacy client stored under an odd name comes
-back under the same octets (RFC 2640 2.2).
+end with a space.  ``names`` tells what its octets spell.
 """
 
 from __future__ import annotations
@@ -90,13 +88,3 @@ def _after_sequence(line: bytes, at: int, kept: bytearray) -> int:
         end = line.find(bytes((IAC, _SE)), at + 2)
         return len(line) if end < 0 else end + 2
     return at + 3 if code >= _WILL else at + 2
-
-
-def decode_path(argument: bytes) -> str:
-    """The name that octets spell, reversible whatever they are."""
-    return argument.decode("utf-8", "surrogateescape")
-
-
-def encode_path(text: str) -> bytes:
-    """The octets of a name."""
-    return text.encode("utf-8", "surrogateescape")

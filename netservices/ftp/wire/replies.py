@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import attrs
 from attrs import define, field, frozen
 
 from netservices.core.dialogue import Then
 from netservices.core.errors import SyntaxProblem
+from netservices.ftp.wire.names import UTF8, Names
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIRST = re.compile(rb"([1-5]\d\d)([ -])(.*)\Z", re.DOTALL)
@@ -22,11 +24,17 @@ class Reply:
     code: int
     text: str | tuple[str, ...]
     then: Then | None = None
+    names: Names = field(default=UTF8, eq=False, repr=False)
+    """How names in the text travel."""
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The text as lines, at least one."""
         return (self.text,) if isinstance(self.text, str) else self.text
+
+    def spelt(self, names: Names) -> Reply:
+        """The same, for a client that reads names in that encoding."""
+        return attrs.evolve(self, names=names)
 
     def encode(self) -> bytes:
         """The octets on the wire.
@@ -34,12 +42,17 @@ class Reply:
         Control characters of names become ``?``, so that none can end a line early.
         """
         if isinstance(self.text, str):
-            return _octets(f"{self.code} {_CONTROL.sub('?', self.text)}\r\n")
+            return self._octets(f"{self.code} {_CONTROL.sub('?', self.text)}\r\n")
         # RFC 959 4.2: inner lines are padded, lest one looks like the last.
         safe = [_CONTROL.sub("?", line) for line in self.text]
         inner = "".join(f" {line}\r\n" for line in safe[1:-1])
         first = f"{self.code}-{safe[0]}\r\n" if len(safe) > 1 else ""
-        return _octets(f"{first}{inner}{self.code} {safe[-1]}\r\n")
+        return self._octets(f"{first}{inner}{self.code} {safe[-1]}\r\n")
+
+    def _octets(self, text: str) -> bytes:
+        # RFC 959 5.3.2, RFC 854: the octet 255 is doubled on a Telnet connection.
+        octets = self.names.encode(text)
+        return octets.replace(b"\xff", b"\xff\xff") if b"\xff" in octets else octets
 
 
 @frozen
@@ -54,15 +67,13 @@ class Replies:
         """What the last part asks for."""
         return self.parts[-1].then
 
+    def spelt(self, names: Names) -> Replies:
+        """The same, for a client that reads names in that encoding."""
+        return Replies(tuple(part.spelt(names) for part in self.parts))
+
     def encode(self) -> bytes:
         """The octets of all parts."""
         return b"".join(part.encode() for part in self.parts)
-
-
-def _octets(text: str) -> bytes:
-    # RFC 959 5.3.2, RFC 854: the octet 255 is doubled on a Telnet connection.
-    octets = text.encode("utf-8", "surrogateescape")
-    return octets.replace(b"\xff", b"\xff\xff") if b"\xff" in octets else octets
 
 
 def quoted(path: str) -> str:
