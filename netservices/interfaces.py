@@ -428,6 +428,7 @@ class IFileTree(Interface):
     """One tree of files, below one root that nothing leaves."""
 
     name: str = Attribute("the tree's name in file records")
+    umask: int = Attribute("permission bits that new files and directories lack")
     capabilities: frozenset[str] = Attribute(
         "of: write, append, rename, digest, mtime, mode, links, descriptor"
     )

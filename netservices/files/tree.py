@@ -73,6 +73,11 @@ class FileTree:
         self._account = account
         self._quota_octets = quota_octets
 
+    @property
+    def umask(self) -> int:
+        """The permission bits that new files and directories lack."""
+        return self.volume.disk.umask
+
     def with_umask(self, umask: int) -> FileTree:
         """The same tree; new files and directories lack the bits of ``umask``."""
         other = copy(self)

@@ -14,14 +14,16 @@ RFC                                           state      what is missing
 1123 4.1 Requirements for Internet Hosts      done       page structure, which it does
                                                          not recommend
 1635 How to Use Anonymous FTP                 done
+1639 FTP Over Big Address Records             not        LPRT and LPSV; RFC 2428 has
+                                                         replaced them
 2228 FTP Security Extensions                  partial    CCC, ADAT, MIC, CONF, ENC
 2389 Feature negotiation (FEAT, OPTS)         done
 2428 IPv6 and NAT (EPRT, EPSV)                done
 2577 FTP Security Considerations              done
-2640 Internationalization                     partial    LANG; names are octets, UTF-8
-                                                         or not
+2640 Internationalization                     done       replies in English only; names
+                                                         are octets, UTF-8 or not
 3659 Extensions (MLST, REST, SIZE, MDTM)      done
 4217 Securing FTP with TLS                    partial    CCC, session reuse policies
-7151 HOST                                     not        HOST
+7151 HOST                                     done
 ============================================  =========  ==============================
 """

@@ -77,6 +77,8 @@ class Policy:
     seconds: Callable[[], float]
     """Seconds since 1970."""
     rules: Rules = field(init=False)
+    version: str = ""
+    """Of the program, for those who ask."""
     _per_address: dict[str, int] = field(factory=dict)
     _open_sessions: int = 0
 

@@ -153,6 +153,9 @@ class FTPSettings:
     idle_timeout: Duration = setting(
         "15m", "A session without a command or transfer ends.", minimum=1
     )
+    longest_idle: Duration = setting(
+        "2h", "What a client may ask for with SITE IDLE.", minimum=1
+    )
     login_timeout: Duration = setting(
         "2m", "A session that has not logged in ends.", minimum=1
     )

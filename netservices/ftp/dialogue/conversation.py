@@ -26,6 +26,7 @@ from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import ProtocolError, SyntaxProblem
 from netservices.ftp.backend import View
 from netservices.ftp.dialogue import (
+    attributes,
     download,
     hashes,
     hosts,
@@ -83,6 +84,7 @@ for _group in (
     upload,
     listings,
     information,
+    attributes,
     hashes,
     hosts,
     site,
@@ -104,6 +106,10 @@ _SITE_SECRET = re.compile(rb"(SITE +(?:PSWD|PASS\w*|CHPASS|GPASS)) .*", re.IGNOR
 """Changes of passwords, as other servers have them."""
 
 _MISSPELT = re.compile(rb"P[^A-Za-z]*A[^A-Za-z]*S[^A-Za-z]*S|ACCT", re.IGNORECASE)
+
+
+def _unheard_of(_seconds: float) -> None:
+    """Nobody measures."""
 
 
 def _unnamed() -> None:
@@ -157,6 +163,12 @@ class Conversation:
     restart: Restart = BEGINNING
     expected_octets: int | None = None
     rename_source: Path = ()
+    copy_source: Path | None = None
+    """What SITE CPFR named."""
+    idle_seconds: float = 0.0
+    """How long the session may be silent."""
+    let_idle: Callable[[float], None] = _unheard_of
+    """Tells the session so."""
     is_epsv_only: bool = False
     has_buffer_size: bool = False
     copy_source: Path | None = None
@@ -340,6 +352,7 @@ class Conversation:
         # Session and dialogue hold each other no longer: both are free at once.
         self.say = _unheard
         self.server_name = _unnamed
+        self.let_idle = _unheard_of
 
     # --- what several commands do ---------------------------------------------------
         self.let_idle = _unheard_of
@@ -369,6 +382,18 @@ class Conversation:
     def learn_options(self) -> None:
         """See what the rules say now of who has logged in, and from where."""
         self.options = self.policy.options(self.user, self.origin)
+        self.set_idle(self.options.idle_timeout or self.policy.settings.idle_timeout)
+
+    def set_idle(self, seconds: float) -> None:
+        """From now on the session may be silent for so long."""
+        self.idle_seconds = seconds
+        self.let_idle(seconds)
+
+    @property
+    def longest_idle(self) -> float:
+        """What a client may ask for: what it has anyway, or more."""
+        ruled = self.options.idle_timeout or self.policy.settings.idle_timeout
+        return max(ruled, self.policy.settings.longest_idle)
 
     def forget_user(self) -> None:
         self.learn_names()
@@ -398,6 +423,7 @@ class Conversation:
         self.facts = USUAL_FACTS
         self.has_chosen_facts = False
         self.hash_name = hashes.ALGORITHMS[0]
+        self.copy_source = None
         self.restart = BEGINNING
         self.expected_octets = None
         self.is_epsv_only = False

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from netservices import __version__
 from netservices.core.dialogue import Answer
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp.dialogue.registry import Argument, Commands
@@ -128,5 +127,5 @@ def csid(talk: Conversation, argument: bytes) -> Answer:
     match = _CLIENT_FACT.search(talk.decode(argument))
     if match is not None:
         talk.client_name = match[1].strip()[:_LONGEST_CLIENT_NAME]
-    facts = f"Name=netservices; Version={__version__}; OS=Unix; OSVer=; "
+    facts = f"Name=netservices; Version={talk.policy.version}; OS=Unix; OSVer=; "
     return Reply(200, facts + "CaseSensitive=1; DirSep=/;")

@@ -1,5 +1,5 @@
-"""What the server tells of itself and of files: FEAT HELP NOOP STAT SYST MDTM MLST
-SIZE (RFC 959 4.1.3, RFC 2389, RFC 3659)."""
+"""What the server tells of itself and of files: FEAT HELP NOOP STAT SYST MLST SIZE
+AVBL (RFC 959 4.1.3, RFC 2389, RFC 3659)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from netservices.ftp.wire import (
     list_line,
     split_list_options,
 )
-from netservices.interfaces import NotFound
+from netservices.interfaces import NotADirectory, NotFound
 from netservices.values import Node, NodeKind
 
 if TYPE_CHECKING:
@@ -208,16 +208,20 @@ async def size(talk: Conversation, argument: bytes) -> Reply:
 
 
 @COMMANDS.verb(
-    "MDTM",
-    argument=Argument.REQUIRED,
-    help="<path>: time of the last modification",
-    permission=Permission.READ,
-    feature="MDTM",
+    "AVBL",
+    argument=Argument.OPTIONAL,
+    help="[<directory>]: octets that can still be stored",
+    permission=Permission.LIST,
+    feature="AVBL",
 )
-async def mdtm(talk: Conversation, argument: bytes) -> Reply:
-    """In UTC (RFC 3659 3)."""
-    node = await _file(talk, talk.path(argument))
-    return Reply(213, format_time(node.mtime_ns))
+async def avbl(talk: Conversation, argument: bytes) -> Reply:
+    """What the quota and the disk leave (draft-peterson-streamlined-ftp 4)."""
+    tree = talk.view.tree
+    if argument.strip():
+        node = await tree.stat(talk.path(argument))
+        if node.kind is not NodeKind.DIRECTORY:
+            raise NotADirectory("AVBL of no directory")
+    return Reply(213, str((await tree.usage()).free_octets))
 
 
 async def _resumable(talk: Conversation, path: tuple[str, ...]) -> int | None:

@@ -1,4 +1,4 @@
-"""Directories and names: CWD, CDUP, PWD, MKD, RMD, DELE, RNFR, RNTO, MFMT."""
+"""Directories and names: CWD, CDUP, PWD, MKD, RMD, DELE, RNFR, RNTO."""
 
 from __future__ import annotations
 
@@ -136,21 +136,3 @@ async def rnto(talk: Conversation, argument: bytes) -> Reply:
     return Reply(250, "Renamed")
 
 
-@COMMANDS.verb(
-    "MFMT",
-    argument=Argument.REQUIRED,
-    help="<YYYYMMDDHHMMSS> <path>: set the modification time",
-    permission=Permission.ATTRIBUTES,
-    feature="MFMT",
-)
-async def mfmt(talk: Conversation, argument: bytes) -> Reply:
-    """The time that was set, as MDTM gives it (draft-somers-ftp-mfxx 3.1)."""
-    written, _, name = argument.partition(b" ")
-    if not name:
-        raise SyntaxProblem("MFMT without a path")
-    mtime_ns = parse_time(written.decode("ascii", "replace"))
-    text = talk.decode(name)
-    path = talk.view.path(text)
-    changing = talk.view.tree.set_attributes(path, mtime_ns=mtime_ns)
-    node = await talk.carry_out(changing, "attributes", path)
-    return Reply(213, f"Modify={format_time(node.mtime_ns)}; {text}")

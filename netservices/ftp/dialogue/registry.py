@@ -1,7 +1,7 @@
 """The command registry: for each verb what it takes, needs, does and says of itself.
 
 FEAT, HELP and SITE HELP are written from it; a plugin adds a SITE command by
-registering one in ``dialogue.site.SITE_COMMANDS``.
+registering one (``netservices.ftp.site``).
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class Commands:
 
         def register(run: Run) -> Run:
             for name in names:
+                if name in self.verbs:
+                    raise ValueError(f"the command {name} is registered twice")
                 self.verbs[name] = Verb(
                     name, run, argument, help, permission, feature, overtakes
                 )

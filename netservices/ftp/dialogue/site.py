@@ -1,6 +1,8 @@
-"""SITE and its commands (RFC 959 4.1.3): CHMOD, HELP, UTIME.
+"""SITE (RFC 959 4.1.3), and those of its commands that are about the session: HELP,
+IDLE, UMASK.
 
-A plugin adds one with ``SITE_COMMANDS.verb(...)``; SITE HELP shows it.
+Others are in ``attributes`` and ``copying``; a plugin adds one by
+``netservices.ftp.site``.
 """
 
 from __future__ import annotations
@@ -10,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from netservices.core.dialogue import Answer
 from netservices.core.errors import SyntaxProblem
-from netservices.ftp.backend import Permission
+from netservices.ftp.dialogue import attributes, copying
 from netservices.ftp.dialogue.information import explained, overview
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.states import LOG_IN_FIRST
-from netservices.ftp.wire import Reply, parse_time
+from netservices.ftp.wire import Reply
 
 if TYPE_CHECKING:
     from netservices.ftp.dialogue.conversation import Conversation
@@ -23,9 +25,11 @@ COMMANDS = Commands()
 SITE_COMMANDS = Commands()
 """What follows SITE.  All but HELP need a login."""
 
-_MODE = re.compile(rb"[0-7]{3,4}\Z")
-_UTIME_BEFORE = re.compile(rb"(\d{12})(\d\d)? (.+)\Z", re.DOTALL)
-_UTIME_AFTER = re.compile(rb"(.+) \d{14} (\d{14}) \d{14} UTC\Z", re.DOTALL)
+for _group in (attributes, copying):
+    SITE_COMMANDS.include(_group.SITE)
+
+_UMASK = re.compile(rb"0?[0-7]{3}\Z")
+_SECONDS = re.compile(rb"\d{1,9}\Z")
 
 
 @COMMANDS.verb("SITE", argument=Argument.REQUIRED, help="<command>: see SITE HELP")
@@ -39,6 +43,8 @@ def site(talk: Conversation, argument: bytes) -> Answer:
         return Reply(504, "No such SITE command")
     if verb.argument is Argument.REQUIRED and not rest.strip():
         return Reply(501, "The command needs an argument")
+    if verb.argument is Argument.NONE and rest.strip():
+        return Reply(501, "The command takes no argument")
     if verb.permission is not None and not talk.view.may(verb.permission):
         return Reply(550, "Permission denied")
     return verb.run(talk, rest)
@@ -54,40 +60,34 @@ def help_(talk: Conversation, argument: bytes) -> Answer:
 
 
 @SITE_COMMANDS.verb(
-    "CHMOD",
-    argument=Argument.REQUIRED,
-    help="<octal mode> <path>: change permissions",
-    permission=Permission.ATTRIBUTES,
+    "UMASK",
+    argument=Argument.OPTIONAL,
+    help="[<octal mask>]: permissions that new files lack, in this session",
 )
-async def chmod(talk: Conversation, argument: bytes) -> Reply:
-    """Permission bits as an octal number."""
-    mode, _, name = argument.partition(b" ")
-    if not _MODE.match(mode) or not name:
-        raise SyntaxProblem("SITE CHMOD takes an octal mode and a path")
-    path = talk.path(name)
-    changing = talk.view.tree.set_attributes(path, mode=int(mode, 8))
-    await talk.carry_out(changing, "attributes", path)
-    return Reply(200, "Permissions changed")
+def umask(talk: Conversation, argument: bytes) -> Answer:
+    """Tell it, or set it, for files and directories that are made from now on."""
+    word = argument.strip()
+    if not word:
+        return Reply(200, f"The umask is {talk.view.tree.umask:03o}")
+    if not _UMASK.match(word):
+        raise SyntaxProblem("SITE UMASK takes three octal digits")
+    talk.view.tree = talk.view.tree.with_umask(int(word, 8))
+    return Reply(200, f"The umask is {talk.view.tree.umask:03o}")
 
 
 @SITE_COMMANDS.verb(
-    "UTIME",
-    argument=Argument.REQUIRED,
-    help="<YYYYMMDDhhmm[ss]> <path>: set the modification time",
-    permission=Permission.ATTRIBUTES,
+    "IDLE",
+    argument=Argument.OPTIONAL,
+    help="[<seconds>]: how long this session may be silent",
 )
-async def utime(talk: Conversation, argument: bytes) -> Reply:
-    """Both dialects: time and path, or path and three times that end in UTC."""
-    after = _UTIME_AFTER.match(argument)
-    before = _UTIME_BEFORE.match(argument)
-    if after is not None:
-        name, written = after[1], after[2]
-    elif before is not None:
-        name, written = before[3], before[1] + (before[2] or b"00")
-    else:
-        raise SyntaxProblem("SITE UTIME takes a time and a path")
-    mtime_ns = parse_time(written.decode("ascii"))
-    path = talk.path(name)
-    changing = talk.view.tree.set_attributes(path, mtime_ns=mtime_ns)
-    await talk.carry_out(changing, "attributes", path)
-    return Reply(200, "Time changed")
+def idle(talk: Conversation, argument: bytes) -> Answer:
+    """Tell it, or set it, up to ``ftp.longest_idle``."""
+    word = argument.strip()
+    longest = talk.longest_idle
+    if word:
+        if not _SECONDS.match(word) or not 1 <= int(word) <= longest:
+            text = f"The idle time is between 1 and {longest:.0f} seconds"
+            return Reply(501, text)
+        talk.set_idle(int(word))
+    seconds = f"{talk.idle_seconds:.0f} seconds, at most {longest:.0f}"
+    return Reply(200, f"The idle time is {seconds}")

@@ -37,14 +37,14 @@ AFTER_LOGIN = frozenset(
     {
         # paths
         "CWD", "XCWD", "CDUP", "XCUP", "PWD", "XPWD", "MKD", "XMKD", "RMD", "XRMD",
-        "DELE", "RNFR", "MFMT",
+        "DELE", "RNFR", "MFMT", "MFF",
         # parameters
         "TYPE", "STRU", "MODE", "PASV", "EPSV", "PORT", "EPRT", "ALLO", "REST", "RANG",
         "OPTS",
         # transfers
         "RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD", "ABOR",
         # information
-        "MLST", "SIZE", "MDTM",
+        "MLST", "SIZE", "MDTM", "AVBL",
         "HASH", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512", "MD5",
         # login
         "ACCT", "REIN", "SMNT",

@@ -45,6 +45,7 @@ class ControlSession(LineSession):
         self._since = 0.0
         conversation.session_id = self.session_id
         conversation.server_name = self._server_name
+        conversation.let_idle = self._let_idle
         if server.trace is not None:
             self.port.show = self._show
         self._login_deadline: Deadline | None = Deadline(
@@ -81,6 +82,10 @@ class ControlSession(LineSession):
         """Data connections resume TLS sessions of this connection."""
         self.port.tls_context = layer.context
         super()._secured(layer)
+
+    def _let_idle(self, seconds: float) -> None:
+        """The client may be silent for so long."""
+        self.idle_seconds = seconds
 
     def _server_name(self) -> str | None:
         """The name of the TLS handshake; None without one."""

@@ -10,6 +10,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress
 
+from netservices import __version__
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
 from netservices.core.session import LineFactory
@@ -151,6 +152,7 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         services.limits,
         services.hostname,
         reactor.seconds,
+        version=__version__,
     )
     server = FTPServer(
         settings,
