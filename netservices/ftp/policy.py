@@ -80,9 +80,9 @@ class Policy:
     version: str = ""
     """Of the program, for those who ask."""
     _per_address: dict[str, int] = field(factory=dict)
+    _per_user: dict[str, int] = field(factory=dict)
     _open_sessions: int = 0
 
-    _per_user: dict[str, int] = field(factory=dict)
     @rules.default
     def _first_rules(self) -> Rules:
         return rules_from(self.settings)
@@ -302,13 +302,13 @@ class Policy:
 
     def logged_out(self, user: User, origin: Origin, seconds: float) -> None:
         """The end of what a login began."""
-        self.events.emit(
-            "logout", **origin.event_fields, account=user.login, seconds=seconds
         left = self._per_user[user.whose] - 1
         if left:
             self._per_user[user.whose] = left
         else:
             del self._per_user[user.whose]
+        self.events.emit(
+            "logout", **origin.event_fields, account=user.login, seconds=seconds
         )
 
     def changed(
