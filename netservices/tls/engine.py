@@ -134,6 +134,11 @@ class Engine:
         """Ciphertext that waits to be sent: handshake, alerts, tickets."""
         return self._outgoing.read() if self._outgoing.pending else b""
 
+    @property
+    def waiting_octets(self) -> int:
+        """How much ``take`` would return."""
+        return self._outgoing.pending
+
     def close(self) -> bytes:
         """Our close_notify, with what waited before it; empty if it was made already
         or the handshake is not complete."""

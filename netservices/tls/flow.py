@@ -19,6 +19,8 @@ from netservices.tls.engine import Engine
 PIECE_OCTETS = 256 * 1024
 """Plaintext is encrypted in pieces of at most this much."""
 
+_MOST_KEPT = 4096
+
 BUFFER_OCTETS = 64 * 1024
 """A streaming producer above is paused while more plaintext than this waits."""
 
@@ -75,6 +77,9 @@ class Flow:
     _is_held = False
     _is_paused = False
 
+    keeps_tickets = False
+    """Whether tickets for resuming leave with our close_notify only."""
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._plain: deque[bytes | memoryview] = deque()
@@ -107,13 +112,22 @@ class Flow:
                 self._send_piece()
                 if self._is_pulling:
                     break
-        words = self._engine.take()
+        words = b"" if self._keeps_words else self._engine.take()
         if words:
             self.lower.write(words)
             if self._lower_is_full:
                 self._hold_reading()
         self._relieve()
         self._close_when_drained()
+
+    @property
+    def _keeps_words(self) -> bool:
+        """Whether what TLS itself has to say can wait until the end."""
+        return (
+            self.keeps_tickets
+            and self._engine.is_open
+            and self._engine.waiting_octets <= _MOST_KEPT
+        )
 
     def _send_piece(self) -> None:
         """Encrypt at most ``PIECE_OCTETS`` of the queue and write them below."""

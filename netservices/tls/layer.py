@@ -89,6 +89,7 @@ class TLSLayer(Flow, Facts):
     _is_finished = False
     _all_has_left = False
     _peer_was_first = False
+    _has_parted = False
     _when_left: Callable[[], None] | None = None
 
     def __init__(
@@ -189,7 +190,7 @@ class TLSLayer(Flow, Facts):
         """What the end of the transport below means up here."""
         if self._failure is not None:
             return self._failure
-        if self._peer_was_first:
+        if self._peer_was_first or self._has_parted:
             return Failure(ConnectionDone())
         if self._is_finished or self._engine.has_closed:
             return reason
@@ -243,6 +244,10 @@ class TLSLayer(Flow, Facts):
 
     def _peer_ended(self) -> None:
         """close_notify has come."""
+        # Whatever TCP has to say after both, nothing is missing.
+        self._has_parted = self._engine.has_closed and (
+            self._all_has_left or not getattr(self.lower, "unsent_octets", 1)
+        )
         self._peer_was_first = not self.disconnecting
         if not self.disconnecting and self.protocol is not None:
             half_closeable = IHalfCloseableProtocol(self.protocol, None)

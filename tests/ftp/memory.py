@@ -148,6 +148,8 @@ class MemoryPort:
         self.is_protected = False
         self.limits: Any = ()
         self.accepts_truncation = False
+        self.is_upload = False
+        self.owner = ""
         self.is_prepared = False
         self.is_connected = False
         self.is_client_gone = False
@@ -183,6 +185,10 @@ class MemoryPort:
         """Somewhere."""
         self.is_kept = False
         self.is_prepared, self.is_connected = True, False
+    def belongs_to(self, login: str) -> None:
+        """Note whose it is."""
+        self.owner = login
+
 
     async def connect(self, target: HostPort) -> None:
         """At once, unless nobody is there."""

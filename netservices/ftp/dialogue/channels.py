@@ -88,6 +88,12 @@ class DataPort(Protocol):
     """Whether data connections speak TLS (PROT P)."""
     accepts_truncation: bool
     """Whether the end of an upload over TLS may come without close_notify."""
+    is_upload: bool
+    """Whether the next transfer is one."""
+
+    def belongs_to(self, login: str) -> None:
+        """Who has logged in, whose other sessions are known then; empty for nobody."""
+
     limits: Sequence[Limit]
     """The bandwidth limits of the next transfer."""
 

@@ -411,6 +411,7 @@ class Conversation:
         return max(ruled, self.policy.settings.longest_idle)
 
     def learn_names(self) -> None:
+            self.data.belongs_to("")
         """See in which encoding names travel from now on."""
         encoding = "utf-8" if self.has_chosen_utf8 else self.options.encoding
         self.names = UTF8 if encoding == UTF8.encoding else names_in(encoding)

@@ -59,6 +59,7 @@ async def password(talk: Conversation, argument: bytes) -> Reply:
             return attrs.evolve(reply_for(error), then=Then.CLOSE)
         return reply_for(error)
     talk.state = State.LOGGED_IN
+    talk.data.belongs_to(talk.user.login)
     talk.learn_options()
     talk.logged_in_at = policy.seconds()
     policy.logged_in(talk.user, talk.origin)

@@ -3,7 +3,9 @@
 
 A data connection proves whose it is by resuming the TLS session of its control
 connection, which nobody else can; its address proves little, for many share one.
-``prefer`` demands it of a client that has shown that it can.
+``prefer`` demands it of a client that has shown that it can, as long as it is sure to
+have a ticket: TLS 1.3 wants each to be used once (RFC 8446 C.4), and a client that has
+uploaded may have closed before it read the next one.
 """
 
 from __future__ import annotations
@@ -190,9 +192,10 @@ def check_session(talk: Conversation, channel: DataChannel) -> None:
     """
     if channel.protection is None or talk.options.session_reuse == "off":
         return
-    _version, is_resumed = channel.protection
+    version, is_resumed = channel.protection
     if is_resumed:
-        talk.has_resumed = True
+        # A client that uses each ticket once is sure of its next one after downloads.
+        talk.has_resumed = version != "TLSv1.3" or not talk.data.is_upload
         return
     is_old = talk.policy.seconds() - talk.secured_at > TICKET_SECONDS
     if talk.options.session_reuse == "require":

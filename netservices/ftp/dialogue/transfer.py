@@ -198,6 +198,7 @@ async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
     talk.announce(Reply(code, transfer.opening or "Here comes the transfer"))
     try:
         talk.data.accepts_truncation = talk.options.lenient_tls_end
+        talk.data.is_upload = transfer.is_upload
         talk.data.limits = _limits(talk, transfer)
         transfer.channel = await talk.data.open()
         security.check_session(talk, transfer.channel)

@@ -50,6 +50,8 @@ class DataConnections:
     open_seconds: float
     tls_context: Callable[[], Any]
     running: set[DataConnection] = field(factory=set)
+    kin: dict[tuple[str, str], list[SessionPort]] = field(factory=dict)
+    """Sessions by login and address of the client, in the order of their logins."""
     rates: Rates = field(factory=Rates)
     _out_of_reach: set[str] = field(factory=set)
     _stall_check: Any = None
@@ -125,6 +127,7 @@ class SessionPort:
     is_protected: bool = False
     accepts_truncation: bool = False
     limits: Sequence[Limit] = ()
+    is_upload: bool = False
     tls_context: Any = None
     """The context of the control connection, whose sessions data connections resume;
     None before TLS."""
@@ -136,6 +139,8 @@ class SessionPort:
     """The server's port of the control connection."""
     scope: int = 0
     """The interface of the control connection, where its addresses are link-local."""
+    owner: str = ""
+    """The login of whose session this is."""
     _lease: Lease | None = None
     _target: HostPort | None = None
     _ready: DataConnection | None = None
@@ -243,9 +248,10 @@ class SessionPort:
             _show_life(connection, "C" if lease is not None else "S", self.show)
         if self.is_protected:
             connection.accepts_truncation = self.accepts_truncation
-            context = self.tls_context or self.shared.tls_context()
             try:
-                await connection.secure(context, seconds=self.shared.open_seconds)
+                await connection.secure(
+                    self._contexts(), self.shared.open_seconds, self.is_upload
+                )
             except NotProtected:
                 raise
             except DataBroken as broken:
@@ -270,6 +276,24 @@ class SessionPort:
 
     async def _accept(self, lease: Lease) -> DataConnection:
         arrived: Deferred[DataConnection] = Deferred()
+    def _contexts(self) -> list[Any]:
+        """Those whose TLS sessions the client may resume, its own first."""
+        own = self.tls_context or self.shared.tls_context()
+        kin = reversed(self.shared.kin.get((self.owner, self.peer), ()))
+        others = [one.tls_context for one in kin if one is not self]
+        return [own, *(one for one in others if one is not None and one is not own)]
+
+    def belongs_to(self, login: str) -> None:
+        """Who has logged in; empty for nobody."""
+        if self.owner:
+            ports = self.shared.kin[self.owner, self.peer]
+            ports.remove(self)
+            if not ports:
+                del self.shared.kin[self.owner, self.peer]
+        self.owner = login
+        if login:
+            self.shared.kin.setdefault((login, self.peer), []).append(self)
+
         lease.arrived = arrived
 
         def give_up(text: str) -> None:
