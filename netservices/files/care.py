@@ -228,6 +228,9 @@ async def _check_sums(
     intent = await volume.intents.take(deep=((),))
     try:
         count = await volume.hops.run(count_tree, volume.disk, repair)
+        if volume.ledger.unrecorded:
+            # Units are applied in order: after this one, those before it are.
+            await files.store.apply(Unit(()))
         known = await files.store.file_records.usage(volume.name)
         if known == (count.octets, count.files):
             return count, []

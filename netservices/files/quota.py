@@ -16,12 +16,27 @@ class Ledger:
     def __init__(self) -> None:
         self.used_octets = 0
         self.reserved_octets = 0
+        self.unrecorded_octets = 0
+        """Of changes whose records are on their way to the store."""
+        self.unrecorded = 0
+        """How many these are."""
 
     def room(self, quota: int | None) -> int | None:
         """Octets that may still be promised; None: no quota."""
         if quota is None:
             return None
-        return max(0, quota - self.used_octets - self.reserved_octets)
+        taken = self.used_octets + self.unrecorded_octets + self.reserved_octets
+        return max(0, quota - taken)
+
+    def post(self, octets: int) -> None:
+        """The record of a change of the sum is on its way."""
+        self.unrecorded_octets += octets
+        self.unrecorded += 1
+
+    def posted(self, octets: int) -> None:
+        """It has arrived, or never will."""
+        self.unrecorded_octets -= octets
+        self.unrecorded -= 1
 
 
 class Reservation:

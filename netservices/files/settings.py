@@ -12,7 +12,8 @@ class FilesSettings:
     durability: str = setting(
         "full",
         "What is synced before an upload is acknowledged: full (file, directory and "
-        "record), data (the file's octets only), none (nothing: for benchmarks).",
+        "record), data (the file's octets only), none (nothing: for benchmarks). With "
+        "data and none the record follows a moment later.",
         choices=("full", "data", "none"),
     )
     symlinks: str = setting(

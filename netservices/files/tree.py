@@ -203,7 +203,7 @@ class FileTree:
         names.check_new_name(path)
         path = names.canonical(path)
         self._check_guards(Action.WRITE, path)
-        target, has_partials = await volume.hops.run(
+        target, has_partials = await volume.change(
             self._look_for_room, encoded, expected_size
         )
         if mode is WriteMode.CREATE and target is not None:

@@ -238,10 +238,10 @@ class Upload:
             return volume.hops.run(
                 placing.place, volume.disk, self._writing.temporary, encoded, order
             )
-        return volume.hops.run(self._place_small, encoded, order)
+        return volume.change(self._place_small, encoded, order)
 
     def _place_small(self, encoded: bytes, order: Order) -> Placed:
-        """In a thread: the whole of a small upload."""
+        """Blocks: the whole of a small upload."""
         placed = placing.write_small(
             self._volume.disk, self._writing.pending, encoded, order
         )
@@ -272,11 +272,9 @@ class Upload:
             operations.append(
                 RemovePartial(volume.name, destination.path, destination.account)
             )
-        operations.append(
-            AddUsage(volume.name, placed.node.size - freed, 1 - placed.old_files)
-        )
-        results = await volume.store.apply(Unit(tuple(operations)))
-        volume.ledger.used_octets = results[-1][0]
+        change = placed.node.size - freed
+        operations.append(AddUsage(volume.name, change, 1 - placed.old_files))
+        await volume.post(Unit(tuple(operations)), change)
         if partial is not None and not self._continues_partial:
             await volume.hops.run(remove_partial, volume, partial[0])
 

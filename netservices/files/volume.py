@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from netservices.files.disk import Disk
 from netservices.files.intents import Intents
@@ -22,10 +24,14 @@ from netservices.files.work import Hops, Pace
 from netservices.interfaces import (
     FileProblem,
     IStore,
+    StoreError,
     StoreReadOnly,
     StoreUnavailable,
 )
+from netservices.units import Unit
 
+_log = Logger()
+_MOST_UNRECORDED = 256
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
@@ -54,16 +60,61 @@ class Volume:
         """What ``function(disk, *args)`` returns: at once where the kernel has all of
         it in memory, as it mostly has, and otherwise from a thread."""
         glance = self.disk.glance
-        if glance is not None and not self.hops.is_inline and self.pace.is_fast():
+        if glance is not None and self._may_work_here():
             try:
-                return succeed(self.pace.timed(partial(function, glance, *args)))
+                return self._work_here(partial(function, glance, *args))
             except BlockingIOError:
                 pass
-            except OSError as error:
-                return fail(problem_of(error))
-            except FileProblem:
-                return fail()
         return self.hops.run(partial(function, self.disk, *args))
+
+    def change(self, function: Callable[[*Ts], T], *args: *Ts) -> Deferred[T]:
+        """What ``function(*args)`` returns, which makes or replaces a small file: from
+        a thread, unless nothing is synced and the disk is fast."""
+        if self.disk.durability.level == "none" and self._may_work_here():
+            return self._work_here(partial(function, *args))
+        return self.hops.run(partial(function, *args))
+
+    def _may_work_here(self) -> bool:
+        """Whether the disk may be used in the reactor thread."""
+        return not self.hops.is_inline and self.pace.is_fast()
+
+    def _work_here(self, function: Callable[[], T]) -> Deferred[T]:
+        """What the function returns, at once.  BlockingIOError."""
+        try:
+            return succeed(self.pace.timed(function))
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            return fail(problem_of(error))
+        except (FileProblem, StoreError):
+            return fail()
+
+    def post(self, unit: Unit, octets: int) -> Deferred[None]:
+        """Have the record of a change of the sum written.
+
+        Where the record is not among what ``files.durability`` promises, nobody waits
+        for it, unless many are on their way.  Units are applied in the order in which
+        they come, so whatever is recorded later finds it.
+        """
+        self.ledger.post(octets)
+        recorded: Deferred[Any] = self.store.apply(unit)
+        recorded.addBoth(self._posted, octets)
+        if self.disk.durability.level == "full":
+            return recorded
+        recorded.addErrback(self._not_recorded)
+        if self.ledger.unrecorded < _MOST_UNRECORDED:
+            return succeed(None)
+        return recorded
+
+    def _posted(self, result: Any, octets: int) -> Any:
+        self.ledger.posted(octets)
+        if isinstance(result, Failure):
+            return result
+        self.ledger.used_octets = result[-1][0]
+        return None
+
+    def _not_recorded(self, failure: Failure) -> None:
+        _log.failure("the record of an upload to {tree}", failure, tree=self.name)
 
     def check_store(self, is_deletion: bool = False) -> None:
         """Whether records can be written, asked before the disk is changed; where it is
