@@ -76,9 +76,16 @@ class Sessions:
         ``order`` that there is not."""
         if order not in _ORDERS:
             raise ValueError(f"sessions are sorted by {', '.join(ORDERS)}")
-        rows = [row async for row, _session in self._all(wanted)]
-        key = _ORDERS[order]
-        return heapq.nlargest(min(most, MOST_LISTED), rows, key), len(rows)
+        key, most = _ORDERS[order], min(most, MOST_LISTED)
+        rows: list[dict[str, Any]] = []
+        total = 0
+        async for row, _session in self._all(wanted):
+            total += 1
+            rows.append(row)
+            if len(rows) >= 2 * most:
+                # As it goes, so that it never takes long.
+                rows = heapq.nlargest(most, rows, key)
+        return heapq.nlargest(most, rows, key), total
 
     async def end(self, wanted: Wanted) -> list[dict[str, Any]]:
         """End them; those that there were."""
