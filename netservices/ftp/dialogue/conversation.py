@@ -56,10 +56,10 @@ from netservices.ftp.options import DEFAULTS, Options
 from netservices.ftp.policy import Policy, User
 from netservices.ftp.wire import (
     USUAL_FACTS,
-    Reply,
     UTF8,
     Names,
     Replies,
+    Reply,
     Representation,
     Type,
     names_in,
@@ -114,10 +114,6 @@ def _unheard_of(_seconds: float) -> None:
 
 def _unnamed() -> None:
     """No name was asked for."""
-def _unheard_of(_seconds: float) -> None:
-    """Nobody measures."""
-
-
 
 
 @define(eq=False)
@@ -138,12 +134,12 @@ class Conversation:
     user: User | None = None
     options: Options = DEFAULTS
     """What the rules say of this user and address, since the login."""
-    slot: Any = None
-    logged_in_at: float = 0.0
     names: Names = UTF8
     """How names travel."""
     has_chosen_utf8: bool = False
     """Whether the client said OPTS UTF8 ON."""
+    slot: Any = None
+    logged_in_at: float = 0.0
     failed_logins: int = 0
     overlong_lines: int = 0
     host_domain: str = ""
@@ -171,12 +167,6 @@ class Conversation:
     """Tells the session so."""
     is_epsv_only: bool = False
     has_buffer_size: bool = False
-    copy_source: Path | None = None
-    """What SITE CPFR named."""
-    idle_seconds: float = 0.0
-    """How long the session may be silent."""
-    let_idle: Callable[[float], None] = _unheard_of
-    """Tells the session so."""
     """Whether PBSZ was said, without which there is no PROT."""
     has_resumed: bool = False
     """Whether a data connection has resumed the TLS session of this one."""
@@ -355,7 +345,6 @@ class Conversation:
         self.let_idle = _unheard_of
 
     # --- what several commands do ---------------------------------------------------
-        self.let_idle = _unheard_of
 
     def decode(self, argument: bytes) -> str:
         """The path name that the client wrote."""
@@ -382,20 +371,6 @@ class Conversation:
     def learn_options(self) -> None:
         """See what the rules say now of who has logged in, and from where."""
         self.options = self.policy.options(self.user, self.origin)
-        self.set_idle(self.options.idle_timeout or self.policy.settings.idle_timeout)
-
-    def set_idle(self, seconds: float) -> None:
-        """From now on the session may be silent for so long."""
-        self.idle_seconds = seconds
-        self.let_idle(seconds)
-
-    @property
-    def longest_idle(self) -> float:
-        """What a client may ask for: what it has anyway, or more."""
-        ruled = self.options.idle_timeout or self.policy.settings.idle_timeout
-        return max(ruled, self.policy.settings.longest_idle)
-
-    def forget_user(self) -> None:
         self.learn_names()
         self.set_idle(self.options.idle_timeout or self.policy.settings.idle_timeout)
 
@@ -411,10 +386,11 @@ class Conversation:
         return max(ruled, self.policy.settings.longest_idle)
 
     def learn_names(self) -> None:
-            self.data.belongs_to("")
         """See in which encoding names travel from now on."""
         encoding = "utf-8" if self.has_chosen_utf8 else self.options.encoding
         self.names = UTF8 if encoding == UTF8.encoding else names_in(encoding)
+
+    def forget_user(self) -> None:
         """Back to the state in which the session began (RFC 959 4.1.1, REIN)."""
         self.state = State.CONNECTED
         self._log_out()
@@ -435,6 +411,7 @@ class Conversation:
     def _log_out(self) -> None:
         user, self.user = self.user, None
         if user is not None:
+            self.data.belongs_to("")
             seconds = self.policy.seconds() - self.logged_in_at
             self.policy.logged_out(user, self.origin, round(seconds, 3))
 
