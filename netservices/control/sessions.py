@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -84,8 +83,8 @@ class Sessions:
             rows.append(row)
             if len(rows) >= 2 * most:
                 # As it goes, so that it never takes long.
-                rows = heapq.nlargest(most, rows, key)
-        return heapq.nlargest(most, rows, key), total
+                rows = sorted(rows, key=key, reverse=True)[:most]
+        return sorted(rows, key=key, reverse=True)[:most], total
 
     async def end(self, wanted: Wanted) -> list[dict[str, Any]]:
         """End them; those that there were."""

@@ -138,7 +138,7 @@ class FormatTests(SynchronousTestCase):
 class LogTests(ServerCase):
     """A server that writes one."""
 
-    settings: dict[str, Any] = {"ftp.xferlog": "xferlog", "log.events_delay": "10ms"}
+    settings: dict[str, Any] = {"ftp.xferlog": "xferlog", "log.events_delay": "60s"}
 
     def path(self, name: str = "xferlog") -> str:
         """Where the log is."""
