@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase
 
+from netservices.ftp.server.dataport import SessionPort
 from netservices.ftp.wire import Mode, Part, Representation, Structure, Type
 from netservices.ftp.wire.parts import Mark, Marker
 from tests.ftp.test_server import SECONDS, ServerCase, Wire, reset, secured
@@ -226,6 +230,28 @@ class KeptTests(ServerCase):
             self.assertEqual("200", other_says[0][:3])
 
         return self.talk(conversation)
+
+
+class HearingTests(SynchronousTestCase):
+    """Whether a client reads what it is told."""
+
+    def test_deaf_client(self) -> None:
+        """One that has left much unread is not told more than it must be."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        self.addCleanup(ours.close)
+        ours.setblocking(False)
+        connections: Any = None
+        port = SessionPort("127.0.0.1", "127.0.0.1", connections, control=ours)
+        self.assertTrue(port.hears_replies())
+        ours.sendall(b"x" * 100)
+        self.assertTrue(port.hears_replies())
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(b"x" * 4096)
+        self.assertFalse(port.hears_replies())
+        ours.close()
+        self.assertFalse(port.hears_replies())
 
 
 class ProtectedTests(ServerCase):

@@ -117,11 +117,11 @@ class EveryCombinationTests(RepresentationCase):
     def test_every_cut(self) -> None:
         """An upload may come in pieces of any size."""
         content = b"a\n   \xff\r \nzzzzzz\n"
+        peer = self.logged_in()
         for chosen in ALL:
             sent = encoded(chosen, content)
             for step in (1, 2, 3, 7):
                 with self.subTest(chosen=str(chosen), step=step):
-                    peer = self.logged_in()
                     pieces = [sent[i : i + step] for i in range(0, len(sent), step)]
                     self.upload(*pieces)
                     self.codes(peer, *say(chosen), "PASV", "STOR new")
@@ -129,9 +129,9 @@ class EveryCombinationTests(RepresentationCase):
 
     def test_empty(self) -> None:
         """Files of no octets."""
+        peer = self.logged_in()
         for chosen in ALL:
             with self.subTest(chosen=str(chosen)):
-                peer = self.logged_in()
                 self.upload(encoded(chosen, b""))
                 self.codes(peer, *say(chosen), "PASV", "STOR new")
                 self.assertEqual(b"", self.content_of("new"))
@@ -141,13 +141,13 @@ class EveryCombinationTests(RepresentationCase):
     def test_without_end(self) -> None:
         """Where the end of a file is marked, its absence is 426, and nothing is stored
         under the name; a stream without records has no such mark.  RFC 959 3.4"""
+        peer = self.logged_in()
         for chosen in ALL:
             sent = encoded(chosen, TEXT)
             for cut in (0, 1, len(sent) // 2, len(sent) - 1):
                 if chosen.is_stream:
                     continue
                 with self.subTest(chosen=str(chosen), cut=cut):
-                    peer = self.logged_in()
                     self.upload(sent[:cut])
                     said = self.codes(peer, *say(chosen), "PASV", "STOR text2")
                     self.assertEqual("426", said[-1])
@@ -159,9 +159,9 @@ class EveryCombinationTests(RepresentationCase):
     def test_listings(self) -> None:
         """Listings travel as text in the structure and the mode of all transfers; in
         EBCDIC where TYPE is E.  RFC 1123 4.1.2.7"""
+        peer = self.logged_in()
         for chosen in ALL:
             with self.subTest(chosen=str(chosen)):
-                peer = self.logged_in()
                 kind = Type.EBCDIC if chosen.type is Type.EBCDIC else Type.ASCII
                 listed = Representation(kind, "N", chosen.structure, chosen.mode)
                 done = "250" if chosen.keeps_connection else "226"
@@ -175,7 +175,6 @@ class EveryCombinationTests(RepresentationCase):
                     listing = decoded(listed, self.sent())
                     self.assertEqual(line, listing[: len(line)])
                     self.assertEqual(1, listing.count(b"\n"))
-                peer.leave()
 
     def test_listing_ends(self) -> None:
         """In stream mode the lines end with CR LF, in EBCDIC with NL."""

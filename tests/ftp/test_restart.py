@@ -7,6 +7,7 @@ from itertools import product
 import attrs
 
 from netservices.core.deferreds import value_of
+from netservices.core.settings import with_values
 from netservices.files.service import Files
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import (
@@ -44,7 +45,7 @@ def joined(parts: list[Part]) -> list[Part]:
 class DownloadTests(RepresentationCase):
     """Markers that we send."""
 
-    settings = FTPSettings(restart_markers=4)
+    settings = with_values(FTPSettings, restart_markers=4)
     content = {"text": TEXT}
 
     def test_going_on(self) -> None:
@@ -70,7 +71,7 @@ class DownloadTests(RepresentationCase):
         """A marker every so many octets of the file, none at its end; 0 for none."""
         for period in (4, 18, len(TEXT), 0):
             with self.subTest(period=period):
-                self.settings = FTPSettings(restart_markers=period)
+                self.settings = with_values(FTPSettings, restart_markers=period)
                 peer = self.logged_in()
                 self.codes(peer, *say(BLOCK), "PASV", "RETR text")
                 parts = parts_of(BLOCK, self.sent())
@@ -85,16 +86,19 @@ class DownloadTests(RepresentationCase):
         self.assertEqual(["200", "227", "350", "554", "125", "250"], said)
 
     def test_markers_of_others(self) -> None:
-        """Markers that are not ours: 501 where they look it, 554 where they belong to
-        another representation."""
+        """Markers that are not ours: 501 where they look it, 554 where they are of
+        uploads, 555 where type or structure are others.  RFC 1123 4.1.3.4"""
         peer = self.logged_in()
-        said = self.codes(
-            peer, "MODE B", "REST six", "REST 5x", "REST", "TYPE I", "PASV",
-            "REST 4c", "RETR text", "TYPE A", "REST 4c", "STRU R", "STOR text",
-        )  # fmt: skip
-        self.assertEqual(
-            "200 501 501 501 200 227 350 554 200 350 200 554", " ".join(said)
-        )
+        for line, code in (
+            ("MODE B", "200"), ("REST six", "501"), ("REST 5x", "501"),
+            ("REST -1", "501"), ("REST 99999999999999999999", "501"),
+            ("PASV", "227"), ("REST 4c", "350"), ("RETR text", "554"),
+            ("REST 4c", "350"), ("TYPE I", "200"), ("RETR text", "555"),
+            ("REST 4c", "350"), ("TYPE A", "200"), ("STRU R", "200"),
+            ("STOR text", "555"), ("RETR text", "125"),
+        ):  # fmt: skip
+            with self.subTest(line=line):
+                self.assertEqual(code, self.codes(peer, line)[0])
 
 
 def _unmarked(parts: list[Part]) -> list[Part]:

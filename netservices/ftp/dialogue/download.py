@@ -15,10 +15,13 @@ from netservices.ftp.dialogue.transfer import (
     Transfer,
     carry,
 )
+from netservices.ftp.wire import Reply
 from netservices.interfaces import IOpenFile
 
 if TYPE_CHECKING:
     from netservices.ftp.dialogue.conversation import Conversation
+
+NOT_OF_DOWNLOADS = Reply(554, "That is a marker of uploads")
 
 COMMANDS = Commands()
 
@@ -32,6 +35,8 @@ COMMANDS = Commands()
 async def retr(talk: Conversation, argument: bytes) -> AnyReply:
     """The file as it was when it was opened, from the restart position on."""
     restart = take_restart(talk)
+    if restart.holds_cr:
+        return NOT_OF_DOWNLOADS
     path = talk.path(argument)
     file = await talk.view.tree.open(path)
     try:

@@ -33,7 +33,7 @@ _STRUCTURE_NAMES = {Structure.FILE: "file", Structure.RECORD: "record"}
 _MODE_NAMES = {Mode.STREAM: "stream", Mode.BLOCK: "block", Mode.COMPRESSED: "compress"}
 
 NOT_EXACT = Reply(501, "Restart needs TYPE I and STRU F in stream mode")
-NOT_OURS = Reply(554, "That marker is not of this representation")
+MISMATCH = Reply(555, "That marker is of text in ASCII without records")
 NOT_OFFERED = Reply(504, "Not offered here")
 RANGE_NOT_EXACT = Reply(551, "A range needs TYPE I, STRU F and MODE S")
 
@@ -198,5 +198,6 @@ def take_restart(talk: Conversation) -> Restart:
         Type.ASCII,
         Structure.FILE,
     ):
-        raise Refused("a marker of another representation", NOT_OURS)
+        # RFC 1123 4.1.3.4: 555 for a mismatch of type or structure.
+        raise Refused("a marker of another representation", MISMATCH)
     return restart
