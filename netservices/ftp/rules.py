@@ -19,7 +19,7 @@ its login, and keeps the answer until it logs out.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from difflib import get_close_matches
 from functools import reduce
 from operator import or_
@@ -150,6 +150,22 @@ def _one(word: str) -> Who:
 
 def parse_rule(text: str) -> Line:
     """A line of ``ftp.rules``.  ValueError, in words for the person who wrote it."""
+    return _told(_parse_rule, text)
+
+
+def parse_permission(text: str) -> Line:
+    """A line of ``ftp.permissions``.  ValueError."""
+    return _told(_parse_permission, text)
+
+
+def _told(parse: Callable[[str], Line], text: str) -> Line:
+    try:
+        return parse(text)
+    except ValueError as problem:
+        raise ValueError(f"{text!r}: {problem}") from None
+
+
+def _parse_rule(text: str) -> Line:
     words = text.split()
     if len(words) < 2:
         raise ValueError("WHO OPTION=VALUE is wanted, such as 'alice umask=077'")
@@ -170,8 +186,7 @@ def _option(word: str, who: str) -> tuple[str, Any]:
     return name, value.named(who) if isinstance(value, Share) else value
 
 
-def parse_permission(text: str) -> Line:
-    """A line of ``ftp.permissions``.  ValueError."""
+def _parse_permission(text: str) -> Line:
     words = shlex.split(text)
     if len(words) < 3:
         raise ValueError("WHO PATH PERMISSIONS is wanted, such as 'bob /in upload'")

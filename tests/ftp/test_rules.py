@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ftplib import FTP
 from pathlib import Path as DiskPath
 from typing import Any
 
@@ -10,10 +11,12 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from netservices.core.deferreds import as_deferred
 from netservices.core.errors import Refused
-from netservices.core.settings import with_values
+from netservices.core.settings import Size, with_values
 from netservices.ftp.options import DEFAULTS, KINDS, Options, Share
 from netservices.ftp.rules import (
     WORDS,
@@ -24,6 +27,7 @@ from netservices.ftp.rules import (
     rules_from,
 )
 from netservices.ftp.settings import FTPSettings
+from netservices.testing import running
 from netservices.values import Origin, Permission
 from tests.ftp.memory import LOGIN, MemoryFTP
 
@@ -285,3 +289,42 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
 
         self.assertEqual(0o027, before.umask)
         self.assertEqual(0o077, self.policy.options(user, origin).umask)
+
+
+def make_directory(port: int) -> None:
+    """Alice logs in and makes a directory; blocks."""
+    with FTP() as client:
+        client.connect("127.0.0.1", port)
+        client.login("alice", "secret")
+        client.mkd("made")
+
+
+class ReloadTests(TestCase):
+    """A server that is told to read its configuration again."""
+
+    timeout = 60
+
+    @as_deferred
+    async def test_rules(self) -> None:
+        """New rules are in force at once, for those who log in; nothing waits for a
+        restart."""
+        server = await running(
+            ftp=True,
+            accounts=[("alice", "secret")],
+            settings={
+                "ftp.listen": "tcp:0:interface=127.0.0.1",
+                "ftp.passive_ports": "0",
+            },
+        )
+        self.addCleanup(server.stop)
+        before = server.house.configuration
+        ftp = before.protocols["ftp"]
+        rules = ("* umask=077",)
+        settings = attrs.evolve(ftp.settings, rules=rules, total_upload_rate=Size(5))
+        protocols = {**before.protocols, "ftp": attrs.evolve(ftp, settings=settings)}
+        waiting = await server.house.reload(attrs.evolve(before, protocols=protocols))
+        await deferToThread(make_directory, server.port("ftp"))
+
+        self.assertEqual([], waiting)
+        made = DiskPath(server.state_directory, "files", "alice@localhost", "made")
+        self.assertEqual(0o700, made.stat().st_mode & 0o777)
