@@ -13,6 +13,7 @@ follows; a marker says it with a ``c`` (RFC 1123 4.1.3.4).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from attrs import define, field
 
@@ -75,6 +76,7 @@ class Sending:
     async def mark(self, position: int) -> None:
         """Send a restart marker."""
         await self._write([Marker(b"%d" % position)])
+        await self.channel.give_way()
 
     async def finish(self) -> None:
         """Send the end of the file; returns once everything has arrived."""
@@ -148,7 +150,9 @@ class Receiving:
             await self._answer_marker()
         await self._store(self._receiver.finish())
         if not self.representation.keeps_connection:
-            await self.channel.finish()
+            # The file is complete, whatever becomes of the connection.
+            with suppress(DataBroken):
+                await self.channel.finish()
 
     async def _take(self, data: bytes) -> None:
         reader = self._reader
