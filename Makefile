@@ -67,4 +67,6 @@ clean:
 	@echo "installing netservices and its tests into .venv-test"
 	@$(TEST)/python -m pip install --quiet --disable-pip-version-check \
 		--editable ".[test,lint]"
+	@echo "fetching the tests of pyftpdlib into .venv-test"
+	@$(TEST)/python -m tests.conformance.pyftpdlib_suite
 	@touch $@

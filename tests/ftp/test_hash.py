@@ -43,6 +43,31 @@ class HashTests(MemoryFTP, SynchronousTestCase):
         """
         )
 
+    def test_range(self) -> None:
+        """RANG counts for the next HASH, and only for that."""
+        part = hashlib.sha256(CONTENT[5:10]).hexdigest()
+        self.assert_dialogue(
+            LOGIN
+            + f"""
+            C: TYPE I
+            S: 200 ...
+            C: RANG 5 9
+            S: 350 ...
+            C: HASH a
+            S: 213 SHA-256 5-9 {part} a
+            C: HASH a
+            S: 213 SHA-256 0-99 {SHA256} a
+            C: RANG 100 200
+            S: 350 ...
+            C: HASH a
+            S: 213 SHA-256 100-100 {hashlib.sha256(b"").hexdigest()} a
+            C: RANG 101 200
+            S: 350 ...
+            C: HASH a
+            S: 551 ...
+        """
+        )
+
     def test_refused(self) -> None:
         """No such file, a directory, a file that is too long to be read."""
         self.assert_dialogue(

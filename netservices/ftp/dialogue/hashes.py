@@ -19,6 +19,7 @@ from netservices.core.errors import Refused, SyntaxProblem
 from netservices.ftp.backend import Permission
 from netservices.ftp.dialogue.labour import Labour, labour
 from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.dialogue.representation import BEGINNING
 from netservices.ftp.wire import Reply, unquoted
 from netservices.interfaces import (
     Conflict,
@@ -72,7 +73,13 @@ async def hash_(talk: Conversation, argument: bytes) -> AnyReply:
         span = f"{found.start}-{max(found.end - 1, found.start)}"
         return Reply(213, f"{found.algorithm} {span} {found.digest.hex()} {text}")
 
-    return await _answer(talk, "HASH", _Wanted(text, talk.hash_name), say)
+    wanted = _Wanted(text, talk.hash_name)
+    if talk.restart.end is not None:
+        # Draft 3.3: RANG counts for HASH as it does for RETR.
+        start, end = talk.restart.offset, talk.restart.end
+        wanted = _Wanted(text, talk.hash_name, start, end)
+    talk.restart = BEGINNING
+    return await _answer(talk, "HASH", wanted, say)
 
 
 @frozen

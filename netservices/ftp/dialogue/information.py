@@ -48,7 +48,7 @@ def syst(talk: Conversation, argument: bytes) -> Answer:
 @COMMANDS.verb("FEAT", argument=Argument.NONE, help=": list the extensions")
 def feat(talk: Conversation, argument: bytes) -> Answer:
     """One line an extension, after a space (RFC 2389 3.2)."""
-    lines = {"UTF8", "TVFS"}
+    lines = {"UTF8", "TVFS", "AUTH SSL"}
     for verb in talk.commands.verbs.values():
         feature = verb.feature
         lines.add(feature if isinstance(feature, str) else feature(talk))

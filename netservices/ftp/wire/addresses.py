@@ -8,6 +8,7 @@ import re
 from attrs import frozen
 
 from netservices.core.errors import Refused, SyntaxProblem
+from netservices.ftp.wire.replies import Reply
 
 _SIX_NUMBERS = re.compile(rb"(\d{1,3})" + rb",(\d{1,3})" * 5)
 _PORT_DIGITS = re.compile(rb"\d{1,5}\Z")
@@ -86,7 +87,8 @@ def _address(octets: bytes, version: int) -> str:
     try:
         address = ipaddress.ip_address(octets.decode("ascii"))
     except ValueError:
-        raise SyntaxProblem("EPRT without an IP address") from None
+        reply = Reply(501, "Neither your own nor a foreign address")
+        raise SyntaxProblem("EPRT without an IP address", reply) from None
     if address.version != version or getattr(address, "scope_id", None):
         raise SyntaxProblem("EPRT of an address of another family")
     return normal_address(str(address))
