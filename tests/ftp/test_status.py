@@ -16,6 +16,7 @@ from netservices.control.client import ControlProblem, ask
 from netservices.core.deferreds import as_deferred
 from netservices.core.speed import Speed
 from netservices.totals import Totals
+from netservices.units import Unit, UpdateAccount
 from tests.ftp.memory import LOGIN, MemoryFTP
 from tests.ftp.test_server import SECONDS, ServerCase, Wire, read_all, secured
 from tests.ftp.test_xferlog import deletion, transfer
@@ -327,6 +328,24 @@ class EndTests(Ended):
             self.assertEqual("150", wire.say("STOR a")[:3])
             self.ask("end_sessions", address="127.0.0.1")
             self.assert_ended(wire, "426", "421")
+
+        await self.talk(conversation)
+
+    @as_deferred
+    async def test_dismissed(self) -> None:
+        """The same happens to the transfer of an account that is disabled."""
+        services = self.server.house.services
+        assert services is not None
+        account = await services.accounts.find("alice")
+        assert account is not None
+        disabling = Unit((UpdateAccount(account.id, is_enabled=False),))
+        store = services.store
+
+        def conversation(wire: Wire) -> None:
+            data = wire.data("STOR a")
+            blockingCallFromThread(reactor, store.apply, disabling)
+            self.assert_ended(wire, "426", "421")
+            data.close()
 
         await self.talk(conversation)
 

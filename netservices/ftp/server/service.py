@@ -76,7 +76,7 @@ class FTPServer:
             return
         for talk in self._logged_in():
             if talk.user.login == login:
-                talk.say(talk.dismissed())
+                talk.end(talk.dismissed())
 
     def _logged_in(self) -> list[Any]:
         """The conversations that have a user."""
