@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -18,6 +19,9 @@ from attrs import frozen
 
 _LOOK_SECONDS = 0.1
 """How often it is looked whether the program has ended, or shall."""
+
+_DEATH_SECONDS = 5.0
+"""How long one that was killed may take to be gone; a broken disk can hold it."""
 
 _READ_OCTETS = 65536
 
@@ -73,15 +77,22 @@ def run_program(
         )
     except (OSError, ValueError) as error:
         return Ended(-1, b"", 0.0, f"not begun: {error}")
-    with process:
-        output = bytearray()
-        reason = _attend(
-            process, output, began + timeout_seconds, most_output, shall_stop
-        )
-        if reason:
-            os.killpg(process.pid, signal.SIGKILL)
-        status = process.wait()
+    output = bytearray()
+    reason = _attend(process, output, began + timeout_seconds, most_output, shall_stop)
+    status = _kill(process) if reason else process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
     return Ended(status, bytes(output), time.monotonic() - began, reason)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> int:
+    """End it and its group; what is beyond that is not waited for."""
+    with suppress(PermissionError):  # it runs as somebody else
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        return process.wait(_DEATH_SECONDS)
+    except subprocess.TimeoutExpired:
+        return -signal.SIGKILL
 
 
 def _attend(
