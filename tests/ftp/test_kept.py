@@ -6,13 +6,12 @@ import contextlib
 import os
 import socket
 import ssl
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.ftp.server.dataport import SessionPort
+from netservices.ftp.server.hearing import is_heard
 from netservices.ftp.wire import Mode, Part, Representation, Structure, Type
 from netservices.ftp.wire.parts import Mark, Marker
 from tests.ftp.test_server import SECONDS, ServerCase, Wire, reset, secured
@@ -241,17 +240,15 @@ class HearingTests(SynchronousTestCase):
         self.addCleanup(theirs.close)
         self.addCleanup(ours.close)
         ours.setblocking(False)
-        connections: Any = None
-        port = SessionPort("127.0.0.1", "127.0.0.1", connections, control=ours)
-        self.assertTrue(port.hears_replies())
+        self.assertTrue(is_heard(ours))
         ours.sendall(b"x" * 100)
-        self.assertTrue(port.hears_replies())
+        self.assertTrue(is_heard(ours))
         with contextlib.suppress(BlockingIOError):
             while True:
                 ours.send(b"x" * 4096)
-        self.assertFalse(port.hears_replies())
+        self.assertFalse(is_heard(ours))
         ours.close()
-        self.assertFalse(port.hears_replies())
+        self.assertFalse(is_heard(ours))
 
 
 class ProtectedTests(ServerCase):
