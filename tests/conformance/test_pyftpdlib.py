@@ -161,7 +161,7 @@ class SuiteTests(SynchronousTestCase):
 
     def test_compatible_plain(self) -> None:
         """All, without TLS, in the compatible profile."""
-        self.check(PLAIN, COMPATIBLE, UNPREPARED, 87)
+        self.check(PLAIN, COMPATIBLE, set(), 87)
 
     def test_compatible_tls(self) -> None:
         """All, over TLS, in the compatible profile."""

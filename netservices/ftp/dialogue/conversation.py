@@ -159,6 +159,8 @@ class Conversation:
     restart: Restart = BEGINNING
     expected_octets: int | None = None
     rename_source: Path = ()
+    promised: Path | None = None
+    """The upload of which 150 was said before PORT."""
     copy_source: Path | None = None
     """What SITE CPFR named."""
     idle_seconds: float = 0.0
@@ -216,6 +218,10 @@ class Conversation:
         refused = self._refusal(verb, command.argument)
         if self.state is State.RENAMING and verb.name != "RNTO":
             self.state = State.LOGGED_IN
+        if self.promised is not None and verb.name not in ("PORT", "EPRT"):
+            # A 150 is followed by how it ended.
+            self.promised = None
+            self.say(transfer.NOT_PREPARED)
         return refused or self.run(verb, command.argument)
 
     def _refusal(self, verb: Verb, argument: bytes) -> Reply | None:
@@ -401,6 +407,7 @@ class Conversation:
         self.has_chosen_facts = False
         self.hash_name = hashes.ALGORITHMS[0]
         self.copy_source = None
+        self.promised = None
         self.restart = BEGINNING
         self.expected_octets = None
         self.is_epsv_only = False

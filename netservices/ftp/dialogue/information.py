@@ -15,7 +15,6 @@ from netservices.ftp.wire import (
     Reply,
     facts_of,
     format_facts,
-    format_time,
     list_line,
     split_list_options,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netservices.core.dialogue import Answer
-from netservices.core.errors import Refused, SyntaxProblem
+from netservices.core.errors import Refused
 from netservices.ftp.backend import Permission, path_text
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.states import State
-from netservices.ftp.wire import Reply, format_time, parse_time, quoted
+from netservices.ftp.wire import Reply, quoted
 from netservices.interfaces import Exists, IsADirectory, NotADirectory
 from netservices.values import NodeKind
 
@@ -134,5 +134,3 @@ async def rnto(talk: Conversation, argument: bytes) -> Reply:
         # RFC 959 5.4: 553, the name is not allowed; the source is all right.
         return Reply(553, "The new name is that of a directory")
     return Reply(250, "Renamed")
-
-

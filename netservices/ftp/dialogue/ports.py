@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netservices.core.dialogue import Answer
+from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import Refused
 from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.dialogue.upload import keep_promise
 from netservices.ftp.wire import (
     HostPort,
     Reply,
@@ -97,11 +99,16 @@ def _aim(talk: Conversation, target: HostPort) -> Answer:
     return Reply(200, "The data connection goes there")
 
 
-async def _connect(talk: Conversation, target: HostPort) -> Reply:
+async def _connect(talk: Conversation, target: HostPort) -> AnyReply:
     # Not RFC 959 3.2: the connection belongs to the transfer command; some old clients
     # accept it before they send that.
     await talk.data.connect(target)
-    return Reply(200, "The data connection is open")
+    reply = Reply(200, "The data connection is open")
+    path, talk.promised = talk.promised, None
+    if path is None:
+        return reply
+    talk.say(reply)
+    return await keep_promise(talk, path)
 
 
 def _version(talk: Conversation) -> int:

@@ -63,6 +63,8 @@ class Transfer:
     offset: int = 0
     opening: str = ""
     """Text of the 125 or 150."""
+    is_announced: bool = False
+    """Whether the 150 was said already."""
     representation: Representation = Representation()
     """How it travels."""
     is_suspect: bool = False
@@ -195,7 +197,8 @@ def _report(
 
 async def _attempt(talk: Conversation, transfer: Transfer, move: Move) -> Reply:
     code = 125 if talk.data.is_connected else 150
-    talk.announce(Reply(code, transfer.opening or "Here comes the transfer"))
+    if not transfer.is_announced:
+        talk.announce(Reply(code, transfer.opening or "Here comes the transfer"))
     try:
         talk.data.accepts_truncation = talk.options.lenient_tls_end
         talk.data.is_upload = transfer.is_upload

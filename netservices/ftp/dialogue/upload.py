@@ -28,7 +28,7 @@ from netservices.interfaces import (
     IUpload,
     StoreError,
 )
-from netservices.values import WriteMode
+from netservices.values import Path, WriteMode
 
 if TYPE_CHECKING:
     from netservices.ftp.dialogue.conversation import Conversation
@@ -82,6 +82,8 @@ async def stou(talk: Conversation, argument: bytes) -> AnyReply:
     if take_restart(talk) != BEGINNING:
         return RESTART_PENDING
     prefix = talk.decode(argument) or "upload"
+    if not talk.data.is_prepared and talk.policy.settings.active_connect == "early":
+        return _promise(talk, prefix)
     for _ in range(_UNIQUE_TRIES):
         path = talk.view.path(talk.policy.unique_name(prefix))
         text = f"FILE: {path[-1]}"
@@ -91,6 +93,19 @@ async def stou(talk: Conversation, argument: bytes) -> AnyReply:
         except Exists:
             continue
     return Reply(451, "No free name was found")
+
+
+def _promise(talk: Conversation, prefix: str) -> Reply:
+    # Not RFC 959 5.4: the old clients that want early connections say PORT after the
+    # 150, which has the name.
+    talk.promised = talk.view.path(talk.policy.unique_name(prefix))
+    return Reply(150, f"FILE: {talk.promised[-1]}")
+
+
+async def keep_promise(talk: Conversation, path: Path) -> AnyReply:
+    """The upload of which 150 was said before its data connection was prepared."""
+    transfer = Transfer("STOU", path, talk.policy.seconds(), is_announced=True)
+    return await _store(talk, transfer, WriteMode.CREATE)
 
 
 async def _store(
