@@ -21,7 +21,7 @@ _MOST_OCTETS = 16 * 1024
 _SESSION_TICKET = 35  # RFC 5077 3.2
 _PRE_SHARED_KEY = 41  # RFC 8446 4.2.11
 
-_MOST_TRIED = 8
+_MOST_TRIED = 10
 """Each context that does not know the session costs a signature."""
 
 

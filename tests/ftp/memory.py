@@ -149,6 +149,7 @@ class MemoryPort:
         self.limits: Any = ()
         self.accepts_truncation = False
         self.is_upload = False
+        self.has_kin = False
         self.owner = ""
         self.is_prepared = False
         self.is_connected = False
@@ -189,6 +190,14 @@ class MemoryPort:
         """Note whose it is."""
         self.owner = login
 
+    def leave(self) -> None:
+        """As at the end of the session."""
+        self.close()
+
+    def aim(self, target: HostPort) -> None:
+        """Somewhere."""
+        self.is_kept = False
+        self.is_prepared, self.is_connected = True, False
 
     async def connect(self, target: HostPort) -> None:
         """At once, unless nobody is there."""

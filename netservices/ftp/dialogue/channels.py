@@ -91,8 +91,15 @@ class DataPort(Protocol):
     is_upload: bool
     """Whether the next transfer is one."""
 
+    @property
+    def has_kin(self) -> bool:
+        """Whether the client has other sessions with TLS at the same time."""
+
     def belongs_to(self, login: str) -> None:
         """Who has logged in, whose other sessions are known then; empty for nobody."""
+
+    def leave(self) -> None:
+        """The session has ended, or its TLS has."""
 
     limits: Sequence[Limit]
     """The bandwidth limits of the next transfer."""

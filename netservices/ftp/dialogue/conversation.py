@@ -341,6 +341,7 @@ class Conversation:
         if self.transfer is not None:
             self.transfer.abort()
         self.data.close()
+        self.data.leave()
         self._log_out()
         if self.slot is not None:
             self.policy.leave(self.slot, self.data.peer)

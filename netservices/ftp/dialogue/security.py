@@ -5,7 +5,8 @@ A data connection proves whose it is by resuming the TLS session of its control
 connection, which nobody else can; its address proves little, for many share one.
 ``prefer`` demands it of a client that has shown that it can, as long as it is sure to
 have a ticket: TLS 1.3 wants each to be used once (RFC 8446 C.4), and a client that has
-uploaded may have closed before it read the next one.
+uploaded may have closed before it read the next one.  Nor is one sure that has several
+control connections and keeps what it got last on any of them.
 """
 
 from __future__ import annotations
@@ -166,6 +167,7 @@ def begin_anew(talk: Conversation) -> Then | None:
     forget_protection(talk)
     if is_last:
         talk.is_secure = False
+        talk.data.leave()
         return Then.STOP_TLS
     talk.data.is_protected = talk.is_implicit and talk.is_secure
     return None
@@ -200,5 +202,5 @@ def check_session(talk: Conversation, channel: DataChannel) -> None:
     is_old = talk.policy.seconds() - talk.secured_at > TICKET_SECONDS
     if talk.options.session_reuse == "require":
         raise Refused("not resumed", TOO_OLD if is_old else NOT_RESUMED)
-    if talk.has_resumed and not is_old:
+    if talk.has_resumed and not is_old and not talk.data.has_kin:
         raise Refused("not resumed, as before", NOT_RESUMED)

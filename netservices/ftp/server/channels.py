@@ -125,8 +125,8 @@ class DataConnection(Protocol):
         contexts: Sequence[ssl.SSLContext],
         seconds: float = HANDSHAKE_SECONDS,
         is_upload: bool = False,
-    ) -> None:
-        """Shake hands; what is carried from now on is protected.
+    ) -> ssl.SSLContext:
+        """Shake hands; what is carried from now on is protected.  The context used.
 
         The context is the first, unless the client resumes a session of another one.
         NotProtected where the peer speaks no TLS, not as it should, or nothing within
@@ -147,6 +147,13 @@ class DataConnection(Protocol):
 
     @property
     def is_finishing(self) -> bool:
+        return layer.context
+
+    def vouch(self, is_resumed: bool) -> None:
+        """Whether the session that was resumed, if any, is the client's own."""
+        if self.protection is not None:
+            version, was_resumed = self.protection
+            self.protection = (version, was_resumed and is_resumed)
         """Whether it ends because everything has been sent."""
         return self._is_finishing
 

@@ -68,7 +68,7 @@ class ControlSession(LineSession):
         if self.is_secure:
             self.dialogue.secured()
             self.dialogue.is_implicit = True
-            self.port.tls_context = self.transport.context
+            self.port.kinship.begin(self.transport.context)
             # Not RFC 4217: on the implicit port, data is protected from the beginning.
             self.port.is_protected = True
         super().connectionMade()
@@ -80,7 +80,7 @@ class ControlSession(LineSession):
 
     def _secured(self, layer: Any) -> None:
         """Data connections resume TLS sessions of this connection."""
-        self.port.tls_context = layer.context
+        self.port.kinship.begin(layer.context)
         super()._secured(layer)
 
     def _let_idle(self, seconds: float) -> None:

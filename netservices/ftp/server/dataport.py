@@ -23,6 +23,8 @@ from netservices.ftp.dialogue.channels import (
     NotProtected,
 )
 from netservices.ftp.options import Limit
+from netservices.ftp.server.hearing import is_heard
+from netservices.ftp.server.kinship import Kinship
 from netservices.ftp.server.active import ActivePorts
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.farewell import look, wait_seconds
@@ -50,8 +52,7 @@ class DataConnections:
     open_seconds: float
     tls_context: Callable[[], Any]
     running: set[DataConnection] = field(factory=set)
-    kin: dict[tuple[str, str], list[SessionPort]] = field(factory=dict)
-    """Sessions by login and address of the client, in the order of their logins."""
+    kin: dict[tuple[str, str], list[Kinship]] = field(factory=dict)
     rates: Rates = field(factory=Rates)
     _out_of_reach: set[str] = field(factory=set)
     _stall_check: Any = None
@@ -128,9 +129,6 @@ class SessionPort:
     accepts_truncation: bool = False
     limits: Sequence[Limit] = ()
     is_upload: bool = False
-    tls_context: Any = None
-    """The context of the control connection, whose sessions data connections resume;
-    None before TLS."""
     control: Any = None
     """The socket of the control connection."""
     show: Callable[[str, bytes], None] | None = None
@@ -139,11 +137,14 @@ class SessionPort:
     """The server's port of the control connection."""
     scope: int = 0
     """The interface of the control connection, where its addresses are link-local."""
-    owner: str = ""
-    """The login of whose session this is."""
+    kinship: Kinship = field(init=False)
+    """Whose TLS sessions its data connections may resume."""
     _lease: Lease | None = None
     _target: HostPort | None = None
     _ready: DataConnection | None = None
+    def __attrs_post_init__(self) -> None:
+        self.kinship = Kinship(self.peer, self.shared.kin, self.shared.reactor)
+
     """Connected before the transfer command."""
     _current: DataConnection | None = None
     _kept: DataConnection | None = None
@@ -247,23 +248,42 @@ class SessionPort:
         if self.show is not None:
             _show_life(connection, "C" if lease is not None else "S", self.show)
         if self.is_protected:
-            connection.accepts_truncation = self.accepts_truncation
-            try:
-                await connection.secure(
-                    self._contexts(), self.shared.open_seconds, self.is_upload
-                )
-            except NotProtected:
-                raise
-            except DataBroken as broken:
-                raise NoDataConnection(f"TLS: {broken}") from broken
-            if self.show is not None:
-                self.show("C & S", b"<TLS on the data connection>")
+            await self._secure(connection)
         return connection
 
     def _begin(self, connection: DataConnection) -> None:
         """A transfer runs on it from now on."""
         self._current = connection
         connection.throttle = self.shared.rates.throttle(self.limits)
+    async def _secure(self, connection: DataConnection) -> None:
+        """NoDataConnection, NotProtected."""
+        known = self.kinship.contexts() or {self.shared.tls_context(): self.kinship}
+        seconds = self.shared.open_seconds
+        connection.accepts_truncation = self.accepts_truncation
+        try:
+            used = await connection.secure([*known], seconds, self.is_upload)
+            connection.vouch(await self.kinship.shares(known[used], seconds))
+        except NotProtected:
+            raise
+        except DataBroken as broken:
+            raise NoDataConnection(f"TLS: {broken}") from broken
+        if self.show is not None:
+            self.show("C & S", b"<TLS on the data connection>")
+
+    @property
+    def has_kin(self) -> bool:
+        """Whether the client has other sessions with TLS."""
+        return self.kinship.has_kin
+
+    def belongs_to(self, login: str) -> None:
+        """Who has logged in; empty for nobody."""
+        self.kinship.rename(login)
+
+    def leave(self) -> None:
+        """The session has ended."""
+        self.close()
+        self.kinship.leave()
+
         self.shared.watch(connection)
 
     def _reopen(self) -> DataConnection:
@@ -276,24 +296,6 @@ class SessionPort:
 
     async def _accept(self, lease: Lease) -> DataConnection:
         arrived: Deferred[DataConnection] = Deferred()
-    def _contexts(self) -> list[Any]:
-        """Those whose TLS sessions the client may resume, its own first."""
-        own = self.tls_context or self.shared.tls_context()
-        kin = reversed(self.shared.kin.get((self.owner, self.peer), ()))
-        others = [one.tls_context for one in kin if one is not self]
-        return [own, *(one for one in others if one is not None and one is not own)]
-
-    def belongs_to(self, login: str) -> None:
-        """Who has logged in; empty for nobody."""
-        if self.owner:
-            ports = self.shared.kin[self.owner, self.peer]
-            ports.remove(self)
-            if not ports:
-                del self.shared.kin[self.owner, self.peer]
-        self.owner = login
-        if login:
-            self.shared.kin.setdefault((login, self.peer), []).append(self)
-
         lease.arrived = arrived
 
         def give_up(text: str) -> None:
