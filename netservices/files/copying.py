@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netservices.files import placing
@@ -20,6 +21,7 @@ from netservices.files.nodes import node_of, stat_key
 from netservices.files.placing import Temporary
 from netservices.files.upload import Upload
 from netservices.files.volume import Volume
+from netservices.interfaces import NotAllowed
 from netservices.units import PutFileRecord, Unit
 from netservices.values import Node
 
@@ -49,7 +51,9 @@ async def copy_file(
         except BaseException:
             await upload.abort()
             raise
-    await _remember(tree, source, stat_key(status), path, node)
+    with suppress(NotAllowed):
+        # A file may come to where nobody reads it.
+        await _remember(tree, source, stat_key(status), path, node)
     return node
 
 

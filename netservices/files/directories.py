@@ -62,6 +62,8 @@ class RestrictedTree(FileTree):
         where names may not be listed."""
         if Permission.LIST not in self.allowed.at(names.canonical(path)):
             raise NotAllowed("names are not told here")
+        if not self.allowed.holds_others(names.canonical(path)):
+            return await super().list(path, after, limit)
         limit = max(1, min(limit, self.volume.settings.longest_page))
         found: tuple[Node, ...] = ()
         while len(found) < limit:

@@ -200,7 +200,9 @@ class Options:
     )
     class_upload_rate: Share = _option(Share(), SHARE, "The same for uploads.")
     sessions: int = _option(
-        0, COUNT, "Sessions of each of these accounts or addresses; 0: no limit."
+        0,
+        COUNT,
+        "Sessions of each of these accounts or addresses at once; 0: no limit.",
     )
     idle_timeout: float = _option(
         0.0, DURATION, "A session without a command or transfer ends."

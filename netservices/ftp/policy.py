@@ -103,7 +103,9 @@ class Policy:
         here = self._per_address.get(address, 0)
         if self._open_sessions >= self.settings.sessions:
             raise _too_many("in all")
-        if here >= self.settings.sessions_per_address:
+        most = self.settings.sessions_per_address
+        ruled = self.rules.options(Person(address)).sessions
+        if here >= (min(most, ruled) if ruled else most):
             raise _too_many("from one address")
         slot: Slot | TooMany = self.limits.enter("ftp", "", address)
         if isinstance(slot, TooMany):

@@ -11,8 +11,8 @@ from netservices.core.deferreds import value_of
 from netservices.core.settings import with_values
 from netservices.ftp.rules import Person
 from netservices.ftp.settings import FTPSettings
-from netservices.interfaces import NotAllowed
-from netservices.values import Permission
+from netservices.interfaces import Exists, NotAllowed
+from netservices.values import Permission, WriteMode
 from tests.ftp.memory import LOGIN, MemoryFTP
 
 
@@ -82,6 +82,56 @@ class PermissionTests(MemoryFTP, SynchronousTestCase):
             """
         )
         self.assertIn("new.txt", os.listdir(self.disk / "inbox"))
+
+    def test_resumed(self) -> None:
+        """An upload that broke off is gone on with by its account, also where it may
+        only make new files; what is there is not."""
+        self.make_house()
+        account = value_of(self.policy.accounts.find("alice"))
+        assert account is not None
+        person = Person("127.0.0.1", "alice@example.org", default_domain="example.org")
+        permissions = self.policy.rules.permissions(person, Permission.ALL)
+        tree = self.files.home(account, permissions)
+        path = ("inbox", "long")
+        upload = value_of(tree.begin_write(path))
+        upload.write(b"one ")
+        value_of(upload.abort(keep_partial=True))
+        upload = value_of(tree.begin_write(path, WriteMode.RESUME, 4))
+        upload.write(b"two")
+        value_of(upload.commit())
+
+        self.assertEqual(b"one two", (self.disk / "inbox" / "long").read_bytes())
+        again = tree.begin_write(path, WriteMode.RESUME, 4)
+        self.failureResultOf(again, Exists)
+
+    def test_copied(self) -> None:
+        """A copy comes to where it may be made, and from where it may be read."""
+        self.play(
+            """
+            C: SITE CPFR plain.txt
+            S: 350 ...
+            C: SITE CPTO inbox/plain.txt
+            S: 250 ...
+            C: SITE CPFR inbox/old.txt
+            S: 550 Permission denied
+            C: SITE CPFR plain.txt
+            S: 350 ...
+            C: SITE CPTO shared/plain.txt
+            S: 550 Permission denied
+            C: XSHA256 inbox/old.txt
+            S: 550 Permission denied
+            C: MFF Modify=20200101000000; shared/book.txt
+            S: 550 Permission denied
+            C: SITE CHMOD 600 shared/book.txt
+            S: 550 Permission denied
+            C: SITE UMASK 077
+            S: 200 ...
+            C: DELE shared/book.txt
+            S: 550 Permission denied
+            C: RETR secret/key.txt
+            S: 550 Permission denied
+            """
+        )
 
     def test_nothing(self) -> None:
         """A directory with ``none`` is in no listing, and refuses everything."""

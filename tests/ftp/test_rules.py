@@ -27,6 +27,7 @@ from netservices.ftp.rules import (
     rules_from,
 )
 from netservices.ftp.settings import FTPSettings
+from netservices.ftp.wire import Reply
 from netservices.testing import running
 from netservices.values import Origin, Permission
 from tests.ftp.memory import LOGIN, MemoryFTP
@@ -74,7 +75,7 @@ class ReadingTests(SynchronousTestCase):
             ("alice tls_required=maybe", "tls_required=maybe: yes or no"),
             ("alice session_reuse=of", "one of prefer|require|off is wanted"),
             ("10.0.0.0/33 umask=077", "'10.0.0.0/33' is not a network"),
-            ("anonymus umask=077", "'anonymus' is nobody; did you mean anonymous?"),
+            ("anonymoux umask=077", "'anonymoux' is nobody; did you mean anonymous?"),
             ("@ umask=077", "'@' is not a login, @group, network, anonymous or *"),
             ("alice+ umask=077", "'' is not a login"),
         ):
@@ -86,7 +87,7 @@ class ReadingTests(SynchronousTestCase):
             ("alice /inbox", "WHO PATH PERMISSIONS is wanted"),
             ("alice inbox all", "the path 'inbox' does not begin with /"),
             ("alice /a/../b all", "the path '/a/../b' goes up again"),
-            ("alice /inbox uplod", "no permission uplod; did you mean upload?"),
+            ("alice /inbox uploat", "no permission uploat; did you mean upload?"),
             ("alice '/in box all", "No closing quotation"),
         ):
             self.assertIn(told, errors_of(parse_permission, written), written)
@@ -278,6 +279,21 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
             for user in users:
                 self.policy.logged_out(user, origin, 0.0)
             self.successResultOf(self.log_in(login))
+
+    def test_sessions_of_addresses(self) -> None:
+        """A network's rule counts before the login, too, address by address."""
+        self.make_house()
+        self.policy.reconfigure(
+            with_values(FTPSettings, rules=("192.0.2.0/24 sessions=1",))
+        )
+        first = Origin("ftp", "192.0.2.1", False)
+        self.policy.enter(Origin("ftp", "192.0.2.2", False))
+        slot = self.policy.enter(first)
+        refused = self.assertRaises(Refused, self.policy.enter, first)
+        assert isinstance(refused.reply, Reply)
+        self.assertEqual(421, refused.reply.code)
+        self.policy.leave(slot, first.address)
+        self.policy.enter(first)
 
     def test_reload(self) -> None:
         """A session keeps its rules; those who log in later have the new ones."""

@@ -64,8 +64,13 @@ class Throttle:
         """Octets to ask for at a time: the same for all who share the last rate, unless
         that would take long at the narrowest."""
         shared = self.rates[-1].octets / _STEPS_A_SECOND
-        narrowest = min(rate.octets for rate in self.rates) * _LONGEST_STEP_SECONDS
+        narrowest = self.octets * _LONGEST_STEP_SECONDS
         return max(_SMALLEST_STEP, min(LARGEST_STEP, int(min(shared, narrowest))))
+
+    @property
+    def octets(self) -> int:
+        """A second, at most."""
+        return min(rate.octets for rate in self.rates)
 
     def wait(self, octets: int, now: float) -> float:
         """Ask to move octets; the seconds until that may happen."""
