@@ -1,11 +1,14 @@
 """FTP beside its peers: ``python -m benchmarks.ftp [--quick] [--json]``.
 
 One client (plain sockets, in this process) asks this server, vsftpd, ProFTPD, Pure-FTPd
-and pyftpdlib one after the other, on loopback: large transfers, small files, a listing,
-logins, idle sessions.  CPU is that of the server's processes.  This server appears
-twice: as it is, where 226 means that the file is on stable storage, and with
-``files.durability = "none"``, as all peers work.  A peer whose program is missing is
-named and left out; vsftpd, ProFTPD and Pure-FTPd want root.
+and pyftpdlib one after the other, on loopback: large transfers, alone, eight at once
+and in TLS, small files, a listing, logins, idle sessions.  CPU is that of the server's
+processes.  This server appears twice: as it is, where 226 means that the file is on
+stable storage, and with ``files.durability = "none"``, as all peers work.  A peer whose
+program is missing is named and left out; vsftpd, ProFTPD and Pure-FTPd want root.
+
+The servers that have one process for all sessions meet a slow disk, too: a shim below
+the process makes every call on a file take 50 ms, while another session says NOOP.
 """
 
 from __future__ import annotations
@@ -13,18 +16,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, TypeAlias
 
 from attrs import define, frozen
 
-from benchmarks.ftp_peers import PEERS, Missing, Peer, started
+from benchmarks.ftp_client import Client
+from benchmarks.ftp_peers import PEERS, Missing, Peer, slow_disk, started
 
 TICKS = os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20
@@ -34,6 +39,12 @@ NAMES = {
     "retr_cpu": "RETR, s CPU per GiB",
     "stor_mib_s": "STOR, MiB/s",
     "stor_cpu": "STOR, s CPU per GiB",
+    "parallel_mib_s": "RETR, 8 at once, MiB/s",
+    "parallel_cpu": "RETR, 8 at once, s CPU per GiB",
+    "tls_retr_mib_s": "RETR in TLS, MiB/s",
+    "tls_retr_cpu": "RETR in TLS, s CPU per GiB",
+    "tls_stor_mib_s": "STOR in TLS, MiB/s",
+    "tls_stor_cpu": "STOR in TLS, s CPU per GiB",
     "small_retr_s": "RETR of 1 KiB, files/s",
     "small_retr_cpu_us": "RETR of 1 KiB, us CPU each",
     "small_stor_s": "STOR of 1 KiB, files/s",
@@ -42,6 +53,8 @@ NAMES = {
     "list_cpu_ms": "LIST of 5,000, ms CPU",
     "logins_s": "logins/s, one after the other",
     "idle_kib": "idle session, KiB PSS each",
+    "noop_p99_ms": "NOOP, slow disk, ms at p99",
+    "noop_longest_ms": "NOOP, slow disk, longest ms",
 }
 
 
@@ -56,79 +69,14 @@ class Load:
     idle: int
     idle_forking: int
     """Sessions where each is a process."""
+    noops: int
 
 
-FULL = Load(GIB, 2000, 5000, 300, 2000, 100)
-QUICK = Load(GIB // 8, 200, 5000, 40, 300, 20)
-
-
-@define
-class Client:
-    """Just enough of FTP, with as little work of its own as possible."""
-
-    control: socket.socket
-    _unread: bytes = b""
-
-    @classmethod
-    def connect(cls, peer: Peer) -> Client:
-        """Connected, logged in, in image type."""
-        client = cls(socket.create_connection((peer.host, peer.port), 60))
-        client.control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.expect("2")
-        client.say(f"USER {peer.login}", "3")
-        client.say(f"PASS {peer.password}", "2")
-        client.say("TYPE I", "2")
-        return client
-
-    def expect(self, first: str) -> str:
-        """The next reply, which begins with ``first``."""
-        while True:
-            line, end, rest = self._unread.partition(b"\r\n")
-            if not end:
-                received = self.control.recv(65536)
-                if not received:
-                    raise ConnectionError("the server has hung up")
-                self._unread += received
-                continue
-            self._unread = rest
-            if line[:3].isdigit() and line[3:4] == b" ":
-                text = line.decode("utf-8", "replace")
-                if not text.startswith(first):
-                    raise ConnectionError(text)
-                return text
-
-    def say(self, line: str, first: str) -> str:
-        """A command and its reply."""
-        self.control.sendall(line.encode() + b"\r\n")
-        return self.expect(first)
-
-    def open_data(self, command: str) -> socket.socket:
-        """The data connection of a command."""
-        port = int(self.say("EPSV", "2").split("|")[3])
-        data = socket.create_connection(self.control.getpeername()[:1] + (port,), 60)
-        self.say(command, "1")
-        return data
-
-    def retrieve(self, command: str, buffer: bytearray) -> int:
-        """How many octets came."""
-        total = 0
-        with self.open_data(command) as data:
-            while count := data.recv_into(buffer):
-                total += count
-        self.expect("2")
-        return total
-
-    def store(self, name: str, piece: bytes, count: int) -> None:
-        """Upload ``piece`` so many times."""
-        with self.open_data(f"STOR {name}") as data:
-            for _ in range(count):
-                data.sendall(piece)
-        self.expect("2")
-
-    def quit(self) -> None:
-        """Goodbye."""
-        self.say("QUIT", "2")
-        self.control.close()
+FULL = Load(GIB, 2000, 5000, 300, 2000, 100, 3000)
+QUICK = Load(GIB // 8, 200, 5000, 40, 300, 20, 500)
+PARALLEL = 8
+WORKING = 4
+"""Sessions that use the slow disk."""
 
 
 # --- what the server costs ----------------------------------------------------------
@@ -196,27 +144,66 @@ def measured(peer: Peer) -> Iterator[Cost]:
 
 
 def large(peer: Peer, load: Load) -> dict[str, float]:
-    """One large file up and down; the better of two."""
+    """One large file up and down; then down eight times at once."""
     client = Client.connect(peer)
+    found = _up_and_down(peer, client, load)
+    found.update(_parallel(peer, load))
+    client.say("DELE large", "2")
+    client.quit()
+    return found
+
+
+def tls(peer: Peer, load: Load) -> dict[str, float]:
+    """The same in TLS, where the peer has that."""
+    if not peer.has_tls:
+        return {}
+    client = Client.connect(peer, is_protected=True)
+    found = _up_and_down(peer, client, load)
+    client.say("DELE large", "2")
+    client.quit()
+    return {f"tls_{key}": value for key, value in found.items()}
+
+
+def _up_and_down(peer: Peer, client: Client, load: Load) -> dict[str, float]:
+    """The best of three."""
     piece, buffer = os.urandom(MIB), bytearray(MIB)
     gib = load.large_octets / GIB
     ups, downs = [], []
-    for _ in range(2):
+    for _ in range(3):
         with measured(peer) as up:
             client.store("large", piece, load.large_octets // MIB)
         ups.append(up)
-    for _ in range(2):
+    for _ in range(3):
         with measured(peer) as down:
             if client.retrieve("RETR large", buffer) != load.large_octets:
                 raise ConnectionError("the download is short")
         downs.append(down)
-    client.say("DELE large", "2")
-    client.quit()
     return {
         "retr_mib_s": load.large_octets / MIB / min(d.seconds for d in downs),
         "retr_cpu": min(d.cpu for d in downs) / gib,
         "stor_mib_s": load.large_octets / MIB / min(u.seconds for u in ups),
         "stor_cpu": min(u.cpu for u in ups) / gib,
+    }
+
+
+def _parallel(peer: Peer, load: Load) -> dict[str, float]:
+    """Eight sessions download the large file together; the best of two."""
+    clients = [Client.connect(peer) for _ in range(PARALLEL)]
+    costs = []
+    for _ in range(2):
+        with measured(peer) as cost, ThreadPoolExecutor(PARALLEL) as threads:
+            got = threads.map(
+                lambda client: client.retrieve("RETR large", bytearray(MIB)), clients
+            )
+            if sum(got) != PARALLEL * load.large_octets:
+                raise ConnectionError("a download is short")
+        costs.append(cost)
+    for client in clients:
+        client.quit()
+    octets = PARALLEL * load.large_octets
+    return {
+        "parallel_mib_s": octets / MIB / min(cost.seconds for cost in costs),
+        "parallel_cpu": min(cost.cpu for cost in costs) / (octets / GIB),
     }
 
 
@@ -282,10 +269,46 @@ def idle(peer: Peer, load: Load) -> dict[str, float]:
     return {"idle_kib": grown / count}
 
 
-MEASUREMENTS: tuple[Callable[[Peer, Load], dict[str, float]], ...] = (
+def noops(peer: Peer, load: Load) -> dict[str, float]:
+    """How long NOOP takes while other sessions work on a slow disk."""
+    is_over = Event()
+
+    def work(number: int) -> None:
+        client, buffer = Client.connect(peer), bytearray(MIB)
+        while not is_over.is_set():
+            client.store(f"f{number}", b"x" * 65536, 4)
+            client.retrieve(f"RETR f{number}", buffer)
+            client.retrieve("LIST", buffer)
+        client.quit()
+
+    seconds = []
+    client = Client.connect(peer)
+    with ThreadPoolExecutor(WORKING) as threads:
+        working = [threads.submit(work, number) for number in range(WORKING)]
+        try:
+            for _ in range(load.noops):
+                began = time.perf_counter()
+                client.say("NOOP", "2")
+                seconds.append(time.perf_counter() - began)
+                time.sleep(0.002)
+        finally:
+            is_over.set()
+        for one in working:
+            one.result()
+    client.quit()
+    seconds.sort()
+    return {
+        "noop_p99_ms": seconds[len(seconds) * 99 // 100] * 1e3,
+        "noop_longest_ms": seconds[-1] * 1e3,
+    }
+
+
+Measurement: TypeAlias = Callable[[Peer, Load], dict[str, float]]
+MEASUREMENTS: tuple[Measurement, ...] = (
     # First, while no memory that other measurements have freed can be used again.
     idle,
     large,
+    tls,
     small,
     listing,
     logins,
@@ -295,17 +318,36 @@ MEASUREMENTS: tuple[Callable[[Peer, Load], dict[str, float]], ...] = (
 def measure(name: str, load: Load) -> dict[str, Any]:
     """All figures of one server; ``missing`` says why there are none."""
     found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="ftp-bench-") as directory:
-        try:
-            with started(name, directory) as peer:
-                for measurement in MEASUREMENTS:
-                    try:
-                        found.update(measurement(peer, load))
-                    except (OSError, ConnectionError) as error:
-                        found[f"{measurement.__name__}_failed"] = str(error)
-        except Missing as missing:
-            return {"missing": str(missing)}
+    try:
+        with a_directory() as directory, started(name, directory) as peer:
+            for measurement in MEASUREMENTS:
+                attempt(found, measurement, peer, load)
+        if peer.is_forking:
+            return found
+        with (
+            a_directory() as directory,
+            slow_disk(directory),
+            started(name, directory) as peer,
+        ):
+            attempt(found, noops, peer, load)
+    except Missing as missing:
+        found.setdefault("missing", str(missing))
     return found
+
+
+def attempt(
+    found: dict[str, Any], measurement: Measurement, peer: Peer, load: Load
+) -> None:
+    """One measurement, or why it failed."""
+    try:
+        found.update(measurement(peer, load))
+    except (OSError, ConnectionError) as error:
+        found[f"{measurement.__name__}_failed"] = str(error)
+
+
+def a_directory() -> tempfile.TemporaryDirectory[str]:
+    """An empty one, for a server."""
+    return tempfile.TemporaryDirectory(prefix="ftp-bench-")
 
 
 def show(results: dict[str, dict[str, Any]]) -> None:

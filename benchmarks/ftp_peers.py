@@ -15,6 +15,12 @@ from pathlib import Path
 
 from attrs import frozen
 
+UNPACKED = str(Path(__file__).resolve().parent.parent / ".peers")
+"""Where ``.ci/peers`` unpacks servers whose packages exclude each other."""
+_PROFTPD_MODULES = (
+    f"{UNPACKED}/usr/lib/proftpd",
+    "/usr/lib/proftpd",
+)
 LOGIN, PASSWORD = "bench", "bench-secret"
 START_SECONDS = 20.0
 _SETTINGS = {
@@ -39,6 +45,7 @@ class Peer:
     login: str = LOGIN
     password: str = PASSWORD
     is_forking: bool = True
+    has_tls: bool = False
     host: str = "127.0.0.1"
 
 
@@ -48,10 +55,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-UNPACKED = str(Path(__file__).resolve().parent.parent / ".peers")
-"""Where ``.ci/peers`` unpacks servers whose packages exclude each other."""
 
 
 def program(name: str) -> str:
@@ -94,6 +97,37 @@ def spawned(command: list[str], port: int, host: str = "127.0.0.1") -> Iterator[
             process.wait()
 
 
+def certificate(directory: str) -> str:
+    """A key and a self-signed certificate, in one file.  Missing."""
+    path = os.path.join(directory, "server.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-keyout", path, "-out", f"{path}.crt"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        raise Missing("openssl, which makes the certificate, is not installed")
+    with open(path, "a") as file:
+        file.write(Path(f"{path}.crt").read_text())
+    return path
+
+
+@contextmanager
+def slow_disk(directory: str) -> Iterator[None]:
+    """Servers started meanwhile find everything below ``directory`` slow, but for
+    databases.  Missing, where there is no C compiler."""
+    shim = os.path.join(directory, "slow.so")
+    source = str(Path(__file__).with_name("slow.c"))
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise Missing("cc, which compiles the slow disk, is not installed")
+    flags = ["-O1", "-shared", "-fPIC"]
+    subprocess.run([compiler, *flags, "-o", shim, source, "-ldl"], check=True)
+    os.environ.update(LD_PRELOAD=shim, SLOW_BELOW=directory)
+    try:
+        yield
+    finally:
+        del os.environ["LD_PRELOAD"], os.environ["SLOW_BELOW"]
+
+
 def _root(directory: str) -> str:
     root = os.path.join(directory, "root")
     os.makedirs(root)
@@ -116,7 +150,7 @@ def netservices(directory: str, durability: str = "full") -> Iterator[Peer]:
         root = os.path.join(state, "files", f"{LOGIN}@localhost")
         os.makedirs(root, exist_ok=True)
         port = server.port("ftp", "tcp")
-        yield Peer(port, server.process.pid, root, is_forking=False)
+        yield Peer(port, server.process.pid, root, is_forking=False, has_tls=True)
 
 
 @contextmanager
@@ -129,12 +163,13 @@ def netservices_none(directory: str) -> Iterator[Peer]:
 _PYFTPDLIB = """
 import logging, sys
 from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.handlers import TLS_FTPHandler as FTPHandler
 from pyftpdlib.servers import FTPServer
 logging.disable(logging.CRITICAL)
 authorizer = DummyAuthorizer()
 authorizer.add_user(sys.argv[2], sys.argv[3], sys.argv[4], perm="elradfmwMT")
 FTPHandler.authorizer = authorizer
+FTPHandler.certfile = sys.argv[5]
 server = FTPServer(("127.0.0.1", int(sys.argv[1])), FTPHandler)
 server.max_cons = 100000
 server.serve_forever()
@@ -148,9 +183,10 @@ def pyftpdlib(directory: str) -> Iterator[Peer]:
     if python == sys.executable and importlib.util.find_spec("pyftpdlib") is None:
         raise Missing("pyftpdlib is not installed")
     root, port = _root(directory), free_port()
-    command = [python, "-c", _PYFTPDLIB, str(port), LOGIN, PASSWORD, root]
+    pem = certificate(directory)
+    command = [python, "-c", _PYFTPDLIB, str(port), LOGIN, PASSWORD, root, pem]
     with spawned(command, port) as pid:
-        yield Peer(port, pid, root, is_forking=False)
+        yield Peer(port, pid, root, is_forking=False, has_tls=True)
 
 
 @contextmanager
@@ -182,13 +218,20 @@ def vsftpd(directory: str) -> Iterator[Peer]:
         "xferlog_enable": "NO",
         "max_per_ip": 0,
         "max_clients": 0,
+        "ssl_enable": "YES",
+        "allow_anon_ssl": "YES",
+        "force_local_logins_ssl": "NO",
+        "force_local_data_ssl": "NO",
+        "require_ssl_reuse": "NO",
+        "ssl_ciphers": "HIGH",
+        "rsa_cert_file": certificate(directory),
     }
     with open(configuration, "w") as file:
         file.writelines(f"{key}={value}\n" for key, value in options.items())
     os.chmod(configuration, 0o600)
     os.chown(root, 0, 0)
     with spawned([path, configuration], port) as pid:
-        yield Peer(port, pid, root, "anonymous", "x@example.org")
+        yield Peer(port, pid, root, "anonymous", "x@example.org", has_tls=True)
 
 
 def _hash() -> str:
@@ -218,8 +261,16 @@ def proftpd(directory: str) -> Iterator[Peer]:
             f"ScoreboardFile {directory}/scoreboard\nPidFile {directory}/pid\n"
             "WtmpLog off\nTransferLog none\nSystemLog none\nUseReverseDNS off\n"
         )
+        modules = next((m for m in _PROFTPD_MODULES if os.path.isdir(m)), None)
+        if modules is not None:
+            pem = certificate(directory)
+            file.write(
+                f"ModulePath {modules}\nLoadModule mod_tls.c\nTLSEngine on\n"
+                f"TLSRSACertificateFile {pem}\nTLSRSACertificateKeyFile {pem}\n"
+                "TLSRequired off\nTLSOptions NoSessionReuseRequired\n"
+            )
     with spawned([path, "-n", "-q", "-c", configuration], port) as pid:
-        yield Peer(port, pid, root)
+        yield Peer(port, pid, root, has_tls=modules is not None)
 
 
 @contextmanager
@@ -232,9 +283,9 @@ def pure_ftpd(directory: str) -> Iterator[Peer]:
     subprocess.run([program("pure-pw"), "mkdb", database, "-f", users], check=True)
     command = [path, "-S", f"127.0.0.1,{port}", "-l", f"puredb:{database}", "-u", "1"]
     command += ["-c", "5000", "-C", "5000", "-H", "-E", "-4", "-g", f"{directory}/pid"]
-    command += ["-L", "10000:8"]
+    command += ["-L", "10000:8", "-Y", "1", "-2", certificate(directory)]
     with spawned(command, port) as pid:
-        yield Peer(port, pid, root)
+        yield Peer(port, pid, root, has_tls=True)
 
 
 PEERS: dict[str, Callable[[str], object]] = {
