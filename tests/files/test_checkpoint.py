@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from netservices.core.deferreds import value_of
+from netservices.files import placing
 from netservices.files.tree import FileTree
-from netservices.interfaces import IUpload, NotFound, QuotaExceeded
+from netservices.interfaces import DiskFull, IUpload, NotFound, QuotaExceeded
 from netservices.values import WriteMode
 from tests.files.trees import FilesCase
 
@@ -112,6 +116,24 @@ class CheckpointTests(FilesCase):
         self.assertFalse(value_of(upload.checkpoint()))
         value_of(upload.commit())
         self.assertEqual(b"012x456789", self.content())
+
+    def test_full_disk(self) -> None:
+        """A checkpoint that cannot be written ends the upload; the older file stays."""
+        value_of(self.begin(b"old").commit())
+        upload = value_of(self.tree.begin_write(PATH))
+
+        def full(descriptor: int, chunks: Any) -> None:
+            os.write(descriptor, b"half")
+            raise OSError(28, "No space left on device")
+
+        upload.write(b"x" * 10)
+        self.patch(placing, "write_all", full)
+        self.failureResultOf(upload.checkpoint(), DiskFull)
+        self.failureResultOf(upload.commit(), DiskFull)
+        value_of(upload.abort())
+        self.assertEqual(b"old", self.content())
+        self.assertIsNone(self.partial())
+        self.assert_sums()
 
     def test_quota(self) -> None:
         """Octets count once, whether before a checkpoint or behind it."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ftplib
 import os
 import socket
 import ssl
+import struct
+from typing import BinaryIO
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
@@ -229,6 +232,46 @@ class KeptTests(ServerCase):
             self.assertEqual("200", other_says[0][:3])
 
         return self.talk(conversation)
+
+
+class FtplibTests(ServerCase):
+    """A client that knows nothing of our codecs: three octets, and so many of data."""
+
+    def test_blocks(self) -> Deferred[None]:
+        """RFC 959 3.4.2, spelt out."""
+        content = os.urandom(200_000)
+        self.put("a", content)
+
+        def run() -> None:
+            with ftplib.FTP(timeout=SECONDS) as ftp:
+                ftp.connect("127.0.0.1", self.port)
+                ftp.login("alice", "secret")
+                ftp.voidcmd("TYPE I")
+                ftp.voidcmd("MODE B")
+                with ftp.transfercmd("RETR a") as data, data.makefile("rb") as file:
+                    self.assertEqual(content, self.blocks(file))
+                    self.assertEqual("250", ftp.voidresp()[:3])
+                    self.assertEqual("125", ftp.sendcmd("STOR b")[:3])
+                    half = len(content) // 4
+                    for at in range(0, len(content), half):
+                        piece = content[at : at + half]
+                        data.sendall(struct.pack(">BH", 0, len(piece)) + piece)
+                    data.sendall(struct.pack(">BH", 64, 0))
+                    self.assertEqual("250", ftp.voidresp()[:3])
+            self.assertEqual(content, self.content_of("b"))
+
+        return deferToThread(run)
+
+    def blocks(self, file: BinaryIO) -> bytes:
+        """The data of blocks, markers left out."""
+        pieces = []
+        flags = 0
+        while not flags & 64:
+            flags, count = struct.unpack(">BH", file.read(3))
+            data = file.read(count)
+            if not flags & 16:
+                pieces.append(data)
+        return b"".join(pieces)
 
 
 class HearingTests(SynchronousTestCase):
