@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import click
-from attrs import frozen
+from attrs import field, frozen
 
 from netservices.cli.account import SizeParameter
 from netservices.cli.ftp_address import (
@@ -29,7 +29,7 @@ class _Connecting:
 
     address: FTPAddress
     login: str
-    password: str
+    password: str = field(repr=False)
     tls: str
     is_active: bool
     context: ssl.SSLContext | None
