@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import random
+import subprocess
+import sys
 from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
 from netservices.files import placing
 from netservices.files.tree import FileTree
 from netservices.interfaces import DiskFull, IUpload, NotFound, QuotaExceeded
 from netservices.values import WriteMode
+from tests.files.checkpointing import content
+from tests.files.crashing import ACCOUNT, open_files
 from tests.files.trees import FilesCase
 
-PATH = ("a",)
+PATH = ("f",)
+ROUNDS = 5
 
 
 class CheckpointTests(FilesCase):
@@ -150,3 +158,50 @@ class CheckpointTests(FilesCase):
         value_of(upload.commit())
         self.assertEqual(b"y" * 100, self.content())
         self.assert_sums()
+
+
+class CrashTests(SynchronousTestCase):
+    """``kill -9`` in the middle of uploads."""
+
+    def test_killed(self) -> None:
+        """What a checkpoint has made durable can be gone on from, again and again."""
+        state = os.path.abspath(self.mktemp())
+        os.makedirs(os.path.join(state, "store"))
+        moments = random.Random(21)
+        durable = 0
+        for _ in range(ROUNDS):
+            durable = self.run_and_kill(state, durable, moments.randrange(1, 12))
+            files = open_files(state)
+            tree = files.home(ACCOUNT)
+            found = value_of(tree.partial_octets(PATH))
+            assert found is not None
+            self.assertTrue(found >= durable)
+            value_of(files.stop())
+            value_of(files.store.close())
+        files = open_files(state)
+        tree = files.home(ACCOUNT)
+        upload = value_of(tree.begin_write(PATH, WriteMode.RESUME, durable))
+        value_of(upload.commit())
+        file = value_of(tree.open(PATH))
+        self.assertEqual(content(durable), value_of(file.read(0, durable + 1)))
+        file.close()
+        value_of(files.check(repair=True))
+        self.assertEqual((), value_of(files.check()).findings)
+        value_of(files.stop())
+        value_of(files.store.close())
+
+    def run_and_kill(self, state: str, offset: int, count: int) -> int:
+        """What the process has called durable before its death."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.files.checkpointing", state, str(offset)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        assert process.stdout is not None
+        try:
+            for _ in range(count):
+                offset = int(process.stdout.readline())
+        finally:
+            process.kill()
+        rest, _ = process.communicate()
+        return int(rest.split()[-1]) if rest.split() else offset
