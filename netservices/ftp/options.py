@@ -228,4 +228,5 @@ def options_from(settings: FTPSettings) -> Options:
         if hasattr(settings, field.name) and field.name not in _OF_RULES_ONLY
     }
     found["encoding"] = parse_encoding(settings.encoding)
+    found["masquerade_address"] = parse_ipv4(settings.masquerade_address)
     return attrs.evolve(DEFAULTS, **found)

@@ -33,7 +33,9 @@ class FTPSettings:
         minimum=1,
     )
     masquerade_address: str = setting(
-        "", "IPv4 address that PASV names; empty for the one the client connected to."
+        "",
+        "IPv4 address that PASV names; empty for the one the client connected to.",
+        is_live=True,
     )
     active_port: str = setting(
         "L-1",
@@ -51,6 +53,7 @@ class FTPSettings:
         False,
         "Data connections may come from, and go to, other hosts than the client's "
         "(site-to-site transfers).",
+        is_live=True,
     )
     session_reuse: str = setting(
         "prefer",
@@ -151,7 +154,7 @@ class FTPSettings:
     )
     banner: str = setting("", "Text of the greeting; empty for the host name.")
     idle_timeout: Duration = setting(
-        "15m", "A session without a command or transfer ends.", minimum=1
+        "15m", "A session without a command or transfer ends.", minimum=1, is_live=True
     )
     longest_idle: Duration = setting(
         "2h", "What a client may ask for with SITE IDLE.", minimum=1

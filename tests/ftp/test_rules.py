@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import Refused
-from netservices.core.settings import Size, with_values
+from netservices.core.settings import Size, settings_of, with_values
 from netservices.ftp.options import DEFAULTS, KINDS, Options, Share
 from netservices.ftp.rules import (
     WORDS,
@@ -182,6 +182,16 @@ class FittingTests(SynchronousTestCase):
         self.assertIs(found.options(ALICE), found.options(STRANGER))
         self.assertEqual(0, found.options(ALICE).sessions)
         self.assertEqual(DEFAULTS.umask, found.options(ALICE).umask)
+
+    def test_settings_are_live(self) -> None:
+        """Settings that are options change at a reload, as the rules do."""
+        waiting = [
+            setting.key
+            for setting in settings_of(FTPSettings)
+            if setting.key in KINDS and not setting.is_live
+        ]
+
+        self.assertEqual(["sessions"], waiting)
 
     def test_permissions(self) -> None:
         """The longest path counts, then the later line."""
