@@ -458,11 +458,12 @@ class IFileTree(Interface):
         NotFound (parent); Conflict where ``offset`` lies beyond the end."""
 
     def copy(
-        source: Path, target: Path, progress: Callable[[int], None] = ...
+        source: Path, target: Path, progress: Callable[[int], None] | None = None
     ) -> Deferred[Node]:
         """The content of ``source`` under the name ``target``, too: all of it, at one
-        moment, within the quota.  ``progress`` is told how many octets have been copied, and
-        what it raises ends the copying.  As ``open`` and ``begin_write``."""
+        moment, within the quota.  ``progress`` is told how many octets have been
+        copied, and what it raises ends the copying.  As ``open`` and
+        ``begin_write``."""
 
     def make_directory(path: Path) -> Deferred[Node]:
         """Exists, NotFound (parent), BadName."""

@@ -34,7 +34,7 @@ Progress = Callable[[int], None]
 
 
 async def copy_file(
-    tree: FileTree, source: Subject, path: Path, progress: Progress
+    tree: FileTree, source: Subject, path: Path, progress: Progress | None
 ) -> Node:
     """Put the content of ``source`` under the name ``path``."""
     volume = source.volume
@@ -44,7 +44,8 @@ async def copy_file(
         upload = await tree.begin_write(path, expected_size=size)
         assert isinstance(upload, Upload)
         try:
-            progress(0)
+            if progress is not None:
+                progress(0)
             temporary = await _copied(volume, descriptor, size, progress)
             upload.begin_with(temporary, size)
             node = await upload.commit()
@@ -58,7 +59,7 @@ async def copy_file(
 
 
 async def _copied(
-    volume: Volume, source: int, size: int, progress: Progress
+    volume: Volume, source: int, size: int, progress: Progress | None
 ) -> Temporary:
     """A temporary file with that content.  NotFound where it became shorter."""
     temporary = await volume.hops.run(placing.new_temporary, volume.disk)

@@ -293,7 +293,7 @@ class FileTree:
 
     @unstoppable
     async def copy(
-        self, source: Path, target: Path, progress: Progress = lambda octets: None
+        self, source: Path, target: Path, progress: Progress | None = None
     ) -> Node:
         """Put the content of one file under another name, too; see ``IFileTree``."""
         return await copy_file(self, self.subject(source), target, progress)
