@@ -201,3 +201,9 @@ def take_restart(talk: Conversation) -> Restart:
         # RFC 1123 4.1.3.4: 555 for a mismatch of type or structure.
         raise Refused("a marker of another representation", MISMATCH)
     return restart
+
+
+def drop_restart(talk: Conversation) -> bool:
+    """Forget what REST or RANG said; whether it was anything."""
+    restart, talk.restart = talk.restart, BEGINNING
+    return restart != BEGINNING
