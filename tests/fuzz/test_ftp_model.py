@@ -8,6 +8,7 @@ into pieces and with Telnet sequences among them, which must make no difference.
 from __future__ import annotations
 
 import shutil
+import struct
 from typing import Any
 
 from hypothesis import settings
@@ -64,6 +65,30 @@ def to_wire(data: bytes) -> bytes:
     return to_file(data).replace(b"\n", b"\r\n")
 
 
+def in_mode(mode: str, data: bytes) -> list[bytes]:
+    """What a client sends, in two pieces: a stream, or a block of each."""
+    if mode == "S":
+        return [data[:3], data[3:]]
+    pieces = [data[:3], data[3:], b""]
+    return [
+        struct.pack(">BH", 64 if at == 2 else 0, len(piece)) + piece
+        for at, piece in enumerate(pieces)
+    ]
+
+
+def out_of_mode(mode: str, sent: bytes) -> bytes:
+    """What a client has received."""
+    if mode == "S":
+        return sent
+    found, flags = b"", 0
+    while not flags & 64:
+        flags, count = struct.unpack(">BH", sent[:3])
+        found += sent[3 : 3 + count]
+        sent = sent[3 + count :]
+    assert sent == b""
+    return found
+
+
 class SessionMachine(RuleBasedStateMachine):
     """``tree``: bytes for a file, None for a directory."""
 
@@ -107,6 +132,7 @@ class SessionMachine(RuleBasedStateMachine):
         """What USER and REIN forget."""
         self.directory: Path = ()
         self.is_ascii = True
+        self.mode = "S"
         self.restart = 0
         self.source: Path | None = None
         self.is_epsv_only = False
@@ -217,11 +243,19 @@ class SessionMachine(RuleBasedStateMachine):
             if self.last == "200":
                 self.is_ascii = word.startswith("A")
 
+    @rule(word=st.sampled_from(["S", "B", "Z"]))
+    def choose_mode(self, word: str) -> None:
+        """MODE."""
+        if self.command("MODE", word):
+            assert self.last == ("501" if word == "Z" else "200")
+            if self.last == "200":
+                self.mode = word
+
     @rule(offset=st.integers(0, 12))
     def restart_at(self, offset: int) -> None:
         """REST."""
         if self.command("REST", str(offset)):
-            is_refused = self.is_ascii and offset > 0
+            is_refused = self.is_ascii and offset > 0 and self.mode == "S"
             assert self.last == ("501" if is_refused else "350")
             if not is_refused:
                 self.restart = offset
@@ -339,6 +373,9 @@ class SessionMachine(RuleBasedStateMachine):
     def size(self, written: str) -> None:
         """SIZE, exact in both types (RFC 3659 4)."""
         if self.command("SIZE", written):
+            if self.mode == "B":
+                assert self.last == "550"
+                return
             content = self.tree.get(resolve(self.directory, written))
             if content is None:
                 assert self.last == "550"
@@ -353,27 +390,40 @@ class SessionMachine(RuleBasedStateMachine):
             return
         offset, self.restart = self.restart, 0
         content = self.tree.get(resolve(self.directory, written))
-        if offset and self.is_ascii:
+        if offset and self.is_ascii and self.mode == "S":
             assert self.last == "501"
         elif content is None:
             assert self.last == "550"
         elif offset > len(content):
             assert self.last == "554"
         elif self.transferred():
-            sent = to_wire(content) if self.is_ascii else content[offset:]
-            assert self.port.channel is not None
-            assert b"".join(self.port.channel.sent) == sent
+            sent = content[offset:]
+            if self.is_ascii:
+                is_in_line_end = content[:offset][-1:] == b"\r" and sent[:1] == b"\n"
+                sent = to_wire(sent)[is_in_line_end:]
+            assert self.sent() == sent
 
     def transferred(self) -> bool:
         """Whether the data connection was used: 226, or 425 without one."""
         was_prepared, self.is_prepared = self.is_prepared, False
-        assert self.last == ("226" if was_prepared else "425")
+        if was_prepared and self.mode == "B":
+            assert self.last == "250"
+            self.is_prepared = True
+        else:
+            assert self.last == ("226" if was_prepared else "425")
         return was_prepared
+
+    def sent(self) -> bytes:
+        """What came over the data connection."""
+        assert self.port.channel is not None
+        return out_of_mode(self.mode, b"".join(self.port.channel.sent))
 
     @rule(written=written_paths, data=contents, verb=st.sampled_from(["STOR", "APPE"]))
     def store(self, written: str, data: bytes, verb: str) -> None:
         """STOR, from the place that REST gave, and APPE."""
-        self.port.upload = [data[:3], data[3:]]
+        self.port.upload = in_mode(self.mode, data)
+        if self.port.is_kept and self.port.channel is not None:
+            self.port.channel.upload[:] = self.port.upload
         if not self.command(verb, written):
             return
         offset, self.restart = self.restart, 0
@@ -382,7 +432,8 @@ class SessionMachine(RuleBasedStateMachine):
         is_writable = path in self.tree and old is not None
         if path not in self.tree:
             is_writable = self.parent_is_directory(path)
-        if offset and (self.is_ascii or verb == "APPE"):
+        is_text_stream = self.is_ascii and self.mode == "S"
+        if offset and (is_text_stream or verb == "APPE"):
             assert self.last == ("450" if verb == "APPE" else "501")
         elif not is_writable:
             assert self.last == "550"
@@ -407,8 +458,7 @@ class SessionMachine(RuleBasedStateMachine):
         elif self.transferred():
             below = {p[-1] for p in self.tree if p and p[:-1] == path}
             shown = below if self.tree[path] is None else {path[-1]}
-            assert self.port.channel is not None
-            sent = b"".join(self.port.channel.sent).split(b"\r\n")[:-1]
+            sent = self.sent().split(b"\r\n")[:-1]
             assert {line.rpartition(b"/")[2] for line in sent} == set(
                 map(UTF8.encode, shown)
             )
