@@ -12,6 +12,8 @@ each reply, a third of all CPU time of a line protocol.  Here
   started, and from there on everything is Twisted's: its buffers, its back-pressure,
   its way to close.  The invariant: *outside a cork, octets are queued if and only if
   the writer is started*;
+* a connection that is to close when everything has left closes as soon as that has
+  happened at the end of a cork, without another turn of the reactor;
 * an error of ``send`` is not handled here.  The octets stay queued, and Twisted's own
   ``doWrite`` meets the same error in the next turn, where it may close the connection;
 * a pull producer needs a ``doWrite`` for each of its steps, so with one of them
@@ -122,7 +124,21 @@ class SendAtOnce(_Stream):
             self._is_corked = False
         if self._tempDataBuffer:
             self._uncork()
+        if self.disconnecting and self.connected and not self._must_wait():
+            # What loseConnection waits for has happened.
+            self.connectionLost(Failure(CONNECTION_DONE))
         return None
+
+    def _must_wait(self) -> bool:
+        """Whether something is still to be sent before the connection may close."""
+        return bool(
+            self.TLS
+            or self._tempDataBuffer
+            or self.dataBuffer
+            or self.producer is not None
+            or self._writeDisconnected
+            or self._aborting
+        )
 
     def readConnectionLost(self, reason: Failure) -> None:  # noqa: N802
         """The peer's end, which is a clean one only where the socket has no error."""

@@ -55,6 +55,12 @@ class Producer:
         self.told.append("stop")
 
 
+def say_goodbye(transport: Any) -> None:
+    """Write something last, and close."""
+    transport.write(b"bye")
+    transport.loseConnection()
+
+
 class SendAtOnceTests(SynchronousTestCase):
     """What is written leaves as early, and in as few pieces, as it can."""
 
@@ -189,19 +195,26 @@ class SendAtOnceTests(SynchronousTestCase):
         self.assertIs(CONNECTION_LOST, made.transport.doWrite())
 
     def test_close_under_a_cork(self) -> None:
-        """loseConnection in dataReceived closes after what was written has left."""
+        """loseConnection in dataReceived closes after what was written has left, in the
+        same turn."""
+        made = self.connect(say_goodbye)
 
-        def answer(transport: Any) -> None:
-            transport.write(b"bye")
-            transport.loseConnection()
-
-        made = self.connect(answer)
         self.assertIsNone(made.say())
-        self.assertEqual({made.transport}, made.reactor.writers)
-        self.assertIs(CONNECTION_DONE, made.transport.doWrite())
-        made.transport.connectionLost(Failure(ConnectionDone()))
+
+        self.assertEqual(1, len(made.protocol.lost))
+        self.assertEqual(set(), made.reactor.writers)
         self.assertEqual(b"bye", made.peer.recv(10))
         self.assertEqual(b"", made.peer.recv(10))
+
+    def test_close_waits_for_what_is_unsent(self) -> None:
+        """loseConnection in dataReceived waits for what the kernel has not taken."""
+        made = self.connect(say_goodbye, send_buffer=4096)
+        made.transport.write(bytes(3 * SEND_OCTETS))
+
+        made.say()
+
+        self.assertEqual([], made.protocol.lost)
+        self.assertEqual({made.transport}, made.reactor.writers)
 
     def test_abort_under_a_cork(self) -> None:
         """abortConnection in dataReceived drops what was written."""
