@@ -106,6 +106,10 @@ class IsADirectory(FileProblem):
     """A file is wanted."""
 
 
+class Withdrawn(FileProblem):
+    """Whoever sent the upload wants it no more; the name is as it was."""
+
+
 class NotEmpty(FileProblem):
     """The directory holds something."""
 
@@ -533,8 +537,12 @@ class IUpload(Interface):
         the server leaves to be resumed; whether it is.  Not to be called while a
         ``write`` asks for a pause."""
 
-    def commit() -> Deferred[Node]:
-        """Sync, rename, sync the directory, record; then the file has its name."""
+    def commit(is_wanted: Callable[[], bool] | None = None) -> Deferred[Node]:
+        """Sync, rename, sync the directory, record; then the file has its name.
+
+        ``is_wanted`` is asked last of all before the rename, maybe in another thread;
+        where it says no: Withdrawn.
+        """
 
     def abort(keep_partial: bool = False) -> Deferred[None]:
         """Leave the target as it was; a kept partial can be resumed by the same

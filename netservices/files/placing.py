@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import define, frozen
 
@@ -28,7 +28,13 @@ from netservices.files.nodes import (
     regular_octets,
     stat_key,
 )
-from netservices.interfaces import Conflict, Exists, IsADirectory, OutcomeUnknown
+from netservices.interfaces import (
+    Conflict,
+    Exists,
+    IsADirectory,
+    OutcomeUnknown,
+    Withdrawn,
+)
 from netservices.values import Node, NodeKind
 
 _FICLONE = 0x40049409
@@ -47,6 +53,8 @@ class Order:
     continues: str | None = None
     """The stat key of the version that was continued: Conflict where it is another
     now."""
+    is_wanted: Callable[[], bool] | None = None
+    """Asked when only the name is missing: Withdrawn where it says no."""
 
 
 @frozen
@@ -167,6 +175,8 @@ def place(disk: Disk, temporary: Temporary, path: bytes, order: Order) -> Placed
         _check(disk, path, replaced, order)
         os.fchmod(temporary.descriptor, disk.file_mode(replaced))
         disk.durability.sync_file(temporary.descriptor)
+        if order.is_wanted is not None and not order.is_wanted():
+            raise Withdrawn("nobody wants the upload any more")
         try:
             _rename(temporary.directory, temporary.name, directory, name, order)
         except OSError as error:

@@ -25,9 +25,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 import attrs
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredLock, fail
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -107,6 +108,7 @@ class Upload:
         self._base_size = 0
         self._continues_partial = False
         self._is_settled = False
+        self._is_wanted: Callable[[], bool] | None = None
         self._ending = DeferredLock()
         if beginning is None:
             self._writing = Writing(volume, None, Tally())
@@ -163,9 +165,10 @@ class Upload:
     # --- commit ---------------------------------------------------------------------
 
     @unstoppable
-    async def commit(self) -> Node:
+    async def commit(self, is_wanted: Callable[[], bool] | None = None) -> Node:
         """Give the file its name; see ``IUpload``."""
         self._settle()
+        self._is_wanted = is_wanted
         await self._ending.acquire()
         try:
             return await self._commit()
@@ -233,7 +236,8 @@ class Upload:
 
     def _place(self) -> Deferred[Placed]:
         volume = self._volume
-        encoded, order = self._destination.encoded, self._destination.order
+        encoded = self._destination.encoded
+        order = evolve(self._destination.order, is_wanted=self._is_wanted)
         if self._writing.temporary is not None:
             return volume.hops.run(
                 placing.place, volume.disk, self._writing.temporary, encoded, order

@@ -168,6 +168,10 @@ class MemoryPort:
         self.hears = True
         """Whether the client reads replies."""
 
+    def is_client_there(self) -> bool:
+        """Whether the test says so."""
+        return not self.is_client_gone
+
     async def keeps_client(self) -> bool:
         """Whether the test says so."""
         return not self.is_client_gone
@@ -182,10 +186,6 @@ class MemoryPort:
         self.is_prepared = self.is_connected = True
         return HostPort("::1" if ":" in self.peer else self.local, 50000)
 
-    def aim(self, target: HostPort) -> None:
-        """Somewhere."""
-        self.is_kept = False
-        self.is_prepared, self.is_connected = True, False
     def belongs_to(self, login: str) -> None:
         """Note whose it is."""
         self.owner = login

@@ -164,7 +164,7 @@ class LateUpload:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.upload, name)
 
-    def commit(self) -> Deferred[None]:
+    def commit(self, is_wanted: Any = None) -> Deferred[None]:
         """Later."""
         return self.committed
 

@@ -116,8 +116,8 @@ class SizeTests(ResumeCase):
         data.sendall(bytes(1000))
         while blockingCallFromThread(reactor, self.arrived) < 1000:
             pass
-        data.close()
         leaving.close()
+        data.close()
         while not kept(self.home):
             self.assertEqual("200", wire.say("NOOP")[:3])
 

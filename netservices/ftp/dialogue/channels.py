@@ -113,6 +113,10 @@ class DataPort(Protocol):
     def is_connected(self) -> bool:
         """Whether the client has already connected to the passive port."""
 
+    def is_client_there(self) -> bool:
+        """Whether the client holds the control connection at this moment; also for
+        other threads.  Only a stream whose end says nothing of its own needs it."""
+
     async def keeps_client(self) -> bool:
         """Whether the client still holds the control connection, after what has arrived
         on that was looked at."""

@@ -27,6 +27,7 @@ from netservices.interfaces import (
     IsADirectory,
     IUpload,
     StoreError,
+    Withdrawn,
 )
 from netservices.values import Path, WriteMode
 
@@ -198,12 +199,25 @@ class _Upload:
         transfer.is_committing = True
         code = 451
         try:
-            await self.upload.commit()
+            await self.upload.commit(self._is_wanted)
             code = transfer.success
+        except Withdrawn as withdrawn:
+            # Also where nobody waits any more, what came can be continued.
+            code = 426
+            await self.upload.abort(keep_partial=True)
+            raise DataBroken("the client has left") from withdrawn
         finally:
             transfer.is_committing = False
             if transfer.report is not None:
                 transfer.report(code)
+
+    def _is_wanted(self) -> bool:
+        """Whether the stream ended because the file did, as far as that is known when
+        everything is synced.  Not the reactor's thread."""
+        transfer = self.transfer
+        if not transfer.representation.is_stream or transfer.is_last:
+            return True
+        return self.talk.data.is_client_there()
 
     async def settle(self) -> None:
         """Give up what was not committed; keep what the client may continue."""

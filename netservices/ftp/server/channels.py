@@ -42,7 +42,7 @@ from netservices.core.sendfile import FileSender, FileShrank
 from netservices.core.speed import Speed
 from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken, NotProtected
-from netservices.ftp.server.farewell import SMALL_OCTETS, look
+from netservices.ftp.server.farewell import LOOK_OCTETS, look
 from netservices.ftp.server.pace import Pace
 from netservices.ftp.server.protection import begin, first_words
 from netservices.ftp.server.rates import Throttle
@@ -52,6 +52,8 @@ from netservices.tls.layer import HANDSHAKE_SECONDS, TLSFailed, TLSTruncated
 _CHUNKS_A_TURN = 4
 _AT_ONCE_OCTETS = 64 * 1024
 _FIRST_LOOK_SECONDS = 0.002
+_LEAST_AHEAD = 64 * 1024
+_MUCH_A_SECOND = 4 * 1024 * 1024
 _LONGEST_LOOK_SECONDS = 0.25
 _SIOCOUTQ = termios.TIOCOUTQ
 _UNSIGNED = struct.Struct("i")
@@ -84,7 +86,8 @@ class DataConnection(Protocol):
         """How the transfer on it moves; None where none runs."""
         self.has_losses = False
         """Whether an upload came over a network that loses segments."""
-        self._next_look = SMALL_OCTETS
+        self._next_look = LOOK_OCTETS
+        self._received_at: float | None = None
         self._looking_again: Any = None
         self.throttle: Throttle | None = None
         """Its bandwidth limits; None where there is none."""
@@ -123,30 +126,32 @@ class DataConnection(Protocol):
     async def secure(
         self,
         contexts: Sequence[ssl.SSLContext],
+        otherwise: ssl.SSLContext,
         seconds: float = HANDSHAKE_SECONDS,
         is_upload: bool = False,
     ) -> ssl.SSLContext:
-        """Shake hands; what is carried from now on is protected.  The context used.
+        """Shake hands; what is carried from now on is protected.  The context used:
+        that of the ``contexts`` whose session the client resumes, or ``otherwise``.
 
-        The context is the first, unless the client resumes a session of another one.
         NotProtected where the peer speaks no TLS, not as it should, or nothing within
         ``seconds``; DataBroken where it goes.
         """
         self._check()
-        records = b""
-        if len(contexts) > 1:
-            records = await first_words(self, self._reactor, seconds)
-            self._octets = 0
+        records = await first_words(self, self._reactor, seconds)
+        self._octets = 0
         shaken = self._wait()
         layer = begin(
-            self, contexts, records, seconds, is_upload, lambda: self._wake(None)
+            self,
+            contexts,
+            otherwise,
+            records,
+            seconds,
+            is_upload,
+            lambda: self._wake(None),
         )
         await shaken
         self.protection = (layer.version or "", layer.session_reused)
         layer.pauseProducing()
-
-    @property
-    def is_finishing(self) -> bool:
         return layer.context
 
     def vouch(self, is_resumed: bool) -> None:
@@ -154,6 +159,9 @@ class DataConnection(Protocol):
         if self.protection is not None:
             version, was_resumed = self.protection
             self.protection = (version, was_resumed and is_resumed)
+
+    @property
+    def is_finishing(self) -> bool:
         """Whether it ends because everything has been sent."""
         return self._is_finishing
 
@@ -200,7 +208,8 @@ class DataConnection(Protocol):
                 raise DataBroken("the file became shorter while it was sent")
             self._check()
             self._octets += len(data)
-            self.transport.write(data)
+            transport: Any = self.transport
+            transport.write(data)
             return
         if file.fileno() >= 0 and self.throttle is None:
             await self._send_descriptor(file.fileno(), offset, end - offset)
@@ -332,6 +341,7 @@ class DataConnection(Protocol):
         if self.throttle is not None:
             # What one read takes goes through at once.
             expect_bulk(self.transport, self.throttle.step)
+            self._hold_little(self.throttle.octets)
         self._go_on_reading()
         try:
             await self._wait()
@@ -343,6 +353,8 @@ class DataConnection(Protocol):
         if self._take is None:
             return
         self._octets += len(data)
+        if self._received_at is None:
+            self._received_at = self._reactor.seconds()
         if self._octets >= self._next_look:
             self._look_for_losses()
         try:
@@ -361,6 +373,16 @@ class DataConnection(Protocol):
                 transport.pauseProducing()
                 self._held = self._reactor.callLater(seconds, self._let_read)
 
+    def _hold_little(self, octets_a_second: int) -> None:
+        """Let the kernel take about a second's octets ahead of us: a client that is
+        rid of megabytes at once would wait for minutes for its 226."""
+        if octets_a_second < _MUCH_A_SECOND:
+            size = max(_LEAST_AHEAD, octets_a_second)
+            transport: Any = self.transport
+            with suppress(AttributeError, OSError):
+                handle = transport.getHandle()
+                handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
     def _let_read(self) -> None:
         """A bandwidth limit allows more."""
         self._held = None
@@ -372,6 +394,13 @@ class DataConnection(Protocol):
         if is_wanted and not self._is_storing and self._held is None:
             transport: Any = self.transport
             transport.resumeProducing()
+
+    @property
+    def receiving_seconds(self) -> float:
+        """How long ago the first octet of an upload came."""
+        if self._received_at is None:
+            return 0.0
+        return self._reactor.seconds() - self._received_at
 
     def _look_for_losses(self) -> None:
         """Ask the kernel, less and less often the longer the upload."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import sys
-import termios
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,11 +20,11 @@ from netservices.ftp.dialogue.channels import (
     NotProtected,
 )
 from netservices.ftp.options import Limit
-from netservices.ftp.server.hearing import is_heard
-from netservices.ftp.server.kinship import Kinship
 from netservices.ftp.server.active import ActivePorts
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.farewell import look, wait_seconds
+from netservices.ftp.server.hearing import is_heard
+from netservices.ftp.server.kinship import Kinship
 from netservices.ftp.server.pace import Pace, Patience
 from netservices.ftp.server.passive import ANYONE, NO_PORT, Lease, PassivePorts
 from netservices.ftp.server.rates import Rates
@@ -35,9 +32,6 @@ from netservices.ftp.server.reach import is_public
 from netservices.ftp.wire import HostPort
 
 _log = Logger()
-
-_MOST_UNHEARD = 16 * 1024
-"""Octets of replies on their way, above which no restart markers are answered."""
 
 
 @define(eq=False)
@@ -142,14 +136,14 @@ class SessionPort:
     _lease: Lease | None = None
     _target: HostPort | None = None
     _ready: DataConnection | None = None
-    def __attrs_post_init__(self) -> None:
-        self.kinship = Kinship(self.peer, self.shared.kin, self.shared.reactor)
-
     """Connected before the transfer command."""
     _current: DataConnection | None = None
     _kept: DataConnection | None = None
     """Left open by the transfer before."""
     _cancel: Callable[[], None] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.kinship = Kinship(self.peer, self.shared.kin, self.shared.reactor)
 
     @property
     def is_prepared(self) -> bool:
@@ -172,29 +166,33 @@ class SessionPort:
             return False
         return (kept.protection is not None) == self.is_protected
 
+    @property
+    def _ends_are_certain(self) -> bool:
+        """Whether the end of a data stream is surely that of its file: TLS says so."""
+        return self.control is None or (
+            self.is_protected and not self.accepts_truncation
+        )
+
+    def is_client_there(self) -> bool:
+        """Whether the client has not gone, as far as is known; in any thread."""
+        return self._ends_are_certain or look(self.control).is_open
+
     async def keeps_client(self) -> bool:
         """Whether the client is there after the end of its upload; see ``farewell``."""
-        ended, control = self._current, self.control
-        if control is None or (self.is_protected and not self.accepts_truncation):
+        ended = self._current
+        if not self.is_client_there():
+            return False
+        if ended is None or self._ends_are_certain:
             return True
-        link = look(control)
-        if not link.is_open or ended is None:
-            return link.is_open
-        seconds = wait_seconds(ended.octets, link, ended.has_losses)
-        if not seconds:
-            return True
-        await deferLater(self.shared.reactor, seconds)
-        return look(control).is_open
+        link = look(self.control)
+        seconds = wait_seconds(ended.receiving_seconds, link, ended.has_losses)
+        if seconds:
+            await deferLater(self.shared.reactor, seconds)
+        return self.is_client_there()
 
     def hears_replies(self) -> bool:
-        """Whether the client reads: not much of what was said is still on its way."""
-        if self.control is None:
-            return True
-        try:
-            found = fcntl.ioctl(self.control.fileno(), termios.TIOCOUTQ, bytes(4))
-        except (OSError, ValueError):
-            return False
-        return int.from_bytes(found, sys.byteorder) < _MOST_UNHEARD
+        """Whether the client reads; see ``hearing``."""
+        return self.control is None or is_heard(self.control)
 
     def listen(self, anyone: bool = False) -> HostPort:
         """Expect the client on a passive port, or, with ``anyone``, whoever connects.
@@ -255,14 +253,19 @@ class SessionPort:
         """A transfer runs on it from now on."""
         self._current = connection
         connection.throttle = self.shared.rates.throttle(self.limits)
+        self.shared.watch(connection)
+
     async def _secure(self, connection: DataConnection) -> None:
         """NoDataConnection, NotProtected."""
-        known = self.kinship.contexts() or {self.shared.tls_context(): self.kinship}
+        known = self.kinship.contexts()
+        otherwise = self.shared.tls_context()
         seconds = self.shared.open_seconds
         connection.accepts_truncation = self.accepts_truncation
         try:
-            used = await connection.secure([*known], seconds, self.is_upload)
-            connection.vouch(await self.kinship.shares(known[used], seconds))
+            used = await connection.secure([*known], otherwise, seconds, self.is_upload)
+            owner = known.get(used)
+            if owner is not None:
+                connection.vouch(await self.kinship.shares(owner, seconds))
         except NotProtected:
             raise
         except DataBroken as broken:
@@ -283,8 +286,6 @@ class SessionPort:
         """The session has ended."""
         self.close()
         self.kinship.leave()
-
-        self.shared.watch(connection)
 
     def _reopen(self) -> DataConnection:
         """The connection of the transfer before, once more."""

@@ -3,20 +3,23 @@
 Theory.  In stream mode the end of the stream is the end of the file (RFC 959 3.4.1),
 and a system ends the streams of a program that it kills just as those of one that is
 done.  What tells them apart is the control connection, which a client that is done
-keeps.  Systems close the connections of a killed program in the order in which it
-opened them, the control connection first, so as a rule its end is there before that of
-the data, and one look is enough.  The kernel's own state is asked: it knows of the end
-also where octets lie unread before it.
+keeps.  The two ends of a killed client come within microseconds of each other, or
+within milliseconds where its system is busy, in any order: Linux closes what was opened
+last first.  So after the end of the data one has to wait, and how long is a bargain:
 
-The rule fails where the two ends are overtaken on their way, or the first one is lost
-and sent again.  So the look is repeated after a wait that grows with what the network
-is like: nothing for a small file from near by, an eighth of the round trip from afar,
-and the time of a repetition where segments of this upload were lost.  TLS needs none of
-it: a killed program cannot say close_notify.
+* who has sent everything at once was hardly killed in between: no wait;
+* else an eighth of the time that the upload took, within limits, which slows none of
+  them down much;
+* from afar an eighth of the round trip, for the two may take different ways;
+* where segments of this upload were lost, the time in which one is sent again.
 
-What remains: a program that loses its control connection's end on a path that has shown
-no loss, or that opened the data connection first and is killed far from here.  ALLO
-with the size of the file excludes that, too.
+The kernel's own state is asked: it knows of the end also where octets lie unread before
+it.  It is asked again when the file is synced and only its name is missing.  TLS needs
+none of it: a killed program cannot say close_notify.  Nor does a client that says with
+ALLO how much is to come, or sends in blocks.
+
+What remains: a client that is killed on a path that has just now lost its first
+segment, or whose system takes longer than that between the two ends.
 """
 
 from __future__ import annotations
@@ -27,11 +30,14 @@ from typing import Any
 
 from attrs import frozen
 
-SMALL_OCTETS = 64 * 1024
-"""Less is sent in one go: hardly a client is killed in the middle."""
+LOOK_OCTETS = 64 * 1024
+"""After so many octets of an upload, and twice as many, and so on, the kernel is asked
+for losses."""
 
-_NEAR_SECONDS = 0.001
-_PART_OF_ROUND_TRIP = 8
+_AT_ONCE_SECONDS = 0.002
+_SHORTEST_SECONDS = 0.002
+_LONGEST_NEAR_SECONDS = 0.025
+_PART = 8
 _REPETITION_SECONDS = 0.3
 """RFC 6298 2.4, as Linux does it: 200 ms and what the way takes."""
 _LONGEST_SECONDS = 1.0
@@ -86,12 +92,16 @@ def _has_no_end(connection: Any) -> bool:
         return False
 
 
-def wait_seconds(octets: int, link: Link, has_losses: bool) -> float:
-    """How long the end of the control connection may take after that of an upload of
-    so many octets; 0: one look is enough."""
+def wait_seconds(receiving_seconds: float, link: Link, has_losses: bool) -> float:
+    """How long the end of the control connection may take after that of an upload that
+    took so long; 0: one look is enough."""
     if has_losses:
         return min(_REPETITION_SECONDS + 2 * link.round_trip_seconds, _LONGEST_SECONDS)
-    seconds = min(link.round_trip_seconds / _PART_OF_ROUND_TRIP, _LONGEST_SECONDS)
-    if seconds < _NEAR_SECONDS:
-        return 0.0 if octets < SMALL_OCTETS else _NEAR_SECONDS
+    seconds = 0.0
+    if receiving_seconds > _AT_ONCE_SECONDS:
+        seconds = max(receiving_seconds / _PART, _SHORTEST_SECONDS)
+        seconds = min(seconds, _LONGEST_NEAR_SECONDS)
+    far = link.round_trip_seconds / _PART
+    if far > _AT_ONCE_SECONDS:
+        seconds = max(seconds, min(far, _LONGEST_SECONDS))
     return seconds
