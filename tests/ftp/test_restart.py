@@ -208,8 +208,13 @@ class UploadTests(RepresentationCase):
         self.assertEqual(["200", "350", "554"], said)
 
     def test_append_and_unique(self) -> None:
-        """REST is not for APPE and STOU."""
+        """REST and RANG are not for APPE and STOU, whatever TYPE is."""
         peer = self.logged_in()
+        said = self.codes(
+            peer, "TYPE I", "REST 3", "TYPE A", "APPE old", "APPE old", "TYPE I",
+            "RANG 1 2", "MODE B", "STOU",
+        )  # fmt: skip
+        self.assertEqual("200 350 200 450 425 200 350 200 450", " ".join(said))
         said = self.codes(
             peer, "MODE C", "PASV", "REST 3", "APPE old", "REST 3", "STOU"
         )

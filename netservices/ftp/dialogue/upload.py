@@ -12,7 +12,12 @@ from netservices.ftp.backend import Permission
 from netservices.ftp.dialogue.channels import DataBroken, DataChannel
 from netservices.ftp.dialogue.moving import DataNonsense, Receiving
 from netservices.ftp.dialogue.registry import Argument, Commands
-from netservices.ftp.dialogue.representation import BEGINNING, Restart, take_restart
+from netservices.ftp.dialogue.representation import (
+    BEGINNING,
+    Restart,
+    drop_restart,
+    take_restart,
+)
 from netservices.ftp.dialogue.transfer import (
     BEYOND_END,
     RESTART_PENDING,
@@ -65,7 +70,7 @@ async def stor(talk: Conversation, argument: bytes) -> AnyReply:
 )
 async def appe(talk: Conversation, argument: bytes) -> AnyReply:
     """Continue a file, or an upload of it that broke off."""
-    if take_restart(talk) != BEGINNING:
+    if drop_restart(talk):
         return RESTART_PENDING
     path = talk.path(argument)
     transfer = Transfer("APPE", path, talk.policy.seconds())
@@ -80,7 +85,7 @@ async def appe(talk: Conversation, argument: bytes) -> AnyReply:
 )
 async def stou(talk: Conversation, argument: bytes) -> AnyReply:
     """The name is in the 125 or 150 (RFC 1123 4.1.2.9)."""
-    if take_restart(talk) != BEGINNING:
+    if drop_restart(talk):
         return RESTART_PENDING
     prefix = talk.decode(argument) or "upload"
     if not talk.data.is_prepared and talk.policy.settings.active_connect == "early":
