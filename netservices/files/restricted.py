@@ -16,15 +16,18 @@ Where the system does not tell the place of a descriptor, no link is followed at
 from __future__ import annotations
 
 import copy
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import ref
 
 import attrs
 
 from netservices.files import names
 from netservices.files.beneath import make_opener
 from netservices.files.disk import Change, Disk
+from netservices.files.looking import READ, Looking
 from netservices.files.volume import Volume
 from netservices.interfaces import (
     NotAllowed,
@@ -34,6 +37,27 @@ from netservices.values import Node, Path, Permission, Permissions
 
 _DESCRIPTORS = "/proc/self/fd"
 SEEN = Permission.LIST | Permission.READ
+
+
+class RestrictedGlance(Looking):
+    """What the kernel has in memory of a disk, as one user may see it."""
+
+    def __init__(self, base: Looking, disk: RestrictedDisk) -> None:
+        self.owner = disk.owner
+        self._base = base
+        self._disk = ref(disk)
+
+    def open(self, path: bytes, flags: int) -> int:
+        """A descriptor of what lies at ``path``.  NotAllowed, BlockingIOError."""
+        disk = self._disk()
+        if disk is None:
+            raise BlockingIOError(errno.EAGAIN, "nobody uses the disk")
+        wanted = Permission.READ if flags == READ else SEEN
+        return disk.checked(self._base.open(path, flags), path, wanted)
+
+    def link_text(self, descriptor: int) -> bytes:
+        """It may be on the disk."""
+        return self._base.link_text(descriptor)
 
 
 class RestrictedDisk(Disk):
@@ -53,11 +77,24 @@ class RestrictedDisk(Disk):
         self.owner = base.owner
         self.umask = base.umask if umask is None else umask
         self.permissions = permissions
-        self.glance = base.glance if permissions is None else None
+        self.glance = base.glance
         self._wanted: Permission | None = None
-        self._follow = base.opener
-        if permissions is not None and not os.path.isdir(_DESCRIPTORS):
-            self._follow = make_opener("deny")
+        self._tells_places = os.path.isdir(_DESCRIPTORS)
+        if permissions is not None:
+            self._confine(base)
+
+    def _confine(self, base: Disk) -> None:
+        self._open_disk = RestrictedDisk(base)
+        if not self._tells_places:
+            self._open_disk.opener = make_opener("deny")
+            self.glance = None
+        elif base.glance is not None:
+            self.glance = RestrictedGlance(base.glance, self)
+
+    @property
+    def known_root(self) -> int:
+        """The root's descriptor, or -1 where it is not open."""
+        return self.base.known_root
 
     def root(self) -> int:
         """The root's descriptor; it belongs to the disk that is restricted."""
@@ -69,22 +106,31 @@ class RestrictedDisk(Disk):
     def open(self, path: bytes, flags: int) -> int:
         """A descriptor of what lies at ``path``.  NotAllowed where a link led there,
         and it is not allowed there."""
-        descriptor = self._follow(self.root(), path, flags)
-        if self.permissions is not None:
-            try:
-                self._check_place(descriptor, path, b"", self._wanted or SEEN)
-            except BaseException:
-                os.close(descriptor)
-                raise
+        if self.permissions is None:
+            return self.opener(self.root(), path, flags)
+        descriptor = self._open_disk.open(path, flags)
+        return self.checked(descriptor, path, self._wanted or SEEN)
+
+    def checked(self, descriptor: int, path: bytes, wanted: Permission) -> int:
+        """The descriptor that was opened at ``path``, if that is allowed where it
+        lies; else it is closed.  NotAllowed."""
+        try:
+            self._check_place(descriptor, path, b"", wanted)
+        except BaseException:
+            os.close(descriptor)
+            raise
         return descriptor
 
     @contextmanager
     def parent(self, path: bytes) -> Iterator[tuple[int, bytes]]:
         """The directory that holds ``path``, opened, and the last name."""
-        with self.base.parent(path) as (descriptor, name):
-            if self.permissions is not None:
-                wanted = self._wanted or Permission.WRITE
-                self._check_place(descriptor, path, name, wanted)
+        if self.permissions is None:
+            with super().parent(path) as found:
+                yield found
+            return
+        with self._open_disk.parent(path) as (descriptor, name):
+            wanted = self._wanted or Permission.WRITE
+            self._check_place(descriptor, path, name, wanted)
             yield descriptor, name
 
     def _check_place(
@@ -95,7 +141,7 @@ class RestrictedDisk(Disk):
         assert self.permissions is not None
         if os.fstat(descriptor).st_nlink == 0:
             raise NotFound("it was removed just now")
-        place = self._place(descriptor)
+        place = self._place(descriptor) if self._tells_places else None
         if place is None:
             return
         place = b"/".join(part for part in (place, name) if part)
@@ -105,6 +151,9 @@ class RestrictedDisk(Disk):
         wanted &= self.permissions.at(segments_of(path))
         if allowed is Permission.NONE or allowed & wanted != wanted:
             raise NotAllowed("a link leads to where that is not allowed")
+        is_renaming = Permission.RENAME in wanted
+        if is_renaming and self.permissions.holds_others(segments_of(place)):
+            raise NotAllowed("permissions are bound to what a link leads to")
 
     def _place(self, descriptor: int) -> bytes | None:
         """The path from the root to an open descriptor; None outside the tree."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from ftplib import FTP, error_perm
 from pathlib import Path as DiskPath
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from netservices.core.deferreds import value_of
+from netservices.core.deferreds import as_deferred, value_of
 from netservices.core.settings import with_values
+from netservices.files import restricted
 from netservices.ftp.rules import Person
 from netservices.ftp.settings import FTPSettings
 from netservices.interfaces import Exists, NotAllowed
+from netservices.testing import running
 from netservices.values import Permission, WriteMode
 from tests.ftp.memory import LOGIN, MemoryFTP
 
@@ -245,6 +249,7 @@ class LinkTests(MemoryFTP, SynchronousTestCase):
             "alice /secret none",
             "alice /inbox upload",
             "alice /shared read-only",
+            "alice /work/dir/private none",
         ),
     )
 
@@ -252,7 +257,7 @@ class LinkTests(MemoryFTP, SynchronousTestCase):
         """With links from a directory where everything is allowed."""
         super().make_house()
         home = DiskPath(self.state, "files", "alice@example.org")
-        for name in ("secret", "inbox", "shared"):
+        for name in ("secret", "inbox", "shared", "work"):
             os.symlink(f"../{name}", home / "open" / name)
         os.symlink("../secret/key.txt", home / "open" / "key.txt")
 
@@ -295,6 +300,47 @@ class LinkTests(MemoryFTP, SynchronousTestCase):
             """
         )
 
+    def test_rename_behind_link(self) -> None:
+        """A directory that holds one to which permissions are bound keeps its name,
+        whatever link leads to it."""
+        self.assert_dialogue(
+            LOGIN
+            + """
+            C: MKD work
+            S: 257 ...
+            C: MKD work/dir
+            S: 257 ...
+            C: MKD work/dir/private
+            S: 550 Permission denied
+            C: RNFR open/work/dir
+            S: 350 ...
+            C: RNTO open/dir
+            S: 550 Permission denied
+            C: RNFR open/work
+            S: 350 ...
+            C: RNTO open/link
+            S: 250 Renamed
+            """
+        )
+
+    def test_no_links(self) -> None:
+        """Where the system does not tell where a descriptor lies, no link leads
+        anywhere, and all else is as it was."""
+        self.make_house()
+        account = value_of(self.policy.accounts.find("alice"))
+        assert account is not None
+        person = Person("127.0.0.1", "alice@example.org", default_domain="example.org")
+        permissions = self.policy.rules.permissions(person, Permission.ALL)
+        self.patch(restricted, "_DESCRIPTORS", os.path.join(self.state, "none"))
+        tree = self.files.home(account, permissions)
+
+        value_of(tree.open(("shared", "book.txt"))).close()
+        value_of(tree.make_directory(("open", "made")))
+        for path in (("open", "shared", "book.txt"), ("open", "key.txt")):
+            self.failureResultOf(tree.open(path), NotAllowed)
+        made = tree.make_directory(("open", "secret", "made"))
+        self.failureResultOf(made, NotAllowed)
+
     def test_link_itself(self) -> None:
         """The link is a name like others, and may be deleted."""
         self.assert_dialogue(
@@ -333,3 +379,64 @@ class SwappedLinkTests(MemoryFTP, SynchronousTestCase):
         tree = self.files.home(account, permissions)
 
         self.failureResultOf(tree.open(("open", "dir", "key.txt")), NotAllowed)
+
+
+class RunningTests(TestCase):
+    """A server whose files are opened by the reactor's own thread where they can."""
+
+    timeout = 60
+
+    @as_deferred
+    async def test_links(self) -> None:
+        """There, too, a link leads to what is allowed where it leads."""
+        server = await running(
+            ftp=True,
+            accounts=[("alice", "secret")],
+            settings={
+                "ftp.listen": "tcp:0:interface=127.0.0.1",
+                "ftp.passive_ports": "0",
+                "ftp.permissions": '["* /secret none", "* /box upload"]',
+            },
+        )
+        self.addCleanup(server.stop)
+        home = DiskPath(server.state_directory, "files", "alice@localhost")
+        for name in ("open", "secret", "box"):
+            (home / name).mkdir(parents=True)
+            (home / name / "file").write_bytes(name.encode())
+            os.symlink(f"../{name}", home / "open" / name)
+        said = await deferToThread(_read_all, server.port("ftp"))
+
+        self.assertEqual(
+            {
+                "open/file": "open",
+                "open/secret/file": "550",
+                "open/box/file": "550",
+                "open/open/file": "open",
+                "box/file": "550",
+                "secret/file": "550",
+            },
+            said,
+        )
+
+
+def _read_all(port: int) -> dict[str, str]:
+    """What alice gets for each path; blocks."""
+    said: dict[str, str] = {}
+    with FTP() as client:
+        client.connect("127.0.0.1", port)
+        client.login("alice", "secret")
+        for above in ("open/", "open/secret/", "open/box/", "open/open/", "box/"):
+            said[f"{above}file"] = _read(client, f"{above}file")
+        said["secret/file"] = _read(client, "secret/file")
+    return said
+
+
+def _read(client: FTP, path: str) -> str:
+    """The content, or the code of the refusal."""
+    lines: list[str] = []
+    try:
+        client.size(path)
+        client.retrlines(f"RETR {path}", lines.append)
+    except error_perm as refusal:
+        return str(refusal)[:3]
+    return lines[0]
