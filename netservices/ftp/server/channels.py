@@ -19,11 +19,8 @@ only lies in our own kernel is lost with a reset, and 226 would be false.
 
 from __future__ import annotations
 
-import fcntl
 import socket
 import ssl
-import struct
-import termios
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -32,7 +29,6 @@ from twisted.internet import tcp
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer, IReactorTime
-from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -42,6 +38,11 @@ from netservices.core.sendfile import FileSender, FileShrank
 from netservices.core.speed import Speed
 from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken, NotProtected
+from netservices.ftp.server.acknowledged import (
+    close_if_acknowledged,
+    end_stream,
+    unacknowledged_octets,
+)
 from netservices.ftp.server.farewell import LOOK_OCTETS, look
 from netservices.ftp.server.pace import Pace
 from netservices.ftp.server.protection import begin, first_words
@@ -55,8 +56,6 @@ _FIRST_LOOK_SECONDS = 0.002
 _LEAST_AHEAD = 64 * 1024
 _MUCH_A_SECOND = 4 * 1024 * 1024
 _LONGEST_LOOK_SECONDS = 0.25
-_SIOCOUTQ = termios.TIOCOUTQ
-_UNSIGNED = struct.Struct("i")
 
 
 @implementer(IPushProducer)
@@ -286,37 +285,19 @@ class DataConnection(Protocol):
 
     def _end_plainly(self, transport: Any) -> None:
         """Send FIN, and hear of a reset until all that was sent is acknowledged."""
-        if self._close_if_acknowledged(transport):
-            return
-        # Where nobody reads, the end of both directions looks like a loss.
-        transport.resumeProducing()
-        if transport.unsent_octets:
-            transport.loseWriteConnection()
-        else:
-            with suppress(OSError):
-                transport.getHandle().shutdown(socket.SHUT_WR)
-        self._see_off(_FIRST_LOOK_SECONDS)
+        if not close_if_acknowledged(transport):
+            end_stream(transport)
+            self._see_off(_FIRST_LOOK_SECONDS)
 
     def _see_off(self, seconds: float) -> None:
         self._looking_again = None
         transport: Any = self.transport
-        if self._is_closed:
-            return
-        if self._close_if_acknowledged(transport):
+        if self._is_closed or close_if_acknowledged(transport):
             return
         # The client's own end, clean or not, is heard of at once; its system may also
         # acknowledge everything and leave the connection open until the 226.
         longer = min(seconds * 2, _LONGEST_LOOK_SECONDS)
         self._looking_again = self._reactor.callLater(seconds, self._see_off, longer)
-
-    def _close_if_acknowledged(self, transport: Any) -> bool:
-        """Close where the client's system has everything; whether it has."""
-        if transport.unsent_octets or self._unacknowledged():
-            return False
-        has_error = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        reason = CONNECTION_LOST if has_error else CONNECTION_DONE
-        transport.connectionLost(Failure(reason))
-        return True
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full."""
@@ -565,16 +546,7 @@ class DataConnection(Protocol):
         return self._waiter is not None
 
     def _unacknowledged(self) -> int:
-        transport: Any = self.transport
-        if self._is_closed or transport is None:
-            return 0
-        try:
-            descriptor = transport.getHandle().fileno()
-            found = fcntl.ioctl(descriptor, _SIOCOUTQ, bytes(4))
-        except (OSError, ValueError, AttributeError):
-            return 0
-        unsent: int = _UNSIGNED.unpack(found)[0]
-        return unsent
+        return 0 if self._is_closed else unacknowledged_octets(self.transport)
 
     def _check(self) -> None:
         self._check_problem()
@@ -594,7 +566,8 @@ class DataConnection(Protocol):
             self._problem = problem
         if self._sending is not None:
             self._sending.cancel()
-        self._wake(Failure(self._problem))
+        if self._waiter is not None:
+            self._wake(Failure(self._problem))
 
     def _wake(self, result: Failure | None) -> None:
         waiter, self._waiter = self._waiter, None
