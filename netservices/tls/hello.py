@@ -1,16 +1,6 @@
-"""The first words of a TLS client, read before they are answered.
-
-A session can be resumed with the context only that began it.  Where it may have been
-one of several, the ClientHello is collected first, and each context is asked whether it
-knows the session that is offered.
-"""
+"""The first words of a TLS client, read before they are answered."""
 
 from __future__ import annotations
-
-import ssl
-from collections.abc import Sequence
-
-from netservices.tls.engine import Engine
 
 _RECORD_HEADER = 5
 _HANDSHAKE = 22
@@ -20,9 +10,7 @@ _MOST_OCTETS = 16 * 1024
 
 _SESSION_TICKET = 35  # RFC 5077 3.2
 _PRE_SHARED_KEY = 41  # RFC 8446 4.2.11
-
-_MOST_TRIED = 10
-"""Each context that does not know the session costs a signature."""
+_KEY_SHARE = 51  # RFC 8446 4.2.8
 
 
 def client_hello(data: bytes) -> bytes | None:
@@ -47,33 +35,27 @@ def client_hello(data: bytes) -> bytes | None:
 
 
 def offers_session(hello: bytes) -> bool:
-    """Whether a ClientHello holds a ticket (RFC 8446 4.1.2, RFC 5077 3.2)."""
+    """Whether a ClientHello offers to resume: by a ticket (RFC 8446 4.2.11, RFC 5077
+    3.2) or, before TLS 1.3, by the id of a session (RFC 5246 7.4.1.2)."""
     # Handshake header, version and random; then three vectors.
     at = 4 + 2 + 32
+    has_id = hello[at : at + 1] > b"\x00"
     for width in (1, 2, 1):
         at += width + int.from_bytes(hello[at : at + width], "big")
-    end = at + 2 + int.from_bytes(hello[at : at + 2], "big")
+    extensions = _extensions(hello, at)
+    if extensions.get(_SESSION_TICKET) or _PRE_SHARED_KEY in extensions:
+        return True
+    # In TLS 1.3 an id means nothing (RFC 8446 4.1.2).
+    return has_id and _KEY_SHARE not in extensions
+
+
+def _extensions(hello: bytes, at: int) -> dict[int, int]:
+    """The length of each extension."""
+    found = {}
+    end = min(at + 2 + int.from_bytes(hello[at : at + 2], "big"), len(hello))
     at += 2
-    while at + 4 <= min(end, len(hello)):
+    while at + 4 <= end:
         kind = int.from_bytes(hello[at : at + 2], "big")
-        length = int.from_bytes(hello[at + 2 : at + 4], "big")
-        if length and kind in (_SESSION_TICKET, _PRE_SHARED_KEY):
-            return True
-        at += 4 + length
-    return False
-
-
-def context_that_knows(
-    contexts: Sequence[ssl.SSLContext], records: bytes
-) -> ssl.SSLContext:
-    """The first context that resumes the session which a client offers in its first
-    ``records``; if none does, the first one."""
-    for context in contexts[:_MOST_TRIED]:
-        engine = Engine(context, server_side=True)
-        try:
-            engine.feed(records)
-        except ssl.SSLError:
-            break
-        if engine.object.session_reused:
-            return context
-    return contexts[0]
+        found[kind] = int.from_bytes(hello[at + 2 : at + 4], "big")
+        at += 4 + found[kind]
+    return found

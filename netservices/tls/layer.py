@@ -74,7 +74,7 @@ class TLSLayer(Flow, Facts):
     """One TLS connection; see the module's theory.
 
     ``build`` makes the inner protocol once the handshake is complete, unless there is
-    a ``protocol`` already.
+    a ``protocol`` already.  An ``engine`` may have been fed with what has arrived.
     """
 
     _log = Logger()
@@ -102,12 +102,14 @@ class TLSLayer(Flow, Facts):
         when_open: Callable[[TLSLayer], None] | None = None,
         server_hostname: str | None = None,
         session: ssl.SSLSession | None = None,
+        engine: Engine | None = None,
         clock: Any = None,
         handshake_seconds: float = HANDSHAKE_SECONDS,
         close_seconds: float = CLOSE_SECONDS,
     ) -> None:
-        engine = Engine(context, server_side, server_hostname, session)
-        super().__init__(engine)
+        super().__init__(
+            engine or Engine(context, server_side, server_hostname, session)
+        )
         self.context = context
         self.server_side = server_side
         self.protocol = protocol

@@ -1,16 +1,18 @@
 """TLS on data connections: which session may be resumed, and where its tickets go.
 
-Theory.  A data connection shakes hands with the context of its own control connection,
-so that it resumes sessions which began there and no others.  Clients that hold several
-control connections (curl ``-Z``, rclone) have one store of sessions for all and offer
-whichever is newest; so the contexts of other sessions of the same account and address
-are asked, too.  Who is neither cannot resume anything.
+Theory.  The client's hello is read before it is answered.  If it offers a session which
+began on its control connection, that is resumed, with the context of the control
+connection.  Otherwise the connection gets a session that proves nothing, with another
+context: whoever has got hold of a data connection once must not be able to resume it.
+Clients that hold several control connections (curl ``-Z``, rclone) have one store of
+sessions for all and offer whichever is newest; so the contexts of other sessions of the
+same account and address are asked, too.
 
 Some clients (curl again) use each ticket of TLS 1.3 once, as RFC 8446 C.4 wants.  So
-each data connection brings one for the next: a download at once; an upload only behind
-the client's own end.  A client that only uploads need not read, and were tickets unread
-at its close, its kernel would reset the connection in place of ending it, and the last
-octets might be lost (RFC 1122 4.2.2.13).
+what was resumed brings one for the next connection: a download at once; an upload only
+behind the client's own end.  A client that only uploads need not read, and were tickets
+unread at its close, its kernel would reset the connection in place of ending it, and
+the last octets might be lost (RFC 1122 4.2.2.13).
 """
 
 from __future__ import annotations
@@ -21,8 +23,12 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from netservices.ftp.dialogue.channels import DataBroken, NotProtected
-from netservices.tls.hello import client_hello, context_that_knows, offers_session
+from netservices.tls.engine import Engine
+from netservices.tls.hello import client_hello, offers_session
 from netservices.tls.layer import TLSLayer, start_tls
+
+_MOST_TRIED = 10
+"""Each context that does not know the session costs a signature."""
 
 
 class Readable(Protocol):
@@ -69,44 +75,61 @@ def _is_enough(records: bytes) -> bool:
 def begin(
     connection: Any,
     contexts: Sequence[ssl.SSLContext],
+    otherwise: ssl.SSLContext,
     records: bytes,
     seconds: float,
     is_upload: bool,
     when_open: Callable[[], None],
 ) -> TLSLayer:
-    """Put TLS on a connection that has said ``records`` so far."""
+    """Put TLS on a connection that has said ``records`` so far; with the first of the
+    ``contexts`` that knows the session which is offered."""
 
     def opened(layer: TLSLayer) -> None:
         layer.keeps_tickets = is_upload and layer.version == "TLSv1.3"
         when_open()
 
-    context = _context(contexts, records)
-    with _one_ticket(context):
+    engine, context = _resumed(contexts, records) or (None, otherwise)
+    with _tickets(context, 0):
         layer = start_tls(
-            connection, context, when_open=opened, handshake_seconds=seconds
+            connection,
+            context,
+            engine=engine,
+            when_open=opened,
+            handshake_seconds=seconds,
         )
     layer.resumeProducing()
-    if records:
-        layer.dataReceived(records)
+    layer.dataReceived(b"" if engine else records)
     return layer
 
 
-def _context(contexts: Sequence[ssl.SSLContext], records: bytes) -> ssl.SSLContext:
+def _resumed(
+    contexts: Sequence[ssl.SSLContext], records: bytes
+) -> tuple[Engine, ssl.SSLContext] | None:
+    """The connection's side of a session that is resumed, and its context."""
     try:
         hello = client_hello(records)
     except ValueError:
-        hello = None
+        return None
     if hello is None or not offers_session(hello):
-        return contexts[0]
-    return context_that_knows(contexts, records)
+        return None
+    for context in contexts[:_MOST_TRIED]:
+        with _tickets(context, 1):
+            engine = Engine(context, server_side=True)
+        try:
+            engine.feed(records)
+        except ssl.SSLError:
+            return None
+        if engine.object.session_reused:
+            return engine, context
+    return None
 
 
 @contextmanager
-def _one_ticket(context: ssl.SSLContext) -> Iterator[None]:
-    """For a TLS connection made meanwhile: it gives one ticket, if any."""
+def _tickets(context: ssl.SSLContext, most: int) -> Iterator[None]:
+    """For a TLS connection made meanwhile: it gives no more tickets."""
     tickets = context.num_tickets
     # OpenSSL copies the number when a connection is made.
-    context.num_tickets = min(tickets, 1)
+    context.num_tickets = min(tickets, most)
     try:
         yield
     finally:
