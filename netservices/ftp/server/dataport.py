@@ -185,7 +185,9 @@ class SessionPort:
         if ended is None or self._ends_are_certain:
             return True
         link = look(self.control)
-        seconds = wait_seconds(ended.receiving_seconds, link, ended.has_losses)
+        seconds = wait_seconds(
+            ended.octets, ended.receiving_seconds, link, ended.has_losses
+        )
         if seconds:
             await deferLater(self.shared.reactor, seconds)
         return self.is_client_there()

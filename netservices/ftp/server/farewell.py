@@ -7,7 +7,7 @@ keeps.  The two ends of a killed client come within microseconds of each other, 
 within milliseconds where its system is busy, in any order: Linux closes what was opened
 last first.  So after the end of the data one has to wait, and how long is a bargain:
 
-* who has sent everything at once was hardly killed in between: no wait;
+* who has sent little, and all of it at once, was hardly killed in between: no wait;
 * else an eighth of the time that the upload took, within limits, which slows none of
   them down much;
 * from afar an eighth of the round trip, for the two may take different ways;
@@ -34,6 +34,8 @@ LOOK_OCTETS = 64 * 1024
 """After so many octets of an upload, and twice as many, and so on, the kernel is asked
 for losses."""
 
+_LITTLE_OCTETS = 16 * 1024
+"""What a client hands to its system in one call."""
 _AT_ONCE_SECONDS = 0.002
 _SHORTEST_SECONDS = 0.002
 _LONGEST_NEAR_SECONDS = 0.025
@@ -92,13 +94,15 @@ def _has_no_end(connection: Any) -> bool:
         return False
 
 
-def wait_seconds(receiving_seconds: float, link: Link, has_losses: bool) -> float:
-    """How long the end of the control connection may take after that of an upload that
-    took so long; 0: one look is enough."""
+def wait_seconds(
+    octets: int, receiving_seconds: float, link: Link, has_losses: bool
+) -> float:
+    """How long the end of the control connection may take after that of an upload of
+    so many octets that took so long; 0: one look is enough."""
     if has_losses:
         return min(_REPETITION_SECONDS + 2 * link.round_trip_seconds, _LONGEST_SECONDS)
     seconds = 0.0
-    if receiving_seconds > _AT_ONCE_SECONDS:
+    if octets > _LITTLE_OCTETS or receiving_seconds > _AT_ONCE_SECONDS:
         seconds = max(receiving_seconds / _PART, _SHORTEST_SECONDS)
         seconds = min(seconds, _LONGEST_NEAR_SECONDS)
     far = link.round_trip_seconds / _PART
