@@ -214,6 +214,41 @@ class UploadTests(SynchronousTestCase):
         self.successResultOf(upload.done)
         self.assertEqual([], self.clock.getDelayedCalls())
 
+    def test_pieces(self) -> None:
+        """The same where a transfer asks for each piece, as in block mode."""
+        limit = Limit(("account", "alice", "up"), 100 * K)
+        transport: Any = StringTransport()
+        connection = DataConnection(LARGEST_STEP, self.clock)
+        connection.throttle = self.rates.throttle([limit])
+        connection.makeConnection(transport)
+        taken: list[int] = []
+
+        async def take_all() -> None:
+            while data := await connection.read():
+                taken.append(len(data))
+
+        done = Deferred.fromCoroutine(take_all())
+        for _ in range(10_000):
+            if transport.producerState == "producing":
+                connection.dataReceived(bytes(8 * K))
+            self.clock.advance(0.001)
+        connection.connectionLost(Failure(ConnectionDone()))
+
+        self.assertLess(abs(sum(taken) - 1000 * K), 50 * K)
+        self.successResultOf(done)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_next_transfer(self) -> None:
+        """A connection that is kept for the next transfer is not held back by the
+        limits of the one before."""
+        upload = self.start(10 * K)
+        upload.connection.dataReceived(bytes(100 * K))
+        self.assertEqual("paused", upload.transport.producerState)
+        upload.connection.keep()
+
+        self.assertEqual("producing", upload.transport.producerState)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
     def test_storing(self) -> None:
         """Reading goes on only when the limit allows it and what came is stored."""
         stored: Deferred[None] = Deferred()
