@@ -168,6 +168,11 @@ class FTPSettings:
     stall_timeout: Duration = setting(
         "5m", "A transfer on which nothing moves ends.", minimum=1
     )
+    allo_is_size: bool = setting(
+        True,
+        "An upload that ends before it has the size that ALLO announced is one that "
+        "broke off (binary type).",
+    )
     minimum_rate: Size = setting(
         64,
         "A transfer whose client is slower ends: octets a second over "

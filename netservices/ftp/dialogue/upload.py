@@ -128,7 +128,7 @@ async def _store(
         upload = await tree.begin_write(transfer.path, mode, restart.offset, expected)
     except Conflict:
         return BEYOND_END
-    taking = _Upload(upload, talk, transfer, restart)
+    taking = _Upload(upload, talk, transfer, restart, expected)
     transfer.offset, transfer.total = upload.offset, expected
     try:
         if mode is WriteMode.RESUME and upload.offset != restart.offset:
@@ -146,6 +146,8 @@ class _Upload:
     talk: Conversation
     transfer: Transfer
     restart: Restart
+    announced_octets: int | None = None
+    """What ALLO said."""
     is_committing: bool = False
     may_be_resumed: bool = True
 
@@ -179,10 +181,21 @@ class _Upload:
             waiting = upload.write(receiver.finish())
             if waiting is not None:
                 await waiting
+        self._check_size()
         if not await self.talk.data.keeps_client():
             # Not RFC 959 3.4.1: the end of the stream is that of the file, but a client
             # that was killed ends all its streams, in the middle of the file too.
             raise DataBroken("the client has left")
+
+    def _check_size(self) -> None:
+        """DataBroken where less came than ALLO announced, and it is known exactly."""
+        # Not RFC 959 4.1.3: ALLO may say more than comes, but clients say the size.
+        settings, announced = self.talk.policy.settings, self.announced_octets
+        is_exact = self.transfer.representation.is_exact
+        if announced is None or not is_exact or not settings.allo_is_size:
+            return
+        if self.upload.offset + self.upload.received_octets < announced:
+            raise DataBroken("fewer octets came than ALLO announced")
 
     async def _receive_marked(self, channel: DataChannel) -> None:
         """Up to the mark at the end of the file, which a client that was killed does
