@@ -129,6 +129,10 @@ class SendAtOnce(_Stream):
             self.connectionLost(Failure(CONNECTION_DONE))
         return None
 
+    def doWrite(self) -> Any:
+        """The socket can be written to, unless reading has closed it in this turn."""
+        return super().doWrite() if self.connected else None
+
     def _must_wait(self) -> bool:
         """Whether something is still to be sent before the connection may close."""
         return bool(

@@ -23,6 +23,7 @@ from netservices.ftp.client import (
     Unexpected,
     open_client,
 )
+from netservices.ftp.mirror import Mirror, Report, Watcher, Wishes
 from netservices.testing import running
 from netservices.values import NodeKind
 from tests.interop.ftp_peers import (
@@ -65,7 +66,8 @@ class PeerCase:
         try:
             self.peer = self.stack.enter_context(started(self.program, place))
         except Missing as problem:
-            if os.environ.get("CI"):
+            # Without root's rights they cannot run at all.
+            if os.environ.get("CI") and os.geteuid() == 0:
                 raise
             raise SkipTest(f"{problem}; .ci/peers unpacks it") from None
 
@@ -208,6 +210,46 @@ class PeerCase:
         await client.store("/up/after", [b"x"])
         self.assertEqual(b"x", await client.retrieve("/up/after"))
         await client.quit()
+
+    @as_deferred
+    async def test_mirror(self) -> None:
+        """A tree goes up and comes back as it was, with its times; a second run finds
+        nothing to do; what is gone on one side goes on the other."""
+        source = Path(self.mktemp()).absolute()
+        copy = Path(self.mktemp()).absolute()
+        files = {f"d/{name}": name.encode("utf-8", "surrogateescape") for name in NAMES}
+        files |= {"big": CONTENT, "d/e/empty": b""}
+        for name, content in files.items():
+            path = source / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            os.utime(path, ns=(MTIME_NS, MTIME_NS))
+        for directory, is_upload in ((source, True), (copy, False)):
+            report = await self.mirror(directory, is_upload)
+            self.assertEqual((len(files), []), (report.files, report.failed))
+            report = await self.mirror(directory, is_upload)
+            self.assertEqual((0, len(files)), (report.files, report.same))
+        found = {
+            str(path.relative_to(copy)): path.read_bytes()
+            for path in copy.rglob("*")
+            if path.is_file()
+        }
+        self.assertEqual(files, found)
+        self.assertEqual(MTIME_NS, (copy / "big").stat().st_mtime_ns)
+        (source / "big").unlink()
+        (source / "d/e/empty").unlink()
+        (source / "d/e").rmdir()
+        for directory, is_upload in ((source, True), (copy, False)):
+            report = await self.mirror(directory, is_upload)
+            self.assertEqual((2, []), (report.deleted, report.failed))
+        self.assertFalse((copy / "d/e").exists())
+
+    async def mirror(self, directory: Path, is_upload: bool) -> Report:
+        """A run that deletes."""
+        wishes = Wishes(is_upload=is_upload, wants_delete=True, retries=1)
+        path, watcher = "/up/mirror", Watcher()
+        run = Mirror(reactor, self.client, path, str(directory), wishes, watcher)
+        return await run.run()
 
 
 class TLSCase(PeerCase):
