@@ -29,7 +29,7 @@ from twisted.internet import tcp
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer, IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -44,6 +44,11 @@ from netservices.ftp.server.acknowledged import (
     unacknowledged_octets,
 )
 from netservices.ftp.server.farewell import LOOK_OCTETS, look
+from netservices.ftp.server.lasting import (
+    FIRST_LOOK_SECONDS,
+    LONGEST_LOOK_SECONDS,
+    LastingConnection,
+)
 from netservices.ftp.server.pace import Pace
 from netservices.ftp.server.protection import begin, first_words
 from netservices.ftp.server.rates import Throttle
@@ -52,17 +57,16 @@ from netservices.tls.layer import HANDSHAKE_SECONDS, TLSFailed, TLSTruncated
 
 _CHUNKS_A_TURN = 4
 _AT_ONCE_OCTETS = 64 * 1024
-_FIRST_LOOK_SECONDS = 0.002
 _LEAST_AHEAD = 64 * 1024
 _MUCH_A_SECOND = 4 * 1024 * 1024
-_LONGEST_LOOK_SECONDS = 0.25
 
 
 @implementer(IPushProducer)
-class DataConnection(Protocol):
+class DataConnection(LastingConnection):
     """An open data connection, or one that has ended."""
 
     def __init__(self, chunk_octets: int, reactor: IReactorTime) -> None:
+        super().__init__()
         self._octets = 0
         self._reactor = reactor
         self._octets_this_turn = 0
@@ -92,8 +96,6 @@ class DataConnection(Protocol):
         """Its bandwidth limits; None where there is none."""
         self._held: Any = None
         """The timer of a pause that a limit has asked for."""
-        self._arrived: list[bytes] = []
-        """What ``read`` has not given out."""
         self._speed = Speed(reactor.seconds())
         self.protection: tuple[str, bool] | None = None
         """The version of TLS, and whether a session was resumed."""
@@ -287,7 +289,7 @@ class DataConnection(Protocol):
         """Send FIN, and hear of a reset until all that was sent is acknowledged."""
         if not close_if_acknowledged(transport):
             end_stream(transport)
-            self._see_off(_FIRST_LOOK_SECONDS)
+            self._see_off(FIRST_LOOK_SECONDS)
 
     def _see_off(self, seconds: float) -> None:
         self._looking_again = None
@@ -296,7 +298,7 @@ class DataConnection(Protocol):
             return
         # The client's own end, clean or not, is heard of at once; its system may also
         # acknowledge everything and leave the connection open until the 226.
-        longer = min(seconds * 2, _LONGEST_LOOK_SECONDS)
+        longer = min(seconds * 2, LONGEST_LOOK_SECONDS)
         self._looking_again = self._reactor.callLater(seconds, self._see_off, longer)
 
     def pauseProducing(self) -> None:
@@ -399,97 +401,6 @@ class DataConnection(Protocol):
     def _not_stored(self, failure: Failure) -> None:
         self._is_storing = False
         self._wake(failure)
-
-    # --- modes in which the data says where a file ends -----------------------------
-
-    async def read(self) -> bytes:
-        """What arrives next; empty at the clean end of the stream.  DataBroken."""
-        if not self._arrived:
-            await self.receive(self._put)
-        data = b"".join(self._arrived)
-        self._arrived.clear()
-        return data
-
-    def _put(self, data: bytes) -> None:
-        transport: Any = self.transport
-        transport.pauseProducing()
-        self._arrived.append(data)
-        self._wake(None)
-
-    def put_back(self, data: bytes) -> None:
-        """The next file begins with ``data``, which ``read`` gives out again."""
-        if data:
-            self._arrived.insert(0, data)
-
-    async def give_way(self) -> None:
-        """Let the reactor serve others.  DataBroken."""
-        await deferLater(self._reactor, 0)
-        self._check_problem()
-
-    async def settle(self) -> None:
-        """Returns once the client's system has everything; the connection stays open.
-        DataBroken."""
-        seconds = _FIRST_LOOK_SECONDS
-        self._check()
-        while self._has_unsettled():
-            look = self._reactor.callLater(seconds, self._wake, None)
-            try:
-                await self._wait()
-            finally:
-                if look.active():
-                    look.cancel()
-            self._check()
-            self._check_socket()
-            seconds = min(seconds * 2, _LONGEST_LOOK_SECONDS)
-
-    def _check_socket(self) -> None:
-        """Where nothing is read or written, nobody else hears of a reset."""
-        transport: Any = self.transport
-        if transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise DataBroken("data connection reset")
-
-    def _has_unsettled(self) -> bool:
-        transport: Any = self.transport
-        lower = getattr(transport, "lower", transport)
-        unsent = getattr(lower, "unsent_octets", 0)
-        return bool(not self._has_room or unsent or self._unacknowledged())
-
-    def keep(self) -> bool:
-        """Stay open for the next transfer, and hear of the client's end meanwhile;
-        whether that is possible."""
-        if self._is_closed or self._problem is not None:
-            return False
-        transport: Any = self.transport
-        if self._is_producer:
-            self._is_producer = False
-            transport.unregisterProducer()
-        self.pace = self.throttle = None
-        self._forget_hold()
-        if not self._arrived:
-            self._take = self._put
-            transport.resumeProducing()
-        return True
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a connection that was kept may still be used."""
-        return not self._is_closed and self._problem is None
-
-    def renew(self) -> None:
-        """Another transfer begins on a connection that was kept."""
-        transport: Any = self.transport
-        transport.pauseProducing()
-        self._take = None
-        self._octets = sum(len(data) for data in self._arrived)
-        self._octets_this_turn = 0
-        self._speed = Speed(self._reactor.seconds())
-
-    def let_go(self) -> None:
-        """Close a connection that was kept."""
-        transport: Any = self.transport
-        if not self._is_closed:
-            self._is_finishing = True
-            transport.loseConnection()
 
     # --- the end --------------------------------------------------------------------
 

@@ -1,0 +1,170 @@
+"""Data connections that last: in block and compressed mode the data says where a file
+ends, and the connection serves the next transfer as well (RFC 959 3.3).
+
+Theory.  Octets are read when they are asked for, one arrival at a time, for what lies
+behind the end of a file belongs to the next one.  Between transfers the connection
+listens, so that the client's end is heard of; what comes early is held, and stops the
+reading.  When nothing is read or written, the kernel is asked for resets.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from netservices.core.speed import Speed
+from netservices.ftp.dialogue.channels import DataBroken
+from netservices.ftp.server.pace import Pace
+from netservices.ftp.server.rates import Throttle
+
+FIRST_LOOK_SECONDS = 0.002
+LONGEST_LOOK_SECONDS = 0.25
+
+
+class LastingConnection(Protocol):
+    """The part of ``channels.DataConnection`` that goes beyond one transfer."""
+
+    pace: Pace | None
+    throttle: Throttle | None
+    _reactor: IReactorTime
+    _octets: int
+    _octets_this_turn: int
+    _speed: Speed
+    _problem: DataBroken | None
+    _is_closed: bool
+    _is_producer: bool
+    _is_finishing: bool
+    _has_room: bool
+    _take: Callable[[bytes], Awaitable[None] | None] | None
+
+    def __init__(self) -> None:
+        self._arrived: list[bytes] = []
+        """What ``read`` has not given out."""
+
+    async def receive(self, take: Callable[[bytes], Awaitable[None] | None]) -> None:
+        """Hand over what arrives until the clean end of the stream."""
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        """DataBroken where it is broken or closed."""
+        raise NotImplementedError
+
+    def _check_problem(self) -> None:
+        """DataBroken where it is broken."""
+        raise NotImplementedError
+
+    def _wait(self) -> Deferred[None]:
+        """Until ``_wake``."""
+        raise NotImplementedError
+
+    def _wake(self, result: Failure | None) -> None:
+        """Let who waits go on."""
+        raise NotImplementedError
+
+    def _unacknowledged(self) -> int:
+        """Octets sent that the client's system has not acknowledged."""
+        raise NotImplementedError
+
+    def _forget_hold(self) -> None:
+        """End a pause that a bandwidth limit has asked for."""
+        raise NotImplementedError
+
+    # --- reading --------------------------------------------------------------------
+
+    async def read(self) -> bytes:
+        """What arrives next; empty at the clean end of the stream.  DataBroken."""
+        if not self._arrived:
+            await self.receive(self._put)
+        data = b"".join(self._arrived)
+        self._arrived.clear()
+        return data
+
+    def _put(self, data: bytes) -> None:
+        transport: Any = self.transport
+        transport.pauseProducing()
+        self._arrived.append(data)
+        self._wake(None)
+
+    def put_back(self, data: bytes) -> None:
+        """The next file begins with ``data``, which ``read`` gives out again."""
+        if data:
+            self._arrived.insert(0, data)
+
+    async def give_way(self) -> None:
+        """Let the reactor serve others.  DataBroken."""
+        await deferLater(self._reactor, 0)
+        self._check_problem()
+
+    # --- between transfers ----------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Returns once the client's system has everything; the connection stays open.
+        DataBroken."""
+        seconds = FIRST_LOOK_SECONDS
+        self._check()
+        while self._has_unsettled():
+            look = self._reactor.callLater(seconds, self._wake, None)
+            try:
+                await self._wait()
+            finally:
+                if look.active():
+                    look.cancel()
+            self._check()
+            self._check_socket()
+            seconds = min(seconds * 2, LONGEST_LOOK_SECONDS)
+
+    def _check_socket(self) -> None:
+        """Where nothing is read or written, nobody else hears of a reset."""
+        transport: Any = self.transport
+        if transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise DataBroken("data connection reset")
+
+    def _has_unsettled(self) -> bool:
+        transport: Any = self.transport
+        lower = getattr(transport, "lower", transport)
+        unsent = getattr(lower, "unsent_octets", 0)
+        return bool(not self._has_room or unsent or self._unacknowledged())
+
+    def keep(self) -> bool:
+        """Stay open for the next transfer, and hear of the client's end meanwhile;
+        whether that is possible."""
+        if self._is_closed or self._problem is not None:
+            return False
+        transport: Any = self.transport
+        if self._is_producer:
+            self._is_producer = False
+            transport.unregisterProducer()
+        self.pace = self.throttle = None
+        self._forget_hold()
+        if not self._arrived:
+            self._take = self._put
+            transport.resumeProducing()
+        return True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection that was kept may still be used."""
+        return not self._is_closed and self._problem is None
+
+    def renew(self) -> None:
+        """Another transfer begins on a connection that was kept."""
+        transport: Any = self.transport
+        transport.pauseProducing()
+        self._take = None
+        self._octets = sum(len(data) for data in self._arrived)
+        self._octets_this_turn = 0
+        self._speed = Speed(self._reactor.seconds())
+
+    def let_go(self) -> None:
+        """Close a connection that was kept."""
+        transport: Any = self.transport
+        if not self._is_closed:
+            self._is_finishing = True
+            transport.loseConnection()
