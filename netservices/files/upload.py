@@ -18,6 +18,9 @@ unit after it does not depend on anything that could refuse it; if the store bre
 that very moment, the commit fails although the file has its name, whole: the client
 repeats the upload, and ``check --repair`` finds the sums.
 
+A checkpoint makes a partial upload of what has come, and the upload goes on in its
+file: from then on it is what an upload is that continues a partial one.
+
 Partial uploads count for the quota as what they are: octets.
 """
 

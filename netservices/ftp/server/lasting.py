@@ -36,6 +36,7 @@ class LastingConnection(Protocol):
     _reactor: IReactorTime
     _octets: int
     _octets_this_turn: int
+    _received_at: float | None
     _speed: Speed
     _problem: DataBroken | None
     _is_closed: bool
@@ -160,6 +161,7 @@ class LastingConnection(Protocol):
         self._take = None
         self._octets = sum(len(data) for data in self._arrived)
         self._octets_this_turn = 0
+        self._received_at = None
         self._speed = Speed(self._reactor.seconds())
 
     def let_go(self) -> None:
