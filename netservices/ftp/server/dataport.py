@@ -266,8 +266,8 @@ class SessionPort:
         try:
             used = await connection.secure([*known], otherwise, seconds, self.is_upload)
             owner = known.get(used)
-            if owner is not None:
-                connection.vouch(await self.kinship.shares(owner, seconds))
+            is_ours = owner is not None and await self.kinship.shares(owner, seconds)
+            connection.vouch(is_ours)
         except NotProtected:
             raise
         except DataBroken as broken:
