@@ -127,6 +127,8 @@ class FileTree:
         except Exception:
             return fail()
         opened = self.volume.look(self._open, encoded)
+        if opened.called:
+            return opened
         return shielded(opened, lambda unwanted: unwanted.close())
 
     def _open(self, disk: Looking, encoded: bytes) -> IOpenFile:

@@ -62,6 +62,24 @@ class PassiveCase(ServerCase):
         return socket.create_connection(("127.0.0.1", port), SECONDS, bound)
 
 
+class LeaseTests(TestCase):
+    """One client's claim on a port."""
+
+    def test_accepted_at_once(self) -> None:
+        """A connection that waits in the kernel is taken when it is asked for, so that
+        a transfer need not wait for another turn of the reactor."""
+        ports = PassivePorts(reactor, PortRange(0, 0), 8, 64)
+        self.addCleanup(lambda: DeferredList(ports.close()))
+        lease = ports.lease("127.0.0.1", "127.0.0.1", DataConnection(4096, reactor))
+        self.addCleanup(lambda: lease.connection.abort())
+        self.assertFalse(lease.is_connected)
+
+        client = socket.create_connection(("127.0.0.1", lease.port), SECONDS)
+
+        self.addCleanup(client.close)
+        self.assertTrue(lease.is_connected)
+
+
 class TheftTests(PassiveCase):
     """Connections that are not the client's.  RFC 2577 8"""
 

@@ -17,6 +17,7 @@ import errno
 from typing import Any
 
 from attrs import define, field
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress
@@ -51,8 +52,16 @@ class Lease:
     _listener: Listener
     _peer: str
     connection: DataConnection
-    is_connected: bool = False
     arrived: Deferred[DataConnection] | None = None
+    _is_taken: bool = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the client has connected: a connection that waits in the kernel is
+        accepted now, so that a transfer that can begin at once does."""
+        if not self._is_taken:
+            self._listener.accept()
+        return self._is_taken
 
     def release(self) -> None:
         """The claim is given up; a connection that nobody took is dropped."""
@@ -62,7 +71,7 @@ class Lease:
 
     def take(self, connection: DataConnection) -> None:
         """The client has connected."""
-        self.is_connected = True
+        self._is_taken = True
         if self.arrived is not None:
             self.arrived.callback(connection)
 
@@ -75,6 +84,11 @@ class Listener(Factory):
     def __init__(self) -> None:
         self.expected: dict[str, Lease] = {}
         self.port: Any = None
+
+    def accept(self) -> None:
+        """Take what has connected meanwhile."""
+        if isinstance(self.port, tcp.Port) and self.port.connected:
+            self.port.doRead()
 
     def is_free_for(self, peer: str) -> bool:
         """Whether a connection of that peer could be taken for nobody else's."""
