@@ -62,7 +62,7 @@ class PassiveCase(ServerCase):
         return socket.create_connection(("127.0.0.1", port), SECONDS, bound)
 
 
-class LeaseTests(TestCase):
+class WaitingTests(TestCase):
     """One client's claim on a port."""
 
     def test_accepted_at_once(self) -> None:
