@@ -96,7 +96,7 @@ class SchemaTests(SynchronousTestCase):
         account = value_of(store.records.account("joe", "example.com"))
         self.assertEqual(("staff",), account.groups)
         self.assertEqual(b"v", value_of(store.values.get("n", b"k")))
-        path = ("a\udcff",)
+        path = ("a", "\udcff")
         known = value_of(store.file_records.digests("home", path, "1:2:3:4"))
         self.assertEqual(7, known.lf_count)
         self.assertEqual((), value_of(store.admin.check("full")).findings)
