@@ -187,7 +187,12 @@ class Policy:
     ) -> User:
         """The user.  Refused, or Trouble where the server is at fault."""
         if self.is_anonymous(login):
-            return self._anonymous_user(origin, email_of(password))
+            email = email_of(password)
+            if self.settings.anonymous_email and not email:
+                # RFC 1635: many sites ask for it; nobody checks whether it is true.
+                text = "Give your e-mail address as password"
+                raise Refused("no e-mail address", Reply(530, text))
+            return self._anonymous_user(origin, email)
         if not origin.is_secure and await self._needs_tls(login, origin):
             # RFC 4217 10.1: said of the login, whatever the password is.
             text = "Log in over TLS; what you sent now was sent in the clear"

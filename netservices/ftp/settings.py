@@ -124,6 +124,11 @@ class FTPSettings:
         ["anonymous", "ftp"],
         "Logins of anonymous users, in exactly these letters.",
     )
+    anonymous_email: bool = setting(
+        False,
+        "Whether anonymous users must give something like an e-mail address as "
+        "password.",
+    )
     drop_box: str = setting(
         "",
         "Directory of pub/ into which anonymous users upload, and in which they see "

@@ -205,3 +205,29 @@ class TotalTests(MemoryFTP, SynchronousTestCase):
         put("three")
 
         self.assertEqual({"two", "three"}, set(os.listdir(box)))
+
+
+class AnonymousLoginTests(MemoryFTP, SynchronousTestCase):
+    """Who is anonymous, and what he must say."""
+
+    settings = with_values(
+        FTPSettings, anonymous_names=("anonymous", "Anonymous"), anonymous_email=True
+    )
+
+    def test_logins(self) -> None:
+        """Those names and no others; the password looks like an address."""
+        self.assert_dialogue(
+            """
+            S: 220 ...
+            C: USER Anonymous
+            S: 331 Anonymous access; give your e-mail address as password
+            C: PASS guess
+            S: 530 Give your e-mail address as password
+            C: USER ftp
+            S: 331 Password, please
+            C: USER anonymous
+            S: 331 Anonymous access; give your e-mail address as password
+            C: PASS joe@example.org
+            S: 230 Logged in as anonymous
+            """
+        )
