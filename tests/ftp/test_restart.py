@@ -175,6 +175,19 @@ class UploadTests(RepresentationCase):
         self.assertEqual(b"abcde", self.content_of("new"))
         self.assertIsNone(value_of(self.tree.partial_octets(("new",))))
 
+    def test_promise(self) -> None:
+        """What a 110 has promised is kept also where nonsense follows it."""
+        peer = self.logged_in()
+        marked = BLOCK.writer().feed([b"abc", Marker(b"m")])
+        self.upload(marked, b"\0\0\x01X\x03nonsense")
+        said = self.say(peer, *say(BLOCK), "PASV", "STOR old")
+        self.assertEqual("110 MARK m = 3", said[-2])
+        self.assertEqual("426", said[-1][:3])
+        self.upload(BLOCK.writer().feed([b"def", *BLOCK.sender().finish()]))
+        said = self.codes(peer, "PASV", "REST 3", "STOR old")
+        self.assertEqual(["227", "350", "125", "250"], said)
+        self.assertEqual(b"abcdef", self.content_of("old"))
+
     def test_deaf_client(self) -> None:
         """A client that does not read replies gets none to its markers."""
         peer = self.logged_in()
@@ -219,6 +232,33 @@ class UploadTests(RepresentationCase):
             peer, "MODE C", "PASV", "REST 3", "APPE old", "REST 3", "STOU"
         )
         self.assertEqual(["200", "227", "350", "450", "350", "450"], said)
+
+
+class QuotaTests(RepresentationCase):
+    """An account that may hold 20 octets."""
+
+    def make_house(self) -> None:
+        """As always, but for the quota."""
+        super().make_house()
+        account = value_of(self.policy.accounts.find("alice"))
+        assert account is not None
+        self.limited = attrs.evolve(account, quota_octets=20)
+        home = self.files.home
+        self.files.home = lambda _account, *rest: home(self.limited, *rest)  # type: ignore
+
+    def test_promise(self) -> None:
+        """What a 110 has promised is kept where the quota ends an upload (552), counts
+        for it once, and can be gone on from."""
+        peer = self.logged_in()
+        marked = BLOCK.writer().feed([b"x" * 15, Marker(b"m")])
+        self.upload(marked, BLOCK.writer().feed([b"x" * 15, *BLOCK.sender().finish()]))
+        said = self.say(peer, *say(BLOCK), "PASV", "STOR new")
+        self.assertEqual("110 MARK m = 15", said[-2])
+        self.assertEqual("552", said[-1][:3])
+        self.upload(BLOCK.writer().feed([b"y" * 5, *BLOCK.sender().finish()]))
+        said = self.codes(peer, "PASV", "REST 15", "STOR new")
+        self.assertEqual(["227", "350", "125", "250"], said)
+        self.assertEqual(b"x" * 15 + b"y" * 5, self.content_of("new"))
 
 
 class RangeTests(RepresentationCase):

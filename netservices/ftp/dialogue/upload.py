@@ -150,6 +150,8 @@ class _Upload:
     """What ALLO said."""
     is_committing: bool = False
     may_be_resumed: bool = True
+    has_promised: bool = False
+    """Whether a restart marker was answered."""
 
     async def move(self, channel: DataChannel) -> None:
         """Receive everything, then commit."""
@@ -157,8 +159,8 @@ class _Upload:
             await self._receive(channel)
         except (FileProblem, StoreError, DataNonsense):
             # A full disk or quota is no reason to hold on to what came, nor is what
-            # nobody can read.
-            self.may_be_resumed = False
+            # nobody can read; but what a 110 has promised is kept.
+            self.may_be_resumed = self.has_promised
             raise
         # Once begun, a commit goes on even if the client leaves meanwhile.
         self.is_committing = True
@@ -210,6 +212,7 @@ class _Upload:
     def _marked(self, text: str) -> None:
         """A restart marker that the client may count on, unless it does not listen."""
         if self.talk.data.hears_replies():
+            self.has_promised = True
             self.talk.say(Reply(110, text))
 
     async def _commit(self) -> None:
