@@ -279,7 +279,7 @@ class FamilyTests(PassiveCase):
                     "522 Network protocol not supported, use (1)",
                     wire.say(f"EPSV {wrong}"),
                 )
-            for nonsense in ("x", "-1", "1 2", "ALLE"):
+            for nonsense in ("x", "-1", "1 2", "ALL1"):
                 self.assertEqual("501", wire.say(f"EPSV {nonsense}")[:3], nonsense)
             self.assertRegex(wire.say("PASV"), r"\(127,0,0,1,\d+,\d+\)")
             self.assertEqual("501", wire.say("PASV 1")[:3])

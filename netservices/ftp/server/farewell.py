@@ -41,7 +41,7 @@ _SHORTEST_SECONDS = 0.002
 _LONGEST_NEAR_SECONDS = 0.025
 _PART = 8
 _REPETITION_SECONDS = 0.3
-"""RFC 6298 2.4, as Linux does it: 200 ms and what the way takes."""
+"""After which TCP sends again what was lost: 200 ms on Linux, and some more."""
 _LONGEST_SECONDS = 1.0
 
 _INFO_OCTETS = 232

@@ -12,7 +12,7 @@ from netservices.core.networks import parse_address
 from netservices.ftp.settings import FTPSettings
 
 _FAR_AWAY = ("192.0.2.1", 9)
-"""RFC 5737: no host has this address; the way to it is the way to all others."""
+"""An address for examples, which no host has: the way to it is that to all others."""
 
 
 def is_public(text: str) -> bool:
