@@ -53,6 +53,8 @@ class User:
     login: str
     view: View
     person: Person
+    options: Options
+    """What the rules said of him at his login."""
     is_anonymous: bool = False
     account: Account | None = None
     email: str = ""
@@ -137,8 +139,9 @@ class Policy:
 
     def options(self, user: User | None, origin: Origin) -> Options:
         """What holds for a session of that user from there."""
-        person = Person(origin.address) if user is None else user.person
-        return self.rules.options(person)
+        if user is None:
+            return self.rules.options(Person(origin.address))
+        return user.options
 
     def limits_of(self, user: User, options: Options, is_upload: bool) -> list[Limit]:
         """The bandwidth limits of a transfer of that user, the one that most transfers
@@ -205,9 +208,10 @@ class Policy:
             raise Refused("too many sessions", Reply(530, "Too many sessions of yours"))
         person = await self._person(account, origin)
         permissions = self.rules.permissions(person, Permission.ALL)
-        umask = self.rules.options(person).umask
-        view = self._view(self.files.home(account, permissions, umask), permissions)
-        return self._admit(User(account.login, view, person, account=account))
+        options = self.rules.options(person)
+        tree = self.files.home(account, permissions, options.umask)
+        view = self._view(tree, permissions)
+        return self._admit(User(account.login, view, person, options, account=account))
 
     async def _needs_tls(self, login: str, origin: Origin) -> bool:
         """Whether a rule wants TLS for a login that came without."""
@@ -229,15 +233,16 @@ class Policy:
         if box is not None:
             below = {box.path: Permission.CREATE, **permissions.below}
             permissions = Permissions(permissions.everywhere, below)
-        umask = self.rules.options(person).umask
-        tree = self.files.public(permissions, umask, box)
+        options = self.rules.options(person)
+        tree = self.files.public(permissions, options.umask, box)
         view = self._view(tree, permissions)
-        return self._admit(User("anonymous", view, person, True, email=email))
+        user = User("anonymous", view, person, options, True, email=email)
+        return self._admit(user)
 
     def _admit(self, user: User) -> User:
         """Count a session of that user; ``logged_out`` ends that.  Refused."""
         here = self._per_user.get(user.whose, 0)
-        most = self.rules.options(user.person).sessions
+        most = user.options.sessions
         if most and here >= most:
             raise Refused("too many sessions", Reply(530, "Too many sessions of yours"))
         self._per_user[user.whose] = here + 1

@@ -30,7 +30,13 @@ from attrs import frozen
 
 from netservices.core.networks import Address, Network, parse_address, parse_networks
 from netservices.ftp.options import KINDS, Options, Share, options_from
-from netservices.values import Path, Permission, Permissions
+from netservices.values import (
+    EVERYTHING,
+    READ_ONLY,
+    Path,
+    Permission,
+    Permissions,
+)
 
 if TYPE_CHECKING:
     from netservices.ftp.settings import FTPSettings
@@ -54,6 +60,8 @@ WORDS: dict[str, Permission] = {
     "none": Permission.NONE,
 }
 """The words of ``ftp.permissions``."""
+
+_THE_SAME_EVERYWHERE = {one.everywhere: one for one in (EVERYTHING, READ_ONLY)}
 
 
 @frozen
@@ -112,6 +120,11 @@ class Line:
     def values_of(self, option: str) -> list[Any]:
         """What it says of one option."""
         return [value for name, value in self.options if name == option]
+
+    @property
+    def needs_no_login(self) -> bool:
+        """Whether it may fit somebody of whom only the address is known."""
+        return all(one.network is not None or one.text == ANYBODY for one in self.who)
 
     @property
     def names_anonymous(self) -> bool:
@@ -222,6 +235,8 @@ class Rules:
     settings: FTPSettings
     defaults: Options
     lines: tuple[Line, ...] = ()
+    early_lines: tuple[Line, ...] = ()
+    """Those that may fit before the login."""
     permission_lines: tuple[Line, ...] = ()
     needs_default_domain: bool = False
     """Whether some line names a login without its domain."""
@@ -229,7 +244,8 @@ class Rules:
     def options(self, person: Person) -> Options:
         """What holds for that person."""
         changes: dict[str, Any] = {}
-        for line in _fitting(self.lines, person):
+        is_known = person.login or person.is_anonymous
+        for line in _fitting(self.lines if is_known else self.early_lines, person):
             changes.update(line.options)
         return attrs.evolve(self.defaults, **changes) if changes else self.defaults
 
@@ -240,9 +256,12 @@ class Rules:
 
     def permissions(self, person: Person, most: Permission) -> Permissions:
         """What that person may do in his tree, ``most`` where nothing is said."""
+        lines = _fitting(self.permission_lines, person)
+        if not lines:
+            return _THE_SAME_EVERYWHERE.get(most) or Permissions(most)
         everywhere = most
         below: dict[Path, Permission] = {}
-        for line in _fitting(self.permission_lines, person):
+        for line in lines:
             permission = line.permission
             if person.is_anonymous and not line.names_anonymous:
                 # What is said of everybody is no leave to write for strangers.
@@ -270,6 +289,7 @@ def rules_from(settings: FTPSettings) -> Rules:
         settings,
         options_from(settings),
         lines,
+        tuple(line for line in lines if line.needs_no_login),
         permission_lines,
         any(_is_bare(one) for one in every),
     )

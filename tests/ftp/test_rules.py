@@ -310,11 +310,11 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
         self.make_house()
         origin = Origin("ftp", "127.0.0.1", False)
         user = self.successResultOf(self.log_in("alice"))
-        before = self.policy.options(user, origin)
         self.policy.reconfigure(with_values(FTPSettings, rules=("alice umask=077",)))
+        later = self.successResultOf(self.log_in("alice"))
 
-        self.assertEqual(0o027, before.umask)
-        self.assertEqual(0o077, self.policy.options(user, origin).umask)
+        self.assertEqual(0o027, self.policy.options(user, origin).umask)
+        self.assertEqual(0o077, self.policy.options(later, origin).umask)
 
 
 def make_directory(port: int) -> None:
