@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from netservices.files import placing
 from netservices.files.area import closing
 from netservices.files.continuing import copy_octets
-from netservices.files.digests import Subject
+from netservices.files.digests import Subject, keep
 from netservices.files.nodes import node_of, stat_key
 from netservices.files.placing import Temporary
 from netservices.files.upload import Upload
 from netservices.files.volume import Volume
 from netservices.interfaces import NotAllowed
-from netservices.units import PutFileRecord, Unit
+from netservices.units import PutFileRecord
 from netservices.values import Node
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def _remember(
     """Record of the copy what is known of the original, if the copy is still there."""
     volume = source.volume
     known = await volume.store.file_records.digests(volume.name, source.path, key)
-    if known is None or volume.store.state != "ready":
+    if known is None:
         return
     made = tree.subject(path)
     descriptor, status = await volume.hops.run(volume.disk.open_file, made.encoded)
@@ -94,4 +94,4 @@ async def _remember(
         owner=source.account,
         size_octets=status.st_size,
     )
-    await volume.store.apply(Unit((record,)))
+    await keep(volume, record)

@@ -14,6 +14,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -26,7 +27,7 @@ from netservices.files.content import Sum, Tally
 from netservices.files.joined import Reading
 from netservices.files.nodes import stat_key
 from netservices.files.volume import Volume
-from netservices.interfaces import Conflict, TooLarge
+from netservices.interfaces import Conflict, StoreError, TooLarge
 from netservices.units import Operation, PutFileDigest, PutFileRecord, Unit
 from netservices.values import Digests, FileDigest, Path
 
@@ -175,13 +176,20 @@ def _read(
             await _add(volume, reading, own, total, (start, stop))
             is_whole = (start, stop) == (0, status.st_size)
             is_same = stat_key(os.fstat(own)) == key
-        if is_whole and is_same and volume.store.state == "ready":
-            await volume.store.apply(Unit((_record(subject, key, total, algorithm),)))
+        if is_whole and is_same:
+            await keep(volume, _record(subject, key, total, algorithm))
         return total
 
     at_once = volume.settings.digests_at_once
     wanted = (subject.path, key, algorithm, start, stop)
     return volume.readings.find(wanted, at_once, read)
+
+
+async def keep(volume: Volume, record: Operation) -> None:
+    """Record what was found; where the store cannot, it is found again another time."""
+    if volume.store.state == "ready":
+        with suppress(StoreError):
+            await volume.store.apply(Unit((record,)))
 
 
 async def _add(

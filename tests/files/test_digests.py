@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
@@ -22,6 +22,7 @@ from netservices.interfaces import (
     StoreBusy,
     TooLarge,
 )
+from netservices.units import Unit
 from netservices.values import FileDigest
 from tests.files.trees import FilesCase, WaitingReactor
 
@@ -109,6 +110,16 @@ class DigestTests(FilesCase):
         self.assertEqual(len(CONTENT), found.end)
         self.assertIsNone(self.kept("a", "MD5"))
         self.assertRaises(Conflict, self.digest, "MD5", len(CONTENT) + 1)
+
+    def test_busy_store(self) -> None:
+        """What was found is told also where it cannot be kept."""
+
+        def refuse(unit: Unit) -> Deferred[Any]:
+            return fail(StoreBusy("too many units wait"))
+
+        self.patch(self.store, "apply", refuse)
+        self.assertEqual(hashlib.md5(CONTENT).digest(), self.digest("MD5").digest)
+        self.assertIsNone(self.kept("a", "MD5"))
 
     def test_refused(self) -> None:
         """Files that are too long, are none, or are not there."""
