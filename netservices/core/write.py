@@ -36,7 +36,7 @@ Near-private names of Twisted that this file leans on, watched by
 ``tcp.Connection._dataReceived``, ``readConnectionLost``, ``TLS``, ``_aborting``;
 ``tcp.Port.transport``, ``createInternetSocket``, ``_fromListeningDescriptor``,
 ``_preexistingSocket``, ``_shouldShutdown``, ``numberAccepts``,
-``_logConnectionLostMsg``; ``tcp._reservedFD``, ``tcp._resolveIPv6``;
+``_logConnectionLostMsg``, ``_logger``; ``tcp._reservedFD``, ``tcp._resolveIPv6``;
 ``tcp.Connector._makeTransport``; ``unix._SendmsgMixin._sendmsgQueue``.
 """
 
@@ -53,6 +53,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import PosixReactorBase
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 SEND_OCTETS = 256 * 1024
@@ -66,6 +67,11 @@ BACKLOG = 1024
 
 ACCEPTS_A_TURN = 16
 """Connections that a port takes before others have their turn; each costs 0.2 ms."""
+
+REST_SECONDS = 0.5
+"""How long a port accepts nothing after it could not."""
+
+_log = Logger()
 
 if TYPE_CHECKING:
     _Stream = tcp.Connection
@@ -224,10 +230,44 @@ class _FewAtOnce(_Port):
     """Mixed in before one of Twisted's ports: a flood of connections leaves others
     their turn.  By itself a port takes ever more of them at a time."""
 
+    _resting: Any = None
+    _hears = False
+
     def doRead(self) -> None:  # noqa: N802
         """Accept what waits, up to ``ACCEPTS_A_TURN``."""
         self.numberAccepts = min(self.numberAccepts, ACCEPTS_A_TURN)
+        if not self._hears:
+            # What Twisted tells of connections that it could not accept.
+            observer: Any = self._not_accepted
+            self._logger = Logger(namespace=__name__, observer=observer)
+            self._hears = True
+        # A thread may have taken its descriptor while that was in use.
+        tcp._reservedFD.reserve()
         super().doRead()
+
+    def _not_accepted(self, event: Any) -> None:
+        """Rest a while: the next turn could accept no more, nor any after it."""
+        why = event.get("acceptError", "no descriptor is free")
+        if why != "ECONNABORTED" and self._resting is None:
+            _log.warn("{port}: cannot accept connections: {why}", port=self, why=why)
+            self.stopReading()
+            reactor: Any = self.reactor
+            self._resting = reactor.callLater(REST_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = None
+        if self.connected and not self.disconnecting:
+            self.startReading()
+
+    def _end_rest(self) -> None:
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            resting.cancel()
+
+    def connectionLost(self, reason: Any) -> None:
+        """Close, also in the middle of a rest."""
+        self._end_rest()
+        super().connectionLost(reason)
 
 
 class CorkedPort(_FewAtOnce, tcp.Port):
@@ -313,6 +353,7 @@ class CorkedUNIXPort(_FewAtOnce, unix.Port):
     def connectionLost(self, reason: Any) -> None:
         """Close; remove the socket's file where it is ours."""
         if self._is_adopted:
+            self._end_rest()
             tcp.Port.connectionLost(self, reason)
         else:
             super().connectionLost(reason)

@@ -96,7 +96,7 @@ class TwistedNamesTests(SynchronousTestCase):
             abstract.FileDescriptor: "streamingProducer producerPaused SEND_LIMIT"
             " bufferSize",
             tcp.Connection: "TLS _aborting",
-            tcp.Port: "transport _preexistingSocket _shouldShutdown",
+            tcp.Port: "transport _preexistingSocket _shouldShutdown _logger",
             reactor: "_poller _selectables _doReadOrWrite _disconnectSelectable doPoll"
             " doIteration",
         }
