@@ -33,7 +33,7 @@ _FILE_LETTERS = (
 _DIRECTORY_LETTERS = (
     ("c", Permission.CREATE),
     ("d", Permission.DELETE),
-    ("e", Permission.LIST),
+    ("e", Permission.ALL),
     ("f", Permission.RENAME),
     ("l", Permission.LIST),
     ("m", Permission.MAKE_DIRECTORY),
@@ -80,6 +80,8 @@ class View:
         """The value of the fact ``perm`` for what is at ``path`` (RFC 3659 7.5.5)."""
         letters = _DIRECTORY_LETTERS if kind is NodeKind.DIRECTORY else _FILE_LETTERS
         allowed = self.permissions.at(path)
+        if self.permissions.holds_others(path):
+            allowed &= ~Permission.RENAME
         return "".join(letter for letter, wanted in letters if wanted & allowed)
 
     async def nodes(
