@@ -16,6 +16,7 @@ from netservices.core.errors import ProtocolError
 from netservices.files.settings import FilesSettings
 from netservices.ftp.dialogue.attributes import parse_changes
 from netservices.ftp.dialogue.conversation import COMMANDS
+from netservices.ftp.settings import FTPSettings
 from netservices.ftp.site import SITE_COMMANDS, Argument, Permission, Reply
 from netservices.testing import Peer
 from tests.ftp.memory import LOGIN, MemoryFTP
@@ -176,6 +177,57 @@ class CopyTests(MemoryFTP, SynchronousTestCase):
         self.assertEqual(["426", "226"], codes)
         self.assertEqual(b"other words", self.content_of("b"))
         peer.leave()
+
+
+class PermissionTests(MemoryFTP, SynchronousTestCase):
+    """Copies and digests where permissions differ by directory."""
+
+    content = {"a": b"words", "hidden/b": b"x", "fixed/c": b"x", "inbox/d": b"x"}
+    settings = FTPSettings(
+        permissions=(
+            "alice /hidden none",
+            "alice /fixed read-only",
+            "alice /inbox create",
+        )
+    )
+
+    def test_refused(self) -> None:
+        """Reading what may not be read, writing where that is not allowed."""
+        self.assert_dialogue(
+            LOGIN
+            + """
+            C: HASH hidden/b
+            S: 550 ...
+            C: XMD5 inbox/d
+            S: 550 ...
+            C: SITE CPFR hidden/b
+            S: 550 ...
+            C: SITE CPFR inbox/d
+            S: 550 ...
+            C: SITE CPTO b
+            S: 503 ...
+            C: SITE CPFR a
+            S: 350 ...
+            C: SITE CPTO fixed/c
+            S: 550 ...
+            C: SITE CPFR a
+            S: 350 ...
+            C: SITE CPTO inbox/d
+            S: 550 ...
+            C: SITE CPFR a
+            S: 350 ...
+            C: SITE CPTO inbox/new
+            S: 250 ...
+            C: SITE CPFR fixed/c
+            S: 350 ...
+            C: SITE CPTO c
+            S: 250 ...
+            C: MFF UNIX.mode=600; fixed/c
+            S: 550 ...
+            C: MDTM 20200102030405 fixed/c
+            S: 550 ...
+        """
+        )
 
 
 class _HeldTree:
