@@ -16,14 +16,15 @@ RFC                                           state      what is missing
 1635 How to Use Anonymous FTP                 done
 1639 FTP Over Big Address Records             not        LPRT and LPSV; RFC 2428 has
                                                          replaced them
-2228 FTP Security Extensions                  partial    CCC, ADAT, MIC, CONF, ENC
+2228 FTP Security Extensions                  done       TLS is the one mechanism
 2389 Feature negotiation (FEAT, OPTS)         done
 2428 IPv6 and NAT (EPRT, EPSV)                done
 2577 FTP Security Considerations              done
 2640 Internationalization                     done       replies in English only; names
                                                          are octets, UTF-8 or not
 3659 Extensions (MLST, REST, SIZE, MDTM)      done
-4217 Securing FTP with TLS                    partial    CCC, session reuse policies
+4217 Securing FTP with TLS                    done
 7151 HOST                                     done
+8446 TLS 1.3                                  done       what concerns tickets (C.4)
 ============================================  =========  ==============================
 """
