@@ -7,6 +7,8 @@ each with its reason; with the settings that make it do as pyftpdlib does, none.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -127,15 +129,16 @@ class SuiteTests(SynchronousTestCase):
         count: int,
     ) -> None:
         """Exactly these fail, of so many."""
-        state = self.mktemp()
-        home = os.path.join(os.path.abspath(state), "files", "user@localhost")
+        # Short, because the path of a socket in it has a limit.
+        state = tempfile.mkdtemp(prefix="netservices-")
+        self.addCleanup(shutil.rmtree, state)
+        home = os.path.join(state, "files", "user@localhost")
         os.makedirs(home)
-        os.chmod(state, 0o700)
         os.symlink(home, os.path.join(state, "pub"))
         listen = ["tcp:0:interface=127.0.0.1", "tcp:0:interface=[::1]"]
         with running_process(
             ftp=True,
-            state=os.path.abspath(state),
+            state=state,
             accounts=[("user", "12345")],
             settings={**settings, "ftp.listen": listen},
         ) as server:
