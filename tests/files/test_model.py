@@ -188,7 +188,7 @@ class TreeMachine(RuleBasedStateMachine):
         is_directory = is_there and self.model[path] is None
         is_empty = not any(p[: len(path)] == path and p != path for p in self.model)
         if is_there and is_directory == directory and is_empty:
-            assert removed is None
+            assert removed == len(self.model[path] or b"")
             del self.model[path]
         else:
             assert isinstance(removed, Exception)
