@@ -92,6 +92,22 @@ class MirrorTests(SynchronousTestCase):
         )
         self.assertEqual(b"x", (self.home / "new").read_bytes())
 
+    def test_checksum(self) -> None:
+        """What differs in content only is found with --checksum, down and up."""
+        self.run_mirror(self.address, str(self.copy))
+        ours = self.copy / "d/a"
+        times = ours.stat().st_atime_ns, ours.stat().st_mtime_ns
+        for words, content in (([], b"hello"), (["--upload"], b"HELLO")):
+            ours.write_bytes(b"HELLO")
+            os.utime(ours, ns=times)
+            done = self.run_mirror(self.address, str(self.copy), *words)
+            self.assertIn("1 up to date", done.stdout)
+            done = self.run_mirror(self.address, str(self.copy), "--checksum", *words)
+            self.assertEqual(0, done.returncode, done.stderr)
+            self.assertRegex(done.stdout, r"^1 file \(5 bytes\)")
+            self.assertEqual(content, ours.read_bytes())
+            self.assertEqual(content, (self.home / "d/a").read_bytes())
+
     def test_dry_run(self) -> None:
         """A dry run names everything."""
         done = self.run_mirror(self.address, str(self.copy), "--dry-run", "--delete")
