@@ -340,9 +340,8 @@ class Conversation:
         """The control connection is gone, and what it held with it."""
         if self.transfer is not None:
             self.transfer.abort()
-        self.data.close()
-        self.data.leave()
         self._log_out()
+        self.data.leave()
         if self.slot is not None:
             self.policy.leave(self.slot, self.data.peer)
             self.slot = None
