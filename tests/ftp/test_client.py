@@ -320,6 +320,17 @@ class PassiveTests(ClientCase):
         self.answer("226 x")
         self.failureResultOf(done, DataBroken)
 
+    def test_never_settled(self) -> None:
+        """A server that does not answer for a broken transfer does not hide what went
+        wrong; the session is over."""
+        done = self.start(self.client.retrieve("/a"))
+        data = self.data()
+        self.exchange(("RETR /a", "150 x"))
+        data.end(is_clean=False)
+        self.reactor.advance(15)
+        self.failureResultOf(done, DataBroken)
+        self.assertFalse(self.control.is_usable)
+
     def test_upload_failed(self) -> None:
         """An upload is complete when the server says so, and not before."""
         done = self.start(self.client.store("/a", [b"x"]))

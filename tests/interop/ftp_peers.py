@@ -11,7 +11,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -21,6 +21,7 @@ from tests.tls.authority import Authority
 
 LOGIN, PASSWORD = "alice", "secret"
 NOBODY = 65534
+_ATTEMPTS = 3
 
 
 @frozen
@@ -101,7 +102,7 @@ def vsftpd(place: Place) -> Iterator[Running]:
     path, port = program("vsftpd"), free_port()
     chain, key = place.certificate()
     empty = place.directory / "empty"
-    empty.mkdir()
+    empty.mkdir(exist_ok=True)
     # It changes to the user's own directory before it changes to the root.
     user = next(
         entry
@@ -198,7 +199,15 @@ def pure_ftpd(place: Place) -> Iterator[Running]:
 @contextmanager
 def started(name: str, place: Place) -> Iterator[Running]:
     """The server of that name, which shows nothing but its root.  Missing."""
-    with PEERS[name](place) as running:
+    with ExitStack() as stack:
+        for attempts_left in range(_ATTEMPTS - 1, -1, -1):
+            try:
+                running = stack.enter_context(PEERS[name](place))
+                break
+            except Missing:
+                # Somebody else may have taken the port that was free.
+                if not attempts_left:
+                    raise
         _check_root(running)
         yield running
 

@@ -202,14 +202,25 @@ class PeerCase:
         with self.assertRaises((Aborted, Unexpected)):
             await client.retrieve_into("/up/big", give_up)
 
+        client = await self.usable(client)
+
         def fail(data: bytes) -> None:
             raise KeyError("our own")
 
         with self.assertRaises(KeyError):
             await client.retrieve_into("/up/big", fail)
+        client = await self.usable(client)
         await client.store("/up/after", [b"x"])
         self.assertEqual(b"x", await client.retrieve("/up/after"))
         await client.quit()
+
+    async def usable(self, client: FTPClient) -> FTPClient:
+        """The same client, but for Pure-FTPd, which may never answer for a broken
+        transfer with TLS."""
+        if client.control.is_usable:
+            return client
+        self.assertEqual("pure-ftpd", self.program)
+        return await self.client()
 
     @as_deferred
     async def test_mirror(self) -> None:

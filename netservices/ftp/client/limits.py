@@ -18,6 +18,8 @@ class ClientLimits:
     completion_seconds: float = 600.0
     """From the last octet of a transfer until the server says that it is complete;
     it may sync, scan or hash a large file first."""
+    settle_seconds: float = 15.0
+    """Until the server has answered for a transfer that broke off."""
     stall_seconds: float = 60.0
     """How long nothing may move on a data connection."""
     line_octets: int = 16 * KIB

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
@@ -242,11 +243,17 @@ class FTPClient(Commands):
         go on; raise what tells more than ``problem``."""
         if not is_preliminary(reply) or not self.control.is_usable:
             return
-        final = await self.control.reply()
+        final = None
+        # Without an answer the session is over, but that is not what went wrong first.
+        with suppress(Exception):
+            final = await self.control.reply(self.limits.settle_seconds)
+            if self._is_aborting:
+                await self._catch_up()
         if self._is_aborting:
-            await self._catch_up()
             raise Aborted(f"{command.partition(' ')[0]} was given up") from problem
-        if isinstance(problem, DataBroken) and final.code not in _COMPLETE:
+        if final is None or final.code in _COMPLETE:
+            return
+        if isinstance(problem, DataBroken):
             raise Unexpected(command, final) from problem
 
     async def _catch_up(self) -> None:
