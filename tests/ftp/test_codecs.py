@@ -12,34 +12,35 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp import wire
 from netservices.ftp.wire import Mark, Marker, Part, Structure, Type
+from netservices.ftp.wire.contents import record_end
 from netservices.ftp.wire.parts import MOST_UNITS
 
 EOR, EOF, SUSPECT = Mark.EOR, Mark.EOF, Mark.SUSPECT
 
 WRITERS: dict[str, Callable[[], Any]] = {
-    "stream": wire.RecordWriter,
-    "block": wire.block_writer,
-    "compressed": lambda: wire.compressing_writer(b" "),
+    "stream": lambda: wire.RecordWriter(b"\n"),
+    "block": lambda: wire.block_writer(b"\n"),
+    "compressed": lambda: wire.compressing_writer(b" ", b"\n"),
 }
 READERS: dict[str, Callable[[], Any]] = {
-    "stream": wire.RecordReader,
-    "block": wire.BlockReader,
-    "compressed": lambda: wire.CompressedReader(filler=b" "),
+    "stream": lambda: wire.RecordReader(b"\n"),
+    "block": lambda: wire.BlockReader(b"\n"),
+    "compressed": lambda: wire.CompressedReader(b"\n", filler=b" "),
 }
 
 runs = st.builds(
     lambda octet, count: bytes((octet,)) * count,
-    st.sampled_from(b"\0 \xffa"),
+    st.sampled_from(b"\0 \xffa\n"),
     st.integers(1, 200),
 )
 octets = st.lists(st.one_of(runs, st.binary(max_size=40)), max_size=5).map(b"".join)
 markers = st.from_regex(rb"[!-~]{1,64}", fullmatch=True).map(Marker)
 
 
-def joined(parts: list[Part]) -> list[Part]:
-    """Parts with neighbouring data put together."""
+def joined(parts: list[Part], end: bytes = b"\n") -> list[Part]:
+    """Parts with neighbouring data put together; ``end`` is the end of a record."""
     found: list[Part] = []
-    for part in parts:
+    for part in [end if end and part is EOR else part for part in parts]:
         if isinstance(part, bytes) and found and isinstance(found[-1], bytes):
             found[-1] += part
         elif part != b"":
@@ -120,7 +121,7 @@ class TableTests(SynchronousTestCase):
             ("block", b"\x20\0\x01a\x40\0\0", [SUSPECT, b"a", EOF]),
             ("block", b"\x50\0\x011", [Marker(b"1"), EOF]),
             ("block", b"\0\0\0\x40\0\0", [EOF]),
-            ("compressed", b"\0\x80\0\x40\x01a", [b"a", EOR, EOF]),
+            ("compressed", b"\0\x80\0\x40\x01a", [b"a\n", EOF]),
             ("compressed", b"\0\x10\x831\0\x40\xc0", [Marker(b"111"), EOF]),
             ("compressed", b"\xc0\xc0\0\x60\x82a", [SUSPECT, b"aa", EOF]),
         ):
@@ -151,8 +152,8 @@ class TableTests(SynchronousTestCase):
         for mode, unit in (("block", b"\0\0\0"), ("compressed", b"\xc1")):
             with self.subTest(mode=mode):
                 reader = READERS[mode]()
-                reader.feed(unit * 1000)
-                self.assertEqual(unit * (1000 - MOST_UNITS), reader.rest)
+                reader.feed(unit * 5000)
+                self.assertEqual(unit * (5000 - MOST_UNITS), reader.rest)
                 self.assertEqual(MOST_UNITS, reader.units)
 
     def test_nonsense(self) -> None:
@@ -200,8 +201,32 @@ class ModeTests(SynchronousTestCase):
     @given(st.lists(st.one_of(octets, st.just(EOR))), st.integers(0, 9))
     def test_stream_round_trip(self, parts: list[Part], cut: int) -> None:
         """The same for records in a stream, which has no markers."""
-        sent = wire.RecordWriter().feed([*parts, EOF])
+        sent = WRITERS["stream"]().feed([*parts, EOF])
         self.assertEqual(joined([*parts, EOF]), read("stream", sent, cut))
+
+    @given(
+        st.sampled_from(["stream", "block", "compressed"]),
+        st.lists(octets, max_size=9),
+        st.integers(0, 300),
+    )
+    def test_records_in_data(self, mode: str, lines: list[bytes], cut: int) -> None:
+        """An octet of data that ends records is read as it was written, and is what a
+        mark would be; also where records are longer than a block."""
+        data = b"\n".join(lines)
+        sent = WRITERS[mode]().feed([data, EOF])
+        self.assertEqual(joined([data, EOF]), read(mode, sent, cut))
+        marked: list[Part] = [EOR] * (2 * data.count(b"\n") + 1)
+        marked[::2] = data.split(b"\n")
+        self.assertEqual(sent, WRITERS[mode]().feed([*marked, EOF]))
+
+    def test_long_records(self) -> None:
+        """Only the last block of a record ends it."""
+        long = b"x" * 65536 + b"\n"
+        sent = WRITERS["block"]().feed([long * 3, EOF])
+        full, last = b"\0\xff\xff" + b"x" * 65535, b"\0\x01x"
+        records = (full + b"\x80" + last) * 2 + full + b"\xc0" + last
+        self.assertEqual(records, sent)
+        self.assertEqual([long * 3, EOF], read("block", sent))
 
     @given(st.sampled_from(["stream", "block", "compressed"]), st.binary())
     def test_anything(self, mode: str, sent: bytes) -> None:
@@ -218,7 +243,7 @@ class ModeTests(SynchronousTestCase):
     @given(octets)
     def test_compression(self, data: bytes) -> None:
         """It never costs more than an octet in 127, and the marks."""
-        sent = WRITERS["compressed"]().feed([data, EOF])
+        sent = wire.compressing_writer(b" ").feed([data, EOF])
         self.assertLessEqual(len(sent), len(data) + len(data) // 127 + 4)
 
     def test_compressed_well(self) -> None:
@@ -249,25 +274,30 @@ class ContentTests(SynchronousTestCase):
         """The parts of a file."""
         sender = wire.ContentSender(kind, structure)
         parts = [part for chunk in chunks for part in sender.feed(chunk)]
-        return joined(parts + sender.finish())
+        return joined(parts + sender.finish(), record_end(kind, structure))
 
     def stored(self, kind: Type, structure: Structure, parts: list[Part]) -> bytes:
         """The file of the parts."""
         receiver = wire.ContentReceiver(kind, structure)
+        parts = joined(parts, record_end(kind, structure))
         return b"".join(receiver.feed([part]) for part in parts) + receiver.finish()
 
     def test_table(self) -> None:
         """Lines, records, and neither.  RFC 959 3.1"""
         for kind, structure, content, parts in self.CASES:
             with self.subTest(type=kind, structure=structure):
-                self.assertEqual(parts, self.sent(kind, structure, content))
+                ends = joined(parts, record_end(kind, structure))
+                self.assertEqual(ends, self.sent(kind, structure, content))
                 self.assertEqual(content, self.stored(kind, structure, parts))
 
     def test_final_record(self) -> None:
         """The end of the last record is explicit even where the last line has none.
         RFC 959 3.4"""
         parts = self.sent(Type.ASCII, Structure.RECORD, b"a\nb")
-        self.assertEqual([b"a", EOR, b"b", EOR, EOF], parts)
+        self.assertEqual([b"a\nb\n", EOF], parts)
+        sender = wire.ContentSender(Type.ASCII, Structure.RECORD)
+        sender.feed(b"a\nb")
+        self.assertEqual([EOR, EOF], sender.finish())
 
     def test_image_records(self) -> None:
         """Records of an image are stored as contiguous octets.  RFC 959 3.1.1.3"""
@@ -295,7 +325,8 @@ class ContentTests(SynchronousTestCase):
                         sender = wire.ContentSender(kind, structure)
                         sender.resume(first[-1:])
                         going_on = sender.feed(second) + sender.finish()
-                        self.assertEqual(whole, joined(begun + going_on))
+                        end = record_end(kind, structure)
+                        self.assertEqual(whole, joined(begun + going_on, end))
 
     @given(st.sampled_from(Type), st.binary())
     def test_round_trip(self, kind: Type, content: bytes) -> None:

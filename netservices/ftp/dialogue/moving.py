@@ -1,8 +1,9 @@
 """Files through the codecs of their representation; what needs none goes past them.
 
-Theory.  Codecs work on small pieces and give way to others between them: an octet of
-compressed data may stand for 63, and a header of three for nothing at all, so the work
-is bounded by the units as well as by the octets.
+Theory.  Codecs work on small pieces and give way to others between them.  On the way
+out the work of a turn is bounded by the octets of the file; on the way in an octet of
+compressed data may stand for 63, and a header of three for nothing at all, so readers
+count blocks and strings as well, and stop when there have been many.
 
 Restart markers of ours are offsets into the file.  On the way out that is all that
 going on takes: what the codecs would know there follows from the octet before it.  On
@@ -31,13 +32,12 @@ from netservices.ftp.wire import (
     Reply,
     Representation,
 )
-from netservices.ftp.wire.parts import MOST_UNITS
 from netservices.interfaces import IOpenFile, IUpload
 
-_PIECE = 2048
-"""Octets of a file that are looked at one by one before others get their turn."""
-_MOST_OCTETS = 1 << 20
-"""Octets that are stored before others get their turn."""
+PIECE_OCTETS = 1 << 15
+"""Octets that go through the codecs before others get their turn."""
+SMALL_PIECE_OCTETS = 1 << 12
+"""The same where a line or string of octets may be a unit of its own."""
 
 NO_END = Reply(426, "The connection closed before the end of the file was marked")
 NONSENSE = Reply(426, "What came is not in this mode; transfer aborted")
@@ -55,10 +55,14 @@ class Sending:
     representation: Representation
     _sender: ContentSender = field(init=False)
     _writer: PartWriter = field(init=False)
+    _piece: int = field(init=False)
+    _octets_this_turn: int = 0
 
     def __attrs_post_init__(self) -> None:
         self._sender = self.representation.sender()
         self._writer = self.representation.writer()
+        is_laborious = self.representation.is_laborious
+        self._piece = SMALL_PIECE_OCTETS if is_laborious else PIECE_OCTETS
 
     def resume(self, before: bytes) -> None:
         """Begin behind the octet ``before`` of the file."""
@@ -66,12 +70,13 @@ class Sending:
 
     async def send(self, chunk: bytes) -> None:
         """Send some octets of the file."""
-        if not self.representation.is_laborious:
-            await self._write(self._sender.feed(chunk))
-            return
-        for at in range(0, len(chunk), _PIECE):
-            await self._write(self._sender.feed(chunk[at : at + _PIECE]))
-            await self.channel.give_way()
+        for at in range(0, len(chunk), self._piece):
+            piece = chunk[at : at + self._piece]
+            await self._write(self._sender.feed(piece))
+            self._octets_this_turn += len(piece)
+            if self._octets_this_turn >= self._piece:
+                self._octets_this_turn = 0
+                await self.channel.give_way()
 
     async def mark(self, position: int) -> None:
         """Send a restart marker."""
@@ -129,8 +134,6 @@ class Receiving:
     _receiver: ContentReceiver = field(init=False)
     _reader: PartReader = field(init=False)
     _marked: str = ""
-    _units: int = 0
-    _octets: int = 0
 
     def __attrs_post_init__(self) -> None:
         self._receiver = self.representation.receiver()
@@ -156,26 +159,21 @@ class Receiving:
 
     async def _take(self, data: bytes) -> None:
         reader = self._reader
-        while data:
-            try:
-                parts = reader.feed(data)
-            except SyntaxProblem as problem:
-                raise DataNonsense(problem.log_text, NONSENSE) from problem
-            data = reader.rest
-            await self._take_parts(parts)
-            if reader.is_done:
-                self.channel.put_back(data)
-                return
-            if self._has_worked():
+        for at in range(0, len(data), PIECE_OCTETS):
+            rest = data[at : at + PIECE_OCTETS]
+            while rest:
+                await self._take_parts(self._parts_of(rest))
+                rest = reader.rest
+                if reader.is_done:
+                    self.channel.put_back(rest + data[at + PIECE_OCTETS :])
+                    return
                 await self.channel.give_way()
 
-    def _has_worked(self) -> bool:
-        """Whether it is the turn of others."""
-        units, octets = self._reader.units, self.upload.received_octets
-        if units - self._units < MOST_UNITS and octets - self._octets < _MOST_OCTETS:
-            return False
-        self._units, self._octets = units, octets
-        return True
+    def _parts_of(self, data: bytes) -> list[Part]:
+        try:
+            return self._reader.feed(data)
+        except SyntaxProblem as problem:
+            raise DataNonsense(problem.log_text, NONSENSE) from problem
 
     async def _take_parts(self, parts: list[Part]) -> None:
         """Store data; of several markers that come together the last one counts (RFC

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 from attrs import define
 
-from netservices.ftp.wire.descriptors import UnitReader, UnitWriter
+from netservices.ftp.wire.descriptors import EOR_CODE, UnitReader, UnitWriter
 from netservices.ftp.wire.parts import MOST_UNITS, Part
 
 _LONGEST_BLOCK = (1 << 16) - 1
-_HEADER_OCTETS = 3
+_HEADER = Struct(">BH")
+"""Descriptor codes, and how many octets of data follow."""
 
 
 class _Blocks:
@@ -24,16 +27,31 @@ class _Blocks:
 
     def described(self, unit: bytes, flags: int) -> bytes:
         """Header and data."""
-        return bytes((flags, len(unit) >> 8, len(unit) & 255)) + unit
+        return _HEADER.pack(flags, len(unit)) + unit
+
+    def records(self, lines: list[bytes]) -> list[bytes]:
+        """A block for each, unless it is longer than a block."""
+        pack = _HEADER.pack
+        return [
+            pack(EOR_CODE, len(line)) + line
+            if len(line) <= _LONGEST_BLOCK
+            else self._long_record(line)
+            for line in lines
+        ]
+
+    def _long_record(self, line: bytes) -> bytes:
+        *full, last = self.units(line)
+        blocks = [self.described(block, 0) for block in full]
+        return b"".join(blocks) + self.described(last, EOR_CODE)
 
     def single(self, data: bytes) -> bytes:
         """A block's data."""
         return data
 
 
-def block_writer() -> UnitWriter:
-    """From parts to blocks."""
-    return UnitWriter(_Blocks())
+def block_writer(record_end: bytes = b"") -> UnitWriter:
+    """From parts to blocks; ``record_end`` is as in ``parts``."""
+    return UnitWriter(_Blocks(), record_end)
 
 
 @define
@@ -54,16 +72,46 @@ class BlockReader(UnitReader):
                 self._left -= len(octets)
                 at += len(octets)
                 self._take(octets, parts)
-            else:
-                missing = _HEADER_OCTETS - len(self._header)
-                self._header += data[at : at + missing]
-                at += missing
-                if len(self._header) < _HEADER_OCTETS:
+                if not self._left:
+                    self._end_unit(parts)
+                continue
+            if not self._header:
+                at = self._pass_whole(data, at, limit, parts)
+                if at == end or self.units == limit:
                     break
-                self._describe(self._header[0], parts)
-                self._left = self._header[1] << 8 | self._header[2]
-                self._header = b""
-            if not self._left:
-                self._end_unit(parts)
+            at = self._pass_header(data, at, parts)
         self.rest = data[at:]
         return parts
+
+    def _pass_whole(self, data: bytes, at: int, limit: int, parts: list[Part]) -> int:
+        """Blocks of which nothing is missing and that end a record at most; where the
+        next one begins."""
+        octets: list[bytes] = []
+        header_at, add = _HEADER.unpack_from, octets.append
+        last, end, units, first = len(data) - _HEADER.size, len(data), self.units, at
+        while at <= last and units < limit:
+            flags, count = header_at(data, at)
+            begin = at + _HEADER.size
+            stop = begin + count
+            if flags & ~EOR_CODE or stop > end:
+                break
+            add(data[begin:stop])
+            if flags:
+                add(self._record_end)
+            at, units = stop, units + 1
+        self.units = units
+        if at > first:
+            parts.append(b"".join(octets))
+        return at
+
+    def _pass_header(self, data: bytes, at: int, parts: list[Part]) -> int:
+        """The header of any other block, or a part of it.  SyntaxProblem."""
+        missing = _HEADER.size - len(self._header)
+        self._header += data[at : at + missing]
+        if len(self._header) == _HEADER.size:
+            flags, self._left = _HEADER.unpack(self._header)
+            self._header = b""
+            self._describe(flags, parts)
+            if not self._left:
+                self._end_unit(parts)
+        return at + missing

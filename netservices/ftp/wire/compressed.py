@@ -4,23 +4,36 @@
 An escape, 0 and a descriptor, says something of the one string, repetition or filler
 behind it.  An end with no data before it is spelt with a filler of count 0: only the
 count of strings must be positive.  No octet of input becomes more than 63 of output.
+
+The writer finds runs by comparing all octets with their neighbours at once, as two big
+numbers; so it has work only where there are runs.
 """
 
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from collections.abc import Iterator
 
 from attrs import define, field
 
 from netservices.core.errors import SyntaxProblem
-from netservices.ftp.wire.descriptors import UnitReader, UnitWriter
+from netservices.ftp.wire.descriptors import EOR_CODE, UnitReader, UnitWriter
 from netservices.ftp.wire.parts import MOST_UNITS, Part
 
+_ESCAPE = 0
 _LONGEST_STRING = 127
 _LONGEST_RUN = 63
 _REPEATED = 0x80
 _FILLER = 0xC0
+
+
+_SHORTEST_RUN = 4
+_SHORTEST_FILLER = 3
+"""A string that a run interrupts costs an octet more behind it: so a filler pays from
+three octets on, a repetition from four."""
+_SAME = re.compile(b"\\0\\0+")
+"""Where octets are like the ones behind them."""
+_ENDS_RECORD = bytes((_ESCAPE, EOR_CODE))
 
 
 class _Units:
@@ -28,16 +41,12 @@ class _Units:
 
     def __init__(self, filler: bytes) -> None:
         self._filler = filler
-        # A string that a run interrupts costs an octet more behind it: so a filler pays
-        # from three octets on, a repetition from four.
-        self._runs = re.compile(b"%b{3,}|(.)\\1{3,}" % re.escape(filler), re.DOTALL)
 
     def units(self, data: bytes) -> list[bytes]:
         """Runs as such, what is between them as strings; in linear time."""
         units: list[bytes] = []
         at = 0
-        for run in self._runs.finditer(data):
-            start, end = run.span()
+        for start, end in self._runs(data):
             if start > at:
                 _add_strings(units, data[at:start])
             self._add_run(units, data[start : start + 1], end - start)
@@ -46,16 +55,39 @@ class _Units:
             _add_strings(units, data[at:])
         return units
 
+    def _runs(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """Where the runs that pay begin and end."""
+        if len(data) < _SHORTEST_FILLER:
+            return
+        here, behind = int.from_bytes(data[:-1], "big"), int.from_bytes(data[1:], "big")
+        differences = (here ^ behind).to_bytes(len(data) - 1, "big")
+        for same in _SAME.finditer(differences):
+            start, end = same.start(), same.end() + 1
+            if end - start >= _SHORTEST_RUN or data[start] == self._filler[0]:
+                yield start, end
+
     def _add_run(self, units: list[bytes], octet: bytes, count: int) -> None:
         kind, tail = (_FILLER, b"") if octet == self._filler else (_REPEATED, octet)
-        whole, left = divmod(count, _LONGEST_RUN)
-        units += [bytes((kind | _LONGEST_RUN,)) + tail] * whole
-        if left:
-            units.append(bytes((kind | left,)) + tail)
+        while count > _LONGEST_RUN:
+            units.append(bytes((kind | _LONGEST_RUN,)) + tail)
+            count -= _LONGEST_RUN
+        units.append(bytes((kind | count,)) + tail)
 
     def described(self, unit: bytes, flags: int) -> bytes:
         """An escape where there is something to say."""
-        return bytes((0, flags)) + unit if flags else unit
+        return bytes((_ESCAPE, flags)) + unit if flags else unit
+
+    def records(self, lines: list[bytes]) -> list[bytes]:
+        """The last unit of each says that it is the last."""
+        spelt: list[bytes] = []
+        for line in lines:
+            if len(line) < _SHORTEST_FILLER:
+                spelt.append(_ENDS_RECORD + self.single(line))
+            else:
+                *spelt_whole, last = self.units(line)
+                spelt += spelt_whole
+                spelt.append(_ENDS_RECORD + last)
+        return spelt
 
     def single(self, data: bytes) -> bytes:
         """A string, or a filler of no octets."""
@@ -68,9 +100,10 @@ def _add_strings(units: list[bytes], data: bytes) -> None:
         units.append(bytes((len(string),)) + string)
 
 
-def compressing_writer(filler: bytes) -> UnitWriter:
-    """From parts to what is sent; ``filler`` is that of the representation type."""
-    return UnitWriter(_Units(filler))
+def compressing_writer(filler: bytes, record_end: bytes = b"") -> UnitWriter:
+    """From parts to what is sent; ``filler`` is that of the representation type,
+    ``record_end`` as in ``parts``."""
+    return UnitWriter(_Units(filler), record_end)
 
 
 @define
@@ -84,14 +117,12 @@ class CompressedReader(UnitReader):
     """How often the octet that comes next is repeated."""
     _is_escaped: bool = False
     """Whether a descriptor comes next."""
-    _ESCAPE: ClassVar[int] = 0
 
     def feed(self, data: bytes) -> list[Part]:
         """What has come, in order; see ``rest``.  SyntaxProblem."""
         parts: list[Part] = []
         at, end, limit = 0, len(data), self.units + MOST_UNITS
         while at < end and self.units < limit and not self.is_done:
-            octet = data[at]
             if self._left:
                 octets = data[at : at + self._left]
                 self._left -= len(octets)
@@ -100,22 +131,59 @@ class CompressedReader(UnitReader):
                 if not self._left:
                     self._end_unit(parts)
                 continue
+            if not (self._count or self._is_escaped or self._flags):
+                at = self._pass_whole(data, at, limit, parts)
+                if at == end or self.units == limit:
+                    break
+            self._pass_octet(data[at], parts)
             at += 1
-            if self._count:
-                self._take(bytes((octet,)) * self._count, parts)
-                self._count = 0
-                self._end_unit(parts)
-            elif self._is_escaped:
-                self._is_escaped = False
-                self._describe(octet, parts)
-            else:
-                self._begin(octet, parts)
         self.rest = data[at:]
         return parts
 
+    def _pass_whole(self, data: bytes, at: int, limit: int, parts: list[Part]) -> int:
+        """Units of which nothing is missing and that end a record at most; where the
+        next one begins."""
+        octets: list[bytes] = []
+        end, units, first, filler = len(data), self.units, at, self.filler
+        while at < end and units < limit:
+            ends_record = data.startswith(_ENDS_RECORD, at)
+            begin = at + 3 if ends_record else at + 1
+            octet = data[begin - 1] if begin <= end else _ESCAPE
+            count = octet & _LONGEST_RUN
+            if octet >= _FILLER:
+                stop, found = begin, filler * count
+            elif octet > _REPEATED:
+                stop = begin + 1
+                found = data[begin:stop] * count
+            else:
+                stop = begin + octet
+                found = data[begin:stop]
+            if octet in (_ESCAPE, _REPEATED) or stop > end:
+                break
+            octets.append(found)
+            if ends_record:
+                octets.append(self._record_end)
+            at, units = stop, units + 1
+        self.units = units
+        if at > first:
+            parts.append(b"".join(octets))
+        return at
+
+    def _pass_octet(self, octet: int, parts: list[Part]) -> None:
+        """An octet that is not in a string.  SyntaxProblem."""
+        if self._count:
+            self._take(bytes((octet,)) * self._count, parts)
+            self._count = 0
+            self._end_unit(parts)
+        elif self._is_escaped:
+            self._is_escaped = False
+            self._describe(octet, parts)
+        else:
+            self._begin(octet, parts)
+
     def _begin(self, octet: int, parts: list[Part]) -> None:
         count = octet & _LONGEST_RUN
-        if octet == self._ESCAPE:
+        if octet == _ESCAPE:
             self._is_escaped = True
             self.units += 1
         elif octet < _REPEATED:

@@ -42,6 +42,14 @@ class Structure(Enum):
     RECORD = "R"
 
 
+def record_end(kind: Type, structure: Structure) -> bytes:
+    """The octet that stands for the end of a record in the data of parts; empty where
+    the file knows no ends of records."""
+    if structure is Structure.FILE or kind is Type.IMAGE:
+        return b""
+    return NL if kind is Type.EBCDIC else b"\n"
+
+
 @define
 class ContentSender:
     """From the octets of a file to parts."""
@@ -59,23 +67,14 @@ class ContentSender:
         """The parts for ``chunk``."""
         if not chunk:
             return []
+        if self.type is Type.EBCDIC:
+            chunk = chunk.translate(TO_EBCDIC)
         if self.structure is Structure.RECORD:
-            return self._records(chunk)
-        if self.type is Type.ASCII:
-            return [self._nvt.feed(chunk)]
-        return [chunk.translate(TO_EBCDIC) if self.type is Type.EBCDIC else chunk]
-
-    def _records(self, chunk: bytes) -> list[Part]:
-        if self.type is Type.IMAGE:
-            lines = [chunk]
-        elif self.type is Type.EBCDIC:
-            lines = chunk.translate(TO_EBCDIC).split(NL)
-        else:
-            lines = chunk.split(b"\n")
-        self._is_in_record = lines[-1] != b""
-        parts: list[Part] = [Mark.EOR] * (2 * len(lines) - 1)
-        parts[::2] = lines
-        return parts
+            end = record_end(self.type, self.structure)
+            self._is_in_record = not end or not chunk.endswith(end)
+        elif self.type is Type.ASCII:
+            chunk = self._nvt.feed(chunk)
+        return [chunk]
 
     def finish(self) -> list[Part]:
         """The parts at the end of the file."""
@@ -104,27 +103,13 @@ class ContentReceiver:
             self._nvt.feed(b"\r")
 
     def feed(self, parts: Iterable[Part]) -> bytes:
-        """The octets to store; marks other than the ends of records say nothing."""
-        line_end = self._line_end
-        octets = b"".join(
-            [
-                part if isinstance(part, bytes) else line_end
-                for part in parts
-                if isinstance(part, bytes) or part is Mark.EOR
-            ]
-        )
+        """The octets to store."""
+        octets = b"".join([part for part in parts if isinstance(part, bytes)])
         if self.type is Type.EBCDIC:
             return octets.translate(FROM_EBCDIC)
         if self.type is Type.ASCII and self.structure is Structure.FILE:
             return self._nvt.feed(octets)
         return octets
-
-    @property
-    def _line_end(self) -> bytes:
-        """What an EOR becomes, before it is translated."""
-        if self.structure is Structure.FILE or self.type is Type.IMAGE:
-            return b""
-        return NL if self.type is Type.EBCDIC else b"\n"
 
     def finish(self) -> bytes:
         """What remains to be stored at the end of the file."""

@@ -21,11 +21,11 @@ from netservices.ftp.wire.parts import (
     parse_marker,
 )
 
-_EOR = Mark.EOR.value
+EOR_CODE = Mark.EOR.value
 _EOF = Mark.EOF.value
 _SUSPECT = Mark.SUSPECT.value
 _RESTART = 16
-_UNKNOWN = 255 & ~(_EOR | _EOF | _SUSPECT | _RESTART)
+_UNKNOWN = 255 & ~(EOR_CODE | _EOF | _SUSPECT | _RESTART)
 
 
 class UnitFormat(Protocol):
@@ -33,6 +33,9 @@ class UnitFormat(Protocol):
 
     def units(self, data: bytes) -> list[bytes]:
         """``data``, at least one octet, as units that still want a descriptor."""
+
+    def records(self, lines: list[bytes]) -> list[bytes]:
+        """Whole records, as they are sent."""
 
     def described(self, unit: bytes, flags: int) -> bytes:
         """A unit with its descriptor, as it is sent."""
@@ -43,9 +46,10 @@ class UnitFormat(Protocol):
 
 @define
 class UnitWriter:
-    """From parts to the wire."""
+    """From parts to the wire; ``record_end`` is as in ``parts``."""
 
     _format: UnitFormat
+    _record_end: bytes = b""
     _held: bytes | None = None
     _flags: int = 0
 
@@ -60,11 +64,29 @@ class UnitWriter:
             if not isinstance(part, bytes):
                 self._let_go(sent)
                 sent.append(described(self._format.single(part.text), _RESTART))
-            elif part:
-                self._let_go(sent)
-                *ready, self._held = self._format.units(part)
-                sent += [described(unit, 0) for unit in ready]
+            elif self._record_end and self._record_end in part:
+                self._add_records(part.split(self._record_end), sent)
+            else:
+                self._add(part, sent)
         return b"".join(sent)
+
+    def _add(self, data: bytes, sent: list[bytes]) -> None:
+        if data:
+            self._let_go(sent)
+            *ready, self._held = self._format.units(data)
+            described = self._format.described
+            sent += [described(unit, 0) for unit in ready]
+
+    def _add_records(self, lines: list[bytes], sent: list[bytes]) -> None:
+        """The end of a record, whole ones, and the beginning of one."""
+        self._add(lines[0], sent)
+        self._end(Mark.EOR, sent)
+        if len(lines) > 2:
+            self._let_go(sent)
+            sent += self._format.records(lines[1:-2])
+            self._add(lines[-2], sent)
+            self._end(Mark.EOR, sent)
+        self._add(lines[-1], sent)
 
     def _end(self, mark: Mark, sent: list[bytes]) -> None:
         if self._flags & mark.value:
@@ -85,12 +107,14 @@ class UnitWriter:
 class UnitReader:
     """From the wire to parts: what the readers of both modes have in common.
 
-    ``is_done`` once the end of the file has come.  ``rest`` is what was not looked at:
-    behind that end, or after ``MOST_UNITS``, for units may be short and the work long.
+    ``record_end`` is as in ``parts``.  ``is_done`` once the end of the file has come.
+    ``rest`` is what was not looked at: behind that end, or after ``MOST_UNITS``, for
+    units may be short and the work long.
     """
 
+    _record_end: bytes = b""
     units: int = 0
-    """How many units have come: a measure of the work that they were."""
+    """How many units have come."""
     is_done: bool = False
     rest: bytes = b""
     _flags: int = 0
@@ -122,8 +146,8 @@ class UnitReader:
         if flags & _RESTART:
             parts.append(parse_marker(bytes(self._marker)))
             self._marker.clear()
-        if flags & _EOR:
-            parts.append(Mark.EOR)
+        if flags & EOR_CODE:
+            parts.append(self._record_end)
         if flags & _EOF:
             parts.append(Mark.EOF)
             self.is_done = True

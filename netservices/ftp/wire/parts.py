@@ -4,6 +4,10 @@ Two layers make a file into what travels (RFC 959 3.1 to 3.4): representation ty
 structure (``contents``), which know files and parts, and the transmission mode
 (``records``, ``blocks``, ``compressed``), which knows parts and the wire.  Parts are
 all that they say to each other, so each is written once and goes with any other.
+
+A file may have a record for every octet or two, and a part for each of them would cost
+a hundred times what its octets do.  So within data an octet that both layers agree on,
+``record_end``, stands for the end of a record: a thousand lines are one part.
 """
 
 from __future__ import annotations
@@ -18,8 +22,8 @@ from netservices.core.errors import SyntaxProblem
 
 LONGEST_MARKER = 64
 """Octets of a restart marker; a longer one is refused."""
-MOST_UNITS = 512
-"""After so many blocks, strings or codes a reader stops for others."""
+MOST_UNITS = 2048
+"""After so many blocks or strings a reader stops for others."""
 
 _MARKER = re.compile(rb"[!-~]{1,%d}\Z" % LONGEST_MARKER)
 
@@ -28,7 +32,7 @@ class Mark(Enum):
     """What is not data; its value is the descriptor code (RFC 959 3.4.2)."""
 
     EOR = 128
-    """The record ends here."""
+    """The record ends here.  Readers say ``record_end`` in place of it."""
     EOF = 64
     """The file ends here; nothing follows."""
     SUSPECT = 32

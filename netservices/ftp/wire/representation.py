@@ -15,6 +15,7 @@ from netservices.ftp.wire.contents import (
     ContentSender,
     Structure,
     Type,
+    record_end,
 )
 from netservices.ftp.wire.parts import Part
 from netservices.ftp.wire.records import RecordReader, RecordWriter
@@ -38,8 +39,6 @@ class PartWriter(Protocol):
 class PartReader(Protocol):
     """From the wire to parts."""
 
-    units: int
-    """How many units have come: a measure of the work that they were."""
     is_done: bool
     """Whether the end of the file has come."""
     rest: bytes
@@ -90,7 +89,7 @@ class Representation:
 
     @property
     def is_laborious(self) -> bool:
-        """Whether octets are looked at one by one."""
+        """Whether each line or string of octets is looked at."""
         return self.mode is Mode.COMPRESSED or self.structure is Structure.RECORD
 
     def sender(self) -> ContentSender:
@@ -103,16 +102,18 @@ class Representation:
 
     def writer(self) -> PartWriter:
         """From parts to the wire."""
+        end = record_end(self.type, self.structure)
         if self.mode is Mode.BLOCK:
-            return block_writer()
+            return block_writer(end)
         if self.mode is Mode.COMPRESSED:
-            return compressing_writer(self.type.filler)
-        return _PlainWriter() if self.is_stream else RecordWriter()
+            return compressing_writer(self.type.filler, end)
+        return _PlainWriter() if self.is_stream else RecordWriter(end)
 
     def reader(self) -> PartReader:
         """From the wire to parts; for representations that mark the end of files."""
+        end = record_end(self.type, self.structure)
         if self.mode is Mode.BLOCK:
-            return BlockReader()
+            return BlockReader(end)
         if self.mode is Mode.COMPRESSED:
-            return CompressedReader(filler=self.type.filler)
-        return RecordReader()
+            return CompressedReader(end, filler=self.type.filler)
+        return RecordReader(end)
