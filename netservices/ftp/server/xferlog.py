@@ -4,7 +4,7 @@ a transfer or deletion, for the many programs that read it.
 ``Fri Nov 20 09:52:00 2026 1 192.0.2.7 5120 /a_file.txt b _ i r alice@example.org ftp 0
 * c``: local time as ctime writes it, seconds, client, octets, name, ASCII or binary, no
 special action, direction (in, out, deleted), real or anonymous user, his name, the
-service, no authentication by RFC 931 and so no id of it, complete or incomplete.
+service, no authentication by ident and so no id of it, complete or incomplete.
 """
 
 from __future__ import annotations
