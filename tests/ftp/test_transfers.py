@@ -267,7 +267,7 @@ class OvertakingTests(TransferCase):
         self.assertEqual(["227", "125"], codes(self.say(peer, "PASV", "STOR old")))
         self.assertEqual(["200 OK"], self.say(peer, "NOOP"))
         said = self.say(peer, "STAT")
-        self.assertIn(" STOR /old: 0 octets so far", said)
+        self.assertIn(" STOR /old: 0 octets so far, 0 octets a second", said)
         said = self.say(peer, "STAT old")
         self.assertEqual("213-Status of old:", said[0])
         self.let_go()
