@@ -17,7 +17,12 @@ from collections.abc import Iterator
 from attrs import define, field
 
 from netservices.core.errors import SyntaxProblem
-from netservices.ftp.wire.descriptors import EOR_CODE, UnitReader, UnitWriter
+from netservices.ftp.wire.descriptors import (
+    DESCRIBED_UNITS,
+    EOR_CODE,
+    UnitReader,
+    UnitWriter,
+)
 from netservices.ftp.wire.parts import MOST_UNITS, Part
 
 _ESCAPE = 0
@@ -185,7 +190,7 @@ class CompressedReader(UnitReader):
         count = octet & _LONGEST_RUN
         if octet == _ESCAPE:
             self._is_escaped = True
-            self.units += 1
+            self.units += DESCRIBED_UNITS
         elif octet < _REPEATED:
             self._left = octet
         elif octet >= _FILLER:

@@ -22,6 +22,9 @@ from netservices.ftp.wire.parts import (
 )
 
 EOR_CODE = Mark.EOR.value
+DESCRIBED_UNITS = 8
+"""A unit that a descriptor says something about is so many times the work of one that
+is only data."""
 _EOF = Mark.EOF.value
 _SUSPECT = Mark.SUSPECT.value
 _RESTART = 16
@@ -114,7 +117,8 @@ class UnitReader:
 
     _record_end: bytes = b""
     units: int = 0
-    """How many units have come."""
+    """How many units have come; those with a descriptor count as
+    ``DESCRIBED_UNITS``."""
     is_done: bool = False
     rest: bytes = b""
     _flags: int = 0
@@ -139,10 +143,11 @@ class UnitReader:
 
     def _end_unit(self, parts: list[Part]) -> None:
         """The unit is complete.  SyntaxProblem."""
-        self.units += 1
         flags, self._flags = self._flags, 0
         if not flags:
+            self.units += 1
             return
+        self.units += DESCRIBED_UNITS
         if flags & _RESTART:
             parts.append(parse_marker(bytes(self._marker)))
             self._marker.clear()

@@ -39,10 +39,13 @@ class PartWriter(Protocol):
 class PartReader(Protocol):
     """From the wire to parts."""
 
-    is_done: bool
-    """Whether the end of the file has come."""
-    rest: bytes
-    """What was not looked at: to be fed again, or what came behind that end."""
+    @property
+    def is_done(self) -> bool:
+        """Whether the end of the file has come."""
+
+    @property
+    def rest(self) -> bytes:
+        """What was not looked at: to be fed again, or what came behind that end."""
 
     def feed(self, data: bytes) -> list[Part]:
         """What has come, in order; see ``rest``.  SyntaxProblem."""
