@@ -125,7 +125,8 @@ class RestrictedTree(FileTree):
         """Another name, which gives no right that the old one did not give."""
         source, target = names.canonical(source), names.canonical(target)
         before, after = self.allowed.at(source), self.allowed.at(target)
-        if self.allowed.holds_others(source):
+        if self.allowed.holds_others(source) or self.allowed.holds_others(target):
+            # What is below the target may have a name there that allows more.
             return fail(NotAllowed("permissions are bound to that name"))
         if Permission.READ in after and Permission.READ not in before:
             return fail(NotAllowed("it would become readable"))

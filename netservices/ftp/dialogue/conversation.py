@@ -57,6 +57,7 @@ from netservices.ftp.policy import Policy, User
 from netservices.ftp.wire import (
     USUAL_FACTS,
     UTF8,
+    Command,
     Names,
     Replies,
     Reply,
@@ -92,6 +93,7 @@ for _group in (
     COMMANDS.include(_group.COMMANDS)
 
 UNKNOWN = Reply(500, "Unknown command")
+NOT_HTTP = Reply(421, "This is an FTP server", Then.CLOSE)
 NOT_IMPLEMENTED = Reply(502, "Command not implemented")
 NEEDS_ARGUMENT = Reply(501, "The command needs an argument")
 TAKES_NO_ARGUMENT = Reply(501, "The command takes no argument")
@@ -101,6 +103,9 @@ CLOSING = Reply(421, "The server is stopping; come back later", Then.CLOSE)
 _EXPECTED = (ProtocolError, FileProblem, StoreError)
 _MASKED = (b"PASS", b"ACCT", b"ADAT", b"MIC", b"CONF", b"ENC")
 """What follows these is a secret, or holds one in other letters (RFC 2228 3)."""
+
+_HTTP = re.compile(rb"\S+ HTTP/\d")
+"""What follows the method in the first line of a request."""
 
 _SITE_SECRET = re.compile(rb"(SITE +(?:PSWD|PASS\w*|CHPASS|GPASS)) .*", re.IGNORECASE)
 """Changes of passwords, as other servers have them."""
@@ -214,7 +219,7 @@ class Conversation:
             return Reply(500, f"Syntax error: {problem.log_text}")
         verb = self.commands.verbs.get(command.verb)
         if verb is None:
-            return NOT_IMPLEMENTED if command.verb in UNIMPLEMENTED else UNKNOWN
+            return self._unknown(command)
         refused = self._refusal(verb, command.argument)
         if self.state is State.RENAMING and verb.name != "RNTO":
             self.state = State.LOGGED_IN
@@ -223,6 +228,14 @@ class Conversation:
             self.promised = None
             self.say(transfer.NOT_PREPARED)
         return refused or self.run(verb, command.argument)
+
+    @staticmethod
+    def _unknown(command: Command) -> Reply:
+        if _HTTP.match(command.argument):
+            # Not RFC 959: a web page makes browsers send requests here, in whose body
+            # the commands are its own.
+            return NOT_HTTP
+        return NOT_IMPLEMENTED if command.verb in UNIMPLEMENTED else UNKNOWN
 
     def _refusal(self, verb: Verb, argument: bytes) -> Reply | None:
         out_of_order = refusal(self.state, verb.name)

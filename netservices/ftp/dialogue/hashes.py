@@ -36,7 +36,7 @@ COMMANDS = Commands()
 ALGORITHMS = ("SHA-256", "SHA-512", "SHA-1", "MD5", "CRC32")
 """The first is selected when a session begins."""
 
-_NAME_AND_RANGE = re.compile(rb"(.+?)(?: +(\d{1,18})(?: +(\d{1,18}))?)?\Z", re.DOTALL)
+_NUMBER = re.compile(rb"\d{1,18}\Z")
 _QUOTED_AND_RANGE = re.compile(
     rb'("(?:[^"]|"")+")(?: +(\d{1,18})(?: +(\d{1,18}))?)?\Z', re.DOTALL
 )
@@ -149,17 +149,33 @@ def parse_range(talk: Conversation, argument: bytes, algorithm: str) -> _Wanted:
     ``end`` is the octet after the last one, as the servers have it that brought these
     commands up.
     """
-    match = _QUOTED_AND_RANGE.match(argument) or _NAME_AND_RANGE.match(argument)
-    if match is None:
-        raise SyntaxProblem("neither a path nor one with a range")
-    text = talk.decode(match[1])
+    match = _QUOTED_AND_RANGE.match(argument)
+    if match is not None:
+        name = match[1]
+        numbers = [int(digits) for digits in match.groups()[1:] if digits]
+    else:
+        name, numbers = _numbers_behind(argument)
+    text = talk.decode(name)
     if text.startswith('"') and len(text) > 1 and text.endswith('"'):
         text = unquoted(text)
-    start = int(match[2] or 0)
-    end = None if match[3] is None else int(match[3])
+    start = numbers[0] if numbers else 0
+    end = numbers[1] if len(numbers) > 1 else None
     if end is not None and end < start:
         raise SyntaxProblem("the range ends before it begins")
     return _Wanted(text, algorithm, start, end)
+
+
+def _numbers_behind(argument: bytes) -> tuple[bytes, list[int]]:
+    """A name, and up to two numbers behind it; from the end, so that thousands of
+    spaces are no more work than they are long."""
+    name, numbers = argument, list[int]()
+    while len(numbers) < 2:
+        before, _, last = name.rpartition(b" ")
+        before = before.rstrip(b" ")
+        if not before or not _NUMBER.match(last):
+            break
+        name, numbers = before, [int(last), *numbers]
+    return name, numbers
 
 
 @COMMANDS.verb(
