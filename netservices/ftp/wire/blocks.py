@@ -7,7 +7,7 @@ from struct import Struct
 from attrs import define
 
 from netservices.ftp.wire.descriptors import EOR_CODE, UnitReader, UnitWriter
-from netservices.ftp.wire.parts import MOST_UNITS, Part
+from netservices.ftp.wire.parts import Part
 
 _LONGEST_BLOCK = (1 << 16) - 1
 _HEADER = Struct(">BH")
@@ -59,33 +59,12 @@ class BlockReader(UnitReader):
     """From blocks to parts."""
 
     _header: bytes = b""
-    _left: int = 0
-    """Octets of the block that have not come."""
 
-    def feed(self, data: bytes) -> list[Part]:
-        """What has come, in order; see ``rest``.  SyntaxProblem."""
-        parts: list[Part] = []
-        at, end, limit = 0, len(data), self.units + MOST_UNITS
-        while at < end and self.units < limit and not self.is_done:
-            if self._left:
-                octets = data[at : at + self._left]
-                self._left -= len(octets)
-                at += len(octets)
-                self._take(octets, parts)
-                if not self._left:
-                    self._end_unit(parts)
-                continue
-            if not self._header:
-                at = self._pass_whole(data, at, limit, parts)
-                if at == end or self.units == limit:
-                    break
-            at = self._pass_header(data, at, parts)
-        self.rest = data[at:]
-        return parts
+    @property
+    def _is_between_units(self) -> bool:
+        return not self._header
 
     def _pass_whole(self, data: bytes, at: int, limit: int, parts: list[Part]) -> int:
-        """Blocks of which nothing is missing and that end a record at most; where the
-        next one begins."""
         octets: list[bytes] = []
         header_at, add = _HEADER.unpack_from, octets.append
         last, end, units, first = len(data) - _HEADER.size, len(data), self.units, at
@@ -104,8 +83,7 @@ class BlockReader(UnitReader):
             parts.append(b"".join(octets))
         return at
 
-    def _pass_header(self, data: bytes, at: int, parts: list[Part]) -> int:
-        """The header of any other block, or a part of it.  SyntaxProblem."""
+    def _pass_head(self, data: bytes, at: int, parts: list[Part]) -> int:
         missing = _HEADER.size - len(self._header)
         self._header += data[at : at + missing]
         if len(self._header) == _HEADER.size:

@@ -23,7 +23,7 @@ from netservices.ftp.wire.descriptors import (
     UnitReader,
     UnitWriter,
 )
-from netservices.ftp.wire.parts import MOST_UNITS, Part
+from netservices.ftp.wire.parts import Part
 
 _ESCAPE = 0
 _LONGEST_STRING = 127
@@ -116,38 +116,16 @@ class CompressedReader(UnitReader):
     """From the wire to parts; ``filler`` is that of the representation type."""
 
     filler: bytes = field(kw_only=True)
-    _left: int = 0
-    """Octets of the string that have not come."""
     _count: int = 0
     """How often the octet that comes next is repeated."""
     _is_escaped: bool = False
     """Whether a descriptor comes next."""
 
-    def feed(self, data: bytes) -> list[Part]:
-        """What has come, in order; see ``rest``.  SyntaxProblem."""
-        parts: list[Part] = []
-        at, end, limit = 0, len(data), self.units + MOST_UNITS
-        while at < end and self.units < limit and not self.is_done:
-            if self._left:
-                octets = data[at : at + self._left]
-                self._left -= len(octets)
-                at += len(octets)
-                self._take(octets, parts)
-                if not self._left:
-                    self._end_unit(parts)
-                continue
-            if not (self._count or self._is_escaped or self._flags):
-                at = self._pass_whole(data, at, limit, parts)
-                if at == end or self.units == limit:
-                    break
-            self._pass_octet(data[at], parts)
-            at += 1
-        self.rest = data[at:]
-        return parts
+    @property
+    def _is_between_units(self) -> bool:
+        return not (self._count or self._is_escaped or self._flags)
 
     def _pass_whole(self, data: bytes, at: int, limit: int, parts: list[Part]) -> int:
-        """Units of which nothing is missing and that end a record at most; where the
-        next one begins."""
         octets: list[bytes] = []
         end, units, first, filler = len(data), self.units, at, self.filler
         while at < end and units < limit:
@@ -165,17 +143,15 @@ class CompressedReader(UnitReader):
                 found = data[begin:stop]
             if octet in (_ESCAPE, _REPEATED) or stop > end:
                 break
-            octets.append(found)
-            if ends_record:
-                octets.append(self._record_end)
+            octets.append(found + self._record_end if ends_record else found)
             at, units = stop, units + 1
         self.units = units
         if at > first:
             parts.append(b"".join(octets))
         return at
 
-    def _pass_octet(self, octet: int, parts: list[Part]) -> None:
-        """An octet that is not in a string.  SyntaxProblem."""
+    def _pass_head(self, data: bytes, at: int, parts: list[Part]) -> int:
+        octet = data[at]
         if self._count:
             self._take(bytes((octet,)) * self._count, parts)
             self._count = 0
@@ -185,6 +161,7 @@ class CompressedReader(UnitReader):
             self._describe(octet, parts)
         else:
             self._begin(octet, parts)
+        return at + 1
 
     def _begin(self, octet: int, parts: list[Part]) -> None:
         count = octet & _LONGEST_RUN

@@ -16,6 +16,7 @@ from attrs import define, field
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp.wire.parts import (
     LONGEST_MARKER,
+    MOST_UNITS,
     Mark,
     Part,
     parse_marker,
@@ -123,6 +124,44 @@ class UnitReader:
     rest: bytes = b""
     _flags: int = 0
     _marker: bytearray = field(factory=bytearray)
+    _left: int = 0
+    """Octets of the unit's data that have not come."""
+
+    def feed(self, data: bytes) -> list[Part]:
+        """What has come, in order; see ``rest``.  SyntaxProblem."""
+        parts: list[Part] = []
+        at, end, limit = 0, len(data), self.units + MOST_UNITS
+        while at < end and self.units < limit and not self.is_done:
+            if self._left:
+                octets = data[at : at + self._left]
+                self._left -= len(octets)
+                at += len(octets)
+                self._take(octets, parts)
+                if not self._left:
+                    self._end_unit(parts)
+                continue
+            if self._is_between_units:
+                at = self._pass_whole(data, at, limit, parts)
+                if at == end or self.units >= limit:
+                    break
+            at = self._pass_head(data, at, parts)
+        self.rest = data[at:]
+        return parts
+
+    @property
+    def _is_between_units(self) -> bool:
+        """Whether nothing of the next unit has come, nor its descriptor."""
+        raise NotImplementedError
+
+    def _pass_whole(self, data: bytes, at: int, limit: int, parts: list[Part]) -> int:
+        """Units of which nothing is missing and that end a record at most, up to
+        ``limit`` of them; where the next one begins."""
+        raise NotImplementedError
+
+    def _pass_head(self, data: bytes, at: int, parts: list[Part]) -> int:
+        """Some of what stands before the data of any other unit; where that ends.
+        SyntaxProblem."""
+        raise NotImplementedError
 
     def _describe(self, flags: int, parts: list[Part]) -> None:
         """A descriptor has come.  SyntaxProblem."""
