@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.cli import main
 from netservices.cli.session import octets, shortened
 from netservices.core.deferreds import as_deferred
-from tests.ftp.test_server import ServerCase, Wire, read_all
+from tests.ftp.sockets import ServerCase, Wire, read_all
 from tests.house.twistd import environment
 
 

@@ -23,7 +23,7 @@ from netservices.dns.wire.edns import Edns
 from netservices.dns.wire.message import Message
 from tests.dns.authority import EXAMPLE, question
 from tests.dns.house import add_zone, make_authority, make_services, make_store
-from tests.dns.programs import need
+from tests.programs import located
 
 reactor: Any = global_reactor
 WWW = question("www.example.com.", "A")
@@ -329,7 +329,7 @@ class SocketTests(TestCase):
 
     async def run_program(self, program: str, *arguments: str) -> str:
         """What a program prints; it must succeed."""
-        out, error, code = await getProcessOutputAndValue(need(program), arguments)
+        out, error, code = await getProcessOutputAndValue(located(program), arguments)
         self.assertEqual(0, code, (out + error).decode())
         return str(out.decode())
 

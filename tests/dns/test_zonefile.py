@@ -30,7 +30,7 @@ from netservices.dns.zonefile import (
 from netservices.dns.zonefile.texts import parse_rdata, rdata_text
 from netservices.values import Finding, RRset, Zone, ZoneInfo
 from tests.dns.authority import EXAMPLE
-from tests.dns.programs import need
+from tests.programs import located
 
 HEAD = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n"
 
@@ -327,7 +327,7 @@ class WriteTests(SynchronousTestCase):
 
     def test_named_checkzone(self) -> None:
         """BIND accepts what we write."""
-        program = need("named-checkzone")
+        program = located("named-checkzone")
         path = Path(self.mktemp())
         for text in (EXAMPLE, HEAD + MANY_TYPES):
             path.write_text(write_zone(self.zone(text)))

@@ -24,7 +24,7 @@ from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort
 from netservices.testing import running
 from tests.ftp.memory import LOGIN, MemoryFTP
-from tests.ftp.test_server import SECONDS, SETTINGS, ServerCase, Wire, read_all
+from tests.ftp.sockets import SECONDS, SETTINGS, ServerCase, Wire, read_all
 
 reactor: Any = live_reactor
 

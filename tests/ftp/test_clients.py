@@ -5,37 +5,16 @@ from __future__ import annotations
 import ftplib
 import io
 import os
-import shutil
 import ssl
-import subprocess
 import tempfile
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SkipTest
 
-from tests.ftp.test_server import SECONDS, ServerCase
+from tests.ftp.sockets import SECONDS, ServerCase
+from tests.programs import located, run
 
 NAMES = ("with space", "ümläut.txt", "quo'te\"", " leading", "-la", "plus+%41#")
-
-
-def program(name: str) -> str:
-    """The path of a program.  SkipTest where it is missing, but never in CI."""
-    path = shutil.which(name)
-    if path is None:
-        if os.environ.get("CI"):
-            raise AssertionError(f"{name} is not installed")
-        raise SkipTest(f"{name} is not installed")
-    return path
-
-
-def run(*command: str) -> str:
-    """The output of a program that ends well.  AssertionError with what it said."""
-    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
-    output = done.stdout.decode("utf-8", "surrogateescape")
-    if done.returncode:
-        raise AssertionError(f"{command}: {output}\n{done.stderr.decode()}")
-    return output
 
 
 class FtplibTests(ServerCase):
@@ -154,7 +133,7 @@ class CurlTests(ServerCase):
 
     def test_session(self) -> Deferred[None]:
         """Up, down, ranges, resume, active, listing, TLS."""
-        return deferToThread(self.session, program("curl"))
+        return deferToThread(self.session, located("curl"))
 
     def session(self, curl: str) -> None:
         """In a thread."""
@@ -187,7 +166,7 @@ class CurlTests(ServerCase):
     def test_uploads_over_tls(self) -> Deferred[None]:
         """curl never reads on a data connection by which it uploads, and closes it at
         once: every time, the upload is complete."""
-        return deferToThread(self.uploads_over_tls, program("curl"))
+        return deferToThread(self.uploads_over_tls, located("curl"))
 
     def uploads_over_tls(self, curl: str) -> None:
         """In a thread."""
@@ -205,7 +184,7 @@ class LftpTests(ServerCase):
 
     def test_mirror(self) -> Deferred[None]:
         """A tree goes up and comes back the same, in the clear and over TLS."""
-        return deferToThread(self.mirror, program("lftp"))
+        return deferToThread(self.mirror, located("lftp"))
 
     def mirror(self, lftp: str) -> None:
         """In a thread."""

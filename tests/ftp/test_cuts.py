@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from tests.ftp.injector import Cut, Injector
-from tests.ftp.test_server import ServerCase, Wire, secured
+from tests.ftp.sockets import ServerCase, Wire, secured
 
 CUTS = 2000 if os.environ.get("NETSERVICES_SOAK") else 200
 """Of each of six kinds."""

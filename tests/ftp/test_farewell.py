@@ -17,7 +17,7 @@ from netservices.ftp.server.dataport import DataConnections, SessionPort
 from netservices.ftp.server.farewell import Link, look, wait_seconds
 from netservices.ftp.server.pace import Patience
 from netservices.ftp.server.passive import PassivePorts
-from tests.ftp.test_server import ServerCase, Wire
+from tests.ftp.sockets import ServerCase, Wire
 
 NEAR = Link(True, 0.0001)
 FAR = Link(True, 0.2)

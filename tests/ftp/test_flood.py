@@ -10,7 +10,7 @@ from twisted.internet import reactor as live_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
-from tests.ftp.test_server import SECONDS, ServerCase, Wire, read_all
+from tests.ftp.sockets import SECONDS, ServerCase, Wire, read_all
 
 reactor: Any = live_reactor
 

@@ -26,7 +26,7 @@ from netservices.ftp.hooks import (
     programs_by_occasion,
 )
 from netservices.service.parts import check
-from tests.ftp.test_server import ServerCase, Wire, reset
+from tests.ftp.sockets import ServerCase, Wire, reset
 from tests.ftp.test_xferlog import deletion, transfer
 
 TELL = """

@@ -23,7 +23,7 @@ from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.passive import PassivePorts
 from netservices.testing.peers import Peer
 from tests.ftp.memory import MemoryFTP
-from tests.ftp.test_server import ServerCase, Wire
+from tests.ftp.sockets import ServerCase, Wire
 
 reactor: Any = live_reactor
 

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.ftp.server.hearing import is_heard
 from netservices.ftp.wire import Mode, Part, Representation, Structure, Type
 from netservices.ftp.wire.parts import Mark, Marker
-from tests.ftp.test_server import SECONDS, ServerCase, Wire, reset, secured
+from tests.ftp.sockets import SECONDS, ServerCase, Wire, reset, secured
 
 BLOCK = Representation(Type.IMAGE, "N", Structure.FILE, Mode.BLOCK)
 COMPRESSED = Representation(Type.IMAGE, "N", Structure.FILE, Mode.COMPRESSED)

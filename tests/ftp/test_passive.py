@@ -19,7 +19,7 @@ from netservices.core.errors import Trouble
 from netservices.core.settings import PortRange
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.passive import ANYONE, PassivePorts
-from tests.ftp.test_server import SECONDS, ServerCase, Wire, read_all
+from tests.ftp.sockets import SECONDS, ServerCase, Wire, read_all
 
 reactor: Any = live_reactor
 

@@ -28,7 +28,7 @@ from netservices.ftp.server.reach import (
 from netservices.service.parts import check
 from netservices.testing import running
 from tests.ftp.memory import LOGIN, MemoryFTP
-from tests.ftp.test_server import SETTINGS
+from tests.ftp.sockets import SETTINGS
 
 PUBLIC, PRIVATE, CONTAINER = "8.8.8.8", "192.168.1.5", "172.17.0.2"
 

@@ -18,7 +18,7 @@ from netservices.files import placing
 from netservices.testing import running
 from netservices.units import Unit, UpdateAccount
 from tests.ftp.replay import Transcript, play, read_transcript
-from tests.ftp.test_server import SETTINGS
+from tests.ftp.sockets import SETTINGS
 
 DIRECTORY = Path(__file__).parent / "replies"
 PATHS = sorted(DIRECTORY.glob("*.txt"))

@@ -12,8 +12,8 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 
-from tests.ftp.test_clients import program, run
-from tests.ftp.test_server import ServerCase, Wire
+from tests.ftp.sockets import ServerCase, Wire
+from tests.programs import located, run
 
 reactor: Any = _reactor
 WHOLE = 3_000_000
@@ -87,7 +87,7 @@ class ClientTests(ResumeCase):
 
     def test_curl(self) -> Deferred[None]:
         """``curl -C -`` goes on where the upload broke off (SIZE, APPE)."""
-        curl = (program("curl"), "-sS", "-u", "alice:secret", "-T", "LOCAL")
+        curl = (located("curl"), "-sS", "-u", "alice:secret", "-T", "LOCAL")
         address = f"ftp://127.0.0.1:{self.port}/big"
         slowly = (*curl, "--limit-rate", "1M", address)
         return deferToThread(self.cut_and_resume, slowly, (*curl, "-C", "-", address))
@@ -97,7 +97,7 @@ class ClientTests(ResumeCase):
         address = f"ftp://alice:secret@127.0.0.1:{self.port}"
         script = f"set ftp:ssl-allow no; %s; open {address}; put %s LOCAL -o big"
         slowly = script % ("set net:limit-rate 0:1000000", "")
-        lftp = (program("lftp"), "-c")
+        lftp = (located("lftp"), "-c")
         return deferToThread(
             self.cut_and_resume,
             (*lftp, slowly),

@@ -18,7 +18,7 @@ from netservices.core.speed import Speed
 from netservices.totals import Totals
 from netservices.units import Unit, UpdateAccount
 from tests.ftp.memory import LOGIN, MemoryFTP
-from tests.ftp.test_server import SECONDS, ServerCase, Wire, read_all, secured
+from tests.ftp.sockets import SECONDS, ServerCase, Wire, read_all, secured
 from tests.ftp.test_xferlog import deletion, transfer
 
 

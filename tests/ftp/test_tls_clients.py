@@ -10,8 +10,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from tests.ftp.test_clients import program, run
-from tests.ftp.test_server import ServerCase
+from tests.ftp.sockets import ServerCase
+from tests.programs import located, run
 
 SIZES = (0, 1, 1000, 16384, 100_000, 1 << 20)
 
@@ -47,7 +47,7 @@ class CurlTests(RequiredReuse):
         """Run it over TLS of one version."""
         limit = ("--tlsv1.3",) if version == "1.3" else ("--tls-max", "1.2")
         common = ("-sS", "-k", "--ssl-reqd", "--max-time", "30", "-u", "alice:secret")
-        return run(program("curl"), *common, *limit, *arguments)
+        return run(located("curl"), *common, *limit, *arguments)
 
     def test_session(self) -> Deferred[None]:
         """Uploads of each size, a listing, downloads one and ten at a time."""
@@ -149,7 +149,7 @@ class ClearControlTests(RequiredReuse):
             for mode in ("active", "passive"):
                 for limit in (("--tlsv1.3",), ("--tls-max", "1.2")):
                     options = ("-u", "alice:secret", "--ftp-ssl-ccc-mode", mode)
-                    found = run(program("curl"), *common, *limit, *options, target)
+                    found = run(located("curl"), *common, *limit, *options, target)
                     self.assertEqual("content", found)
 
         return self.with_files(work)
@@ -162,7 +162,7 @@ class LftpTests(RequiredReuse):
         """Trees both ways, in parallel, on both ports."""
 
         def work(directory: str) -> None:
-            lftp = program("lftp")
+            lftp = located("lftp")
             for version in ("1.2", "1.3"):
                 for kind, port in (
                     ("ftp", self.port),

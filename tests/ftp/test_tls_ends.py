@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from tests.ftp.test_server import SECONDS, ServerCase, Wire
+from tests.ftp.sockets import SECONDS, ServerCase, Wire
 from tests.ftp.tls_wire import VERSIONS, TLSWire, end, read_all
 
 

@@ -10,7 +10,7 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
 
 from netservices.core.deferreds import as_deferred
-from tests.ftp.test_server import ServerCase, Wire, read_all, reset, secured
+from tests.ftp.sockets import ServerCase, Wire, read_all, reset, secured
 
 
 class TraceTests(ServerCase):

@@ -21,7 +21,7 @@ from netservices.events import SCHEMA
 from netservices.ftp.policy import email_of
 from netservices.ftp.server.xferlog import xferlog_line
 from netservices.service.parts import check
-from tests.ftp.test_server import SECONDS, ServerCase, Wire, reset
+from tests.ftp.sockets import SECONDS, ServerCase, Wire, reset
 
 LINE = re.compile(
     r"(?P<date>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}) "

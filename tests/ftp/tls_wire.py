@@ -8,7 +8,7 @@ import ssl
 from typing import Any
 
 from netservices.testing import RunningServer
-from tests.ftp.test_server import SECONDS, Wire, read_all
+from tests.ftp.sockets import SECONDS, Wire, read_all
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ftplib
-import os
 import shutil
 import ssl
 import subprocess
@@ -18,45 +17,15 @@ from urllib.parse import quote
 
 import aioftp
 from attrs import define
-from twisted.trial.unittest import SkipTest
 
-SECONDS = 60
+from tests.programs import SECONDS, located, run
+
 LOGIN = "alice"
 PASSWORD = "secret"
 
 EVERYTHING = frozenset(
     ("list", "get", "put", "resume_get", "resume_put", "rename", "delete", "tree")
 )
-
-
-def located(name: str) -> str:
-    """The path of a program.  SkipTest where it is missing, but never in CI."""
-    path = shutil.which(name)
-    if path is None:
-        if os.environ.get("CI"):
-            raise AssertionError(f"{name} is not installed")
-        raise SkipTest(f"{name} is not installed")
-    return path
-
-
-def run(command: list[str], script: str = "", home: Path | None = None) -> str:
-    """What a program that ends well has written.  AssertionError with what it said."""
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    if home is not None:
-        environment.update(HOME=str(home), XDG_CONFIG_HOME=str(home))
-    done = subprocess.run(
-        command,
-        input=script.encode(),
-        capture_output=True,
-        timeout=SECONDS,
-        check=False,
-        env=environment,
-    )
-    output = done.stdout.decode("utf-8", "surrogateescape")
-    if done.returncode:
-        errors = done.stderr.decode("utf-8", "replace")
-        raise AssertionError(f"{command} {script}: {output}\n{errors}")
-    return output
 
 
 @define
@@ -124,7 +93,7 @@ class Curl(Program):
         ways = {"active": ["--ftp-port", "-"], "tls": ["--ssl-reqd", "-k"]}
         command = [located("curl"), "-sS", "-g", "-u", f"{LOGIN}:{PASSWORD}"]
         url = f"ftp://{self.address}/{quote(name)}"
-        return run([*command, *ways.get(self.way, []), *arguments, url])
+        return run(*command, *ways.get(self.way, []), *arguments, url)
 
     def list(self) -> str:
         return self._run("-l")
@@ -161,7 +130,7 @@ class Lftp(Program):
         )
         start = f"open ftp://{LOGIN}:{PASSWORD}@{self.address};"
         return run(
-            [located("lftp"), "-c", settings + start + commands], "", self.scratch
+            located("lftp"), "-c", settings + start + commands, home=self.scratch
         )
 
     def list(self) -> str:
@@ -203,7 +172,7 @@ class Wget(Program):
         command = [located("wget"), "-nv", "--tries=1", *ways.get(self.way, [])]
         login = ["--user", LOGIN, "--password", PASSWORD]
         url = f"{scheme}://{self.address}/{quote(name)}"
-        run([*command, *login, *arguments, url], "", self.scratch)
+        run(*command, *login, *arguments, url, home=self.scratch)
 
     def get(self, name: str, local: Path) -> None:
         self._run(name, "-O", str(local))
@@ -238,7 +207,9 @@ class Interactive(Program):
                 "bye\n",
             )
         )
-        said = run([*command, self.host, str(self.port)], script, self.scratch)
+        said = run(
+            *command, self.host, str(self.port), script=script, home=self.scratch
+        )
         refused = [
             line
             for line in said.splitlines()
@@ -300,7 +271,7 @@ class Ncftp(Program):
     def _run(self, program: str, *arguments: str) -> str:
         way = "-E" if self.way == "active" else "-F"
         command = [located(program), "-u", LOGIN, "-p", PASSWORD, "-P", str(self.port)]
-        return run([*command, way, "-t", "20", *arguments], "", self.scratch)
+        return run(*command, way, "-t", "20", *arguments, home=self.scratch)
 
     def list(self) -> str:
         return self._run("ncftpls", "-1", f"ftp://{self.host}/")
@@ -344,7 +315,7 @@ class Rclone(Program):
 
     def _run(self, *arguments: str) -> str:
         rclone = located("rclone")
-        secret = run([rclone, "obscure", PASSWORD]).strip()
+        secret = run(rclone, "obscure", PASSWORD).strip()
         host = self.address.rpartition(":")[0]
         server = ["--ftp-host", host, "--ftp-port", str(self.port)]
         login = ["--ftp-user", LOGIN, "--ftp-pass", secret]
@@ -353,7 +324,7 @@ class Rclone(Program):
             way = []
         patience = ["--retries", "1", "--low-level-retries", "1", "--timeout", "20s"]
         command = [rclone, *server, *login, *way, *patience, *arguments]
-        return run(command, "", self.scratch)
+        return run(*command, home=self.scratch)
 
     def list(self) -> str:
         return self._run("lsf", ":ftp:")
