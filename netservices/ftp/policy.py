@@ -198,8 +198,7 @@ class Policy:
             return self._anonymous_user(origin, email)
         if not origin.is_secure and await self._needs_tls(login, origin):
             # RFC 4217 10.1: said of the login, whatever the password is.
-            text = "Log in over TLS; what you sent now was sent in the clear"
-            raise Refused("login without TLS", Reply(534, text))
+            raise _in_the_clear()
         try:
             account = await self.accounts.login(login, password, origin)
         except LoginRefused as refusal:
@@ -234,6 +233,8 @@ class Policy:
             below = {box.path: Permission.CREATE, **permissions.below}
             permissions = Permissions(permissions.everywhere, below)
         options = self.rules.options(person)
+        if options.tls_required and not origin.is_secure:
+            raise _in_the_clear()
         tree = self.files.public(permissions, options.umask, box)
         view = self._view(tree, permissions)
         user = User("anonymous", view, person, options, True, email=email)
@@ -358,6 +359,11 @@ def email_of(password: bytes) -> str:
 def _too_many(what: str) -> Refused:
     reply = Reply(421, "Too many sessions; try again later", Then.CLOSE)
     return Refused(f"too many sessions {what}", reply)
+
+
+def _in_the_clear() -> Refused:
+    text = "Log in over TLS; what you sent now was sent in the clear"
+    return Refused("login without TLS", Reply(534, text))
 
 
 def _as_reply(refusal: LoginRefused) -> Exception:

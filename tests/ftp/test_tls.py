@@ -346,6 +346,37 @@ class RuleTests(MemoryFTP, SynchronousTestCase):
         """)
 
 
+class AnonymousRuleTests(MemoryFTP, SynchronousTestCase):
+    """TLS for anonymous users only, who are known as such once they have logged in."""
+
+    settings = FTPSettings(rules=("anonymous tls_required=yes",))
+
+    def test_login(self) -> None:
+        """534 without TLS; others notice nothing."""
+        self.assert_dialogue(
+            """
+            S: 220 ...
+            C: USER anonymous
+            S: 331 ...
+            C: PASS joe@example.net
+            S: 534 ...
+            C: PWD
+            S: 530 ...
+            C: USER alice
+            S: 331 ...
+            C: PASS secret
+            S: 230 ...
+            C: AUTH TLS
+            S: 234 ...
+            C & S: <TLS>
+            C: USER anonymous
+            S: 331 ...
+            C: PASS joe@example.net
+            S: 230 ...
+        """
+        )
+
+
 class ByDefaultTests(MemoryFTP, SynchronousTestCase):
     """Nothing is demanded."""
 

@@ -66,8 +66,10 @@ async def labour(
     except (ProtocolError, FileProblem, StoreError) as error:
         reply = reply_for(error)
     except Exception:
-        # What is cancelled ends with an error of its own.
+        # What is cancelled ends with an error of its own; so does the wait of a session
+        # that has ended, and what goes on without it is told.
         if not work.is_given_up:
+            work.abort()
             raise
         reply = GIVEN_UP
     finally:

@@ -11,6 +11,7 @@ from netservices.core.dialogue import Reply as AnyReply
 from netservices.ftp.backend import Permission
 from netservices.ftp.dialogue.channels import DataBroken, DataChannel
 from netservices.ftp.dialogue.moving import DataNonsense, Receiving
+from netservices.ftp.dialogue.problems import reply_for
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.representation import (
     BEGINNING,
@@ -164,11 +165,7 @@ class _Upload:
             raise
         # Once begun, a commit goes on even if the client leaves meanwhile.
         self.is_committing = True
-        try:
-            await shielded(as_deferred(self._commit)())
-        except (FileProblem, StoreError):
-            self.is_committing = False
-            raise
+        await shielded(as_deferred(self._commit)())
 
     async def _receive(self, channel: DataChannel) -> None:
         upload, chosen = self.upload, self.transfer.representation
@@ -223,10 +220,14 @@ class _Upload:
             await self.upload.commit(self._is_wanted)
             code = transfer.success
         except Withdrawn as withdrawn:
-            # Also where nobody waits any more, what came can be continued.
             code = 426
-            await self.upload.abort(keep_partial=True)
+            await self._give_up()
             raise DataBroken("the client has left") from withdrawn
+        except Exception as error:
+            code = reply_for(error).code
+            # Here, for the client may have left, and nobody waits any more.
+            await self._give_up()
+            raise
         finally:
             transfer.is_committing = False
             if transfer.report is not None:
@@ -243,5 +244,8 @@ class _Upload:
     async def settle(self) -> None:
         """Give up what was not committed; keep what the client may continue."""
         if not self.is_committing:
-            has_octets = self.upload.offset + self.upload.received_octets > 0
-            await self.upload.abort(keep_partial=self.may_be_resumed and has_octets)
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        has_octets = self.upload.offset + self.upload.received_octets > 0
+        await self.upload.abort(keep_partial=self.may_be_resumed and has_octets)
