@@ -56,6 +56,7 @@ from netservices.units import (
     Operation,
     PutFileRecord,
     PutPartial,
+    RemoveFileRecords,
     RemovePartial,
     Unit,
 )
@@ -273,6 +274,9 @@ class Upload:
                     size_octets=placed.node.size,
                 )
             )
+        else:
+            # What is known of earlier versions must not be taken for this one's.
+            operations.append(RemoveFileRecords(volume.name, destination.path))
         freed = placed.old_octets
         if partial is not None:
             freed += partial[1]
@@ -281,7 +285,8 @@ class Upload:
             )
         change = placed.node.size - freed
         operations.append(AddUsage(volume.name, change, 1 - placed.old_files))
-        await volume.post(Unit(tuple(operations)), change)
+        # The next upload of the name must not find the partial one again.
+        await volume.post(Unit(tuple(operations)), change, partial is not None)
         if partial is not None and not self._continues_partial:
             await volume.hops.run(remove_partial, volume, partial[0])
 

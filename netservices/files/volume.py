@@ -89,17 +89,18 @@ class Volume:
         except (FileProblem, StoreError):
             return fail()
 
-    def post(self, unit: Unit, octets: int) -> Deferred[None]:
+    def post(self, unit: Unit, octets: int, is_awaited: bool = False) -> Deferred[None]:
         """Have the record of a change of the sum written.
 
         Where the record is not among what ``files.durability`` promises, nobody waits
-        for it, unless many are on their way.  Units are applied in the order in which
-        they come, so whatever is recorded later finds it.
+        for it, unless many are on their way, or ``is_awaited`` says so.  Units are
+        applied in the order in which they come, so whatever is recorded later finds
+        it.
         """
         self.ledger.post(octets)
         recorded: Deferred[Any] = self.store.apply(unit)
         recorded.addBoth(self._posted, octets)
-        if self.disk.durability.level == "full":
+        if is_awaited or self.disk.durability.level == "full":
             return recorded
         recorded.addErrback(self._not_recorded)
         if self.ledger.unrecorded < _MOST_UNRECORDED:

@@ -61,7 +61,15 @@ _MOVABLE = (
 
 
 def put_file_record(transaction: Transaction, operation: PutFileRecord) -> None:
-    """What is known of a file, in place of what was known."""
+    """What is known of a file, in place of what was known.
+
+    Digests of other versions go: a later one could have the key of one of them, as
+    inodes are used again, and modification times and sizes may be equal.
+    """
+    transaction.connection.execute(
+        "DELETE FROM file_digest WHERE tree=? AND path=? AND stat_key<>?",
+        (operation.tree, pack_path(operation.path), operation.stat_key),
+    )
     transaction.connection.execute(
         "INSERT OR REPLACE INTO file_record(tree, path, stat_key, sha256, lf_count, "
         "owner, size_octets) VALUES(?, ?, ?, ?, ?, ?, ?)",

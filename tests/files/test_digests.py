@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
 from netservices.files.digests import SUMS
+from netservices.files.settings import FilesSettings
 from netservices.files.tree import FileTree
 from netservices.interfaces import (
     Conflict,
@@ -195,6 +197,57 @@ class SharedDigestTests(FilesCase):
             if os.path.realpath(wanted) == target:
                 found.append(target)
         return found
+
+
+class LaterVersionTests(FilesCase):
+    """Versions whose inode, size and modification time are those of an earlier one:
+    inodes are used again, and clients set times."""
+
+    settings = FilesSettings(upload_digest_limit=20, small_upload=10)
+    old, new, newest = b"1" * 15, b"2" * 15, b"3" * 15
+
+    def replace_twice(self, between: Callable[[FileTree], None]) -> FileTree:
+        """The tree after three versions of ``a``, of which the last is like the first
+        in everything but its content."""
+        tree = self.make_tree()
+        put(tree, "a", self.old)
+        for algorithm in ("MD5", "SHA-256"):
+            value_of(tree.digest(("a",), algorithm))
+        directory = self.directory(tree)
+        path, kept = os.path.join(directory, "a"), os.path.join(directory, "kept")
+        os.link(path, kept)
+        before = os.stat(kept)
+        between(tree)
+        with open(kept, "r+b") as file:
+            file.write(self.newest)
+        os.utime(kept, ns=(before.st_atime_ns, before.st_mtime_ns))
+        os.rename(kept, path)
+        return tree
+
+    def assert_newest(self, tree: FileTree) -> None:
+        """What is told is true."""
+        for algorithm, hasher in (("MD5", hashlib.md5), ("SHA-256", hashlib.sha256)):
+            found = value_of(tree.digest(("a",), algorithm))
+            self.assertEqual(hasher(self.newest).hexdigest(), found.digest.hex())
+
+    def test_recorded(self) -> None:
+        """An upload ends what is known of earlier versions."""
+        tree = self.replace_twice(lambda tree: put(tree, "a", self.new))
+        self.assert_newest(tree)
+
+    def test_unrecorded(self) -> None:
+        """So does one that is too long for a digest of its own."""
+        tree = self.replace_twice(lambda tree: put(tree, "a", b"long" * 10))
+        self.assert_newest(tree)
+
+    def test_copied(self) -> None:
+        """So does a copy."""
+
+        def copy(tree: FileTree) -> None:
+            put(tree, "b", b"long" * 10)
+            value_of(tree.copy(("b",), ("a",)))
+
+        self.assert_newest(self.replace_twice(copy))
 
 
 class SumTests(SynchronousTestCase):

@@ -94,6 +94,27 @@ class RecordingTests(FilesCase):
         self.failureResultOf(upload.write(b"x" * 10), QuotaExceeded)
         value_of(upload.abort())
 
+    def test_partial_upload(self) -> None:
+        """What broke off is given back once, also where two uploads of one name end at
+        once."""
+        tree = self.make_slow("none")
+        broken = value_of(tree.begin_write(("f",)))
+        broken.write(b"x" * 100)
+        aborted = broken.abort(keep_partial=True)
+        self.slow.go_on()
+        value_of(aborted)
+
+        uploads = [value_of(tree.begin_write(("f",))) for _ in range(2)]
+        for upload in uploads:
+            upload.write(b"x" * 10)
+        committed = [upload.commit() for upload in uploads]
+        while not all(one.called for one in committed):
+            self.slow.go_on()
+        value_of(self.put(tree, "g", 300))
+        self.slow.go_on()
+
+        self.assertEqual(310, value_of(tree.usage()).used_octets)
+
     def test_too_many(self) -> None:
         """Uploads wait again where too many records are on their way."""
         self.patch(volumes, "_MOST_UNRECORDED", 2)
