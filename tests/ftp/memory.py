@@ -26,7 +26,7 @@ from netservices.ftp.policy import Policy
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort
 from netservices.interfaces import Exists, IOpenFile
-from netservices.testing import DialogueMixin, MemoryStore
+from netservices.testing import DialogueMixin, MemoryStore, Peer
 from netservices.units import CreateAccount, CreateDomain, Unit
 
 NOW = 1_800_000_000.0
@@ -292,6 +292,28 @@ class MemoryFTP(DialogueMixin):
             "ftp.example.org",
             lambda: NOW,
         )
+
+    def logged_in(self, *lines: str) -> Peer:
+        """A session after its login, and after ``lines``."""
+        peer = Peer(self.make_session)
+        case: Any = self
+        case.addCleanup(peer.leave)
+        self.say(peer, "USER alice", "PASS secret", *lines)
+        return peer
+
+    def say(self, peer: Peer, *lines: str) -> list[str]:
+        """What the server says to the lines."""
+        peer.send("".join(line + "\r\n" for line in lines).encode())
+        return peer.receive_lines()
+
+    def codes(self, peer: Peer, *lines: str) -> list[str]:
+        """The codes of that, where each reply is one line."""
+        return [line[:3] for line in self.say(peer, *lines)]
+
+    def sent(self) -> bytes:
+        """What the last transfer sent."""
+        assert self.port.channel is not None
+        return b"".join(self.port.channel.sent)
 
     def put(self, name: str, content: bytes) -> None:
         """Put a file into alice's tree."""

@@ -196,9 +196,7 @@ class LongTests(MemoryFTP, SynchronousTestCase):
 
     def begin(self) -> tuple[Peer, Deferred[FileDigest]]:
         """A session that waits for a digest, and what it waits for."""
-        peer = Peer(self.make_session)
-        peer.send(b"USER alice\r\nPASS secret\r\n")
-        peer.receive()
+        peer = self.logged_in()
         waiting: Deferred[FileDigest] = Deferred()
         self.talk.view.tree = _Slow(waiting)  # type: ignore[assignment]
         return peer, waiting

@@ -192,10 +192,9 @@ class LateTree:
 class UnseenTests(MemoryFTP, SynchronousTestCase):
     """Clients that hang up to hide what they did."""
 
-    def logged_in(self) -> tuple[Peer, LateTree]:
+    def late_session(self) -> tuple[Peer, LateTree]:
         """A session, and the tree that it has."""
-        peer = Peer(self.make_session)
-        peer.send(b"USER alice\r\nPASS secret\r\n")
+        peer = self.logged_in()
         tree = LateTree(self.tree)
         view: Any = self.talk.view
         view.tree = tree
@@ -203,7 +202,7 @@ class UnseenTests(MemoryFTP, SynchronousTestCase):
 
     def test_stored_and_left(self) -> None:
         """An upload whose commit has begun is reported as what it becomes."""
-        peer, tree = self.logged_in()
+        peer, tree = self.late_session()
         peer.send(b"PASV\r\nSTOR a\r\n")
         peer.leave()
         self.assertNotIn("transfer", [name for name, _ in self.events.seen])
@@ -214,7 +213,7 @@ class UnseenTests(MemoryFTP, SynchronousTestCase):
 
     def test_deleted_and_left(self) -> None:
         """What was begun is reported when it is done, with who did it."""
-        peer, tree = self.logged_in()
+        peer, tree = self.late_session()
         peer.send(b"DELE a\r\n")
         peer.leave()
         tree.removed.callback(None)

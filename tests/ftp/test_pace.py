@@ -21,7 +21,6 @@ from netservices.ftp.server.dataport import DataConnections, SessionPort
 from netservices.ftp.server.pace import Pace, Patience
 from netservices.ftp.server.passive import Lease, Listener, PassivePorts
 from netservices.ftp.settings import FTPSettings
-from netservices.testing.peers import Peer
 from tests.ftp.memory import MemoryFTP
 
 PATIENCE = Patience(stall_seconds=60.0, minimum_rate=10, period_seconds=120.0)
@@ -240,17 +239,11 @@ class IdleTests(MemoryFTP, SynchronousTestCase):
 
     settings = FTPSettings(idle_timeout=60.0)  # type: ignore[arg-type]
 
-    def logged_in(self) -> Peer:
-        """A session on a clock."""
-        peer = Peer(self.make_session)
-        peer.send(b"USER alice\r\nPASS secret\r\n")
-        return peer
-
     def test_idle(self) -> None:
         """Who says nothing is sent away."""
         peer = self.logged_in()
         peer.wait(62)
-        self.assertIn(b"\r\n421 ", peer.receive())
+        self.assertEqual(["421"], self.codes(peer))
 
     def test_long_transfer(self) -> None:
         """A transfer may take hours without a word on the control connection."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.ftp.settings import FTPSettings
-from netservices.testing import Peer
 from tests.ftp.memory import LOGIN, MemoryFTP, MemoryPort
 
 
@@ -22,17 +21,12 @@ class EarlyTests(MemoryFTP, SynchronousTestCase):
 
     def test_port_after_the_150(self) -> None:
         """The upload begins when PORT is said; its name was in the 150."""
-        peer = Peer(self.make_session)
-        peer.send(b"USER alice\r\nPASS secret\r\nTYPE I\r\n")
-        peer.receive()
-        peer.send(b"STOU\r\n")
-        (line,) = peer.receive_lines()
+        peer = self.logged_in("TYPE I")
+        (line,) = self.say(peer, "STOU")
         self.assertRegex(line, "^150 FILE: upload")
-        peer.send(b"PORT 127,0,0,1,200,0\r\n")
-        codes = [reply[:3] for reply in peer.receive_lines()]
-        self.assertEqual(["200", "226"], codes)
+        said = self.codes(peer, "PORT 127,0,0,1,200,0")
+        self.assertEqual(["200", "226"], said)
         self.assertEqual(b"words", self.content_of(line.partition("FILE: ")[2]))
-        peer.leave()
 
     def test_something_else(self) -> None:
         """Without PORT the upload ends with 425, and what was said is answered."""

@@ -64,28 +64,6 @@ def decoded(chosen: Representation, sent: bytes) -> bytes:
 class RepresentationCase(MemoryFTP, SynchronousTestCase):
     """A logged-in session."""
 
-    def logged_in(self) -> Peer:
-        """A session after its login."""
-        peer = Peer(self.make_session)
-        self.addCleanup(peer.leave)
-        peer.send(b"USER alice\r\nPASS secret\r\n")
-        peer.receive()
-        return peer
-
-    def say(self, peer: Peer, *lines: str) -> list[str]:
-        """What the server says to the lines."""
-        peer.send("".join(line + "\r\n" for line in lines).encode())
-        return peer.receive_lines()
-
-    def codes(self, peer: Peer, *lines: str) -> list[str]:
-        """The codes of that."""
-        return [line[:3] for line in self.say(peer, *lines)]
-
-    def sent(self) -> bytes:
-        """What the last transfer sent."""
-        assert self.port.channel is not None
-        return b"".join(self.port.channel.sent)
-
     def upload(self, *pieces: bytes) -> None:
         """What the client sends on its next data connection."""
         self.port.upload = list(pieces)

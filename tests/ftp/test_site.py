@@ -22,6 +22,30 @@ from netservices.testing import Peer
 from tests.ftp.memory import LOGIN, MemoryFTP
 
 
+class UsageTests(MemoryFTP, SynchronousTestCase):
+    """501 to what is not well written."""
+
+    content = {"a": b"x"}
+
+    def test_usage(self) -> None:
+        """The reply says how the command is written, that of SITE commands, too."""
+        self.assert_dialogue(
+            LOGIN
+            + """
+            C: RNFR
+            S: 501 Syntax: RNFR <path>
+            C: MFMT yesterday a
+            S: 501 Syntax: MFMT <YYYYMMDDHHMMSS> <path>
+            C: SITE CHMOD
+            S: 501 Syntax: CHMOD <octal mode> <path>
+            C: SITE CHMOD 999 a
+            S: 501 Syntax: CHMOD <octal mode> <path>
+            C: SITE UTIME yesterday a
+            S: 501 Syntax: UTIME <YYYYMMDDhhmm[ss]> <path>
+        """
+        )
+
+
 class FactTests(MemoryFTP, SynchronousTestCase):
     """MDTM, MFMT, MFF, SITE CHMOD, SITE UTIME."""
 
@@ -165,9 +189,7 @@ class CopyTests(MemoryFTP, SynchronousTestCase):
 
     def test_abort(self) -> None:
         """ABOR ends it before the copy has the name; the old file stays."""
-        peer = Peer(self.make_session)
-        peer.send(b"USER alice\r\nPASS secret\r\nSITE CPFR a\r\n")
-        peer.receive()
+        peer = self.logged_in("SITE CPFR a")
         tree = _HeldTree(self.talk.view.tree)
         self.talk.view.tree = tree  # type: ignore[assignment]
         peer.send(b"SITE CPTO b\r\n")
@@ -297,11 +319,8 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
 
     def test_available(self) -> None:
         """What the disk leaves, or the quota; of directories only."""
-        peer = Peer(self.make_session)
-        peer.send(
-            b"USER alice\r\nPASS secret\r\nAVBL\r\nAVBL d\r\nAVBL a\r\nAVBL x\r\n"
-        )
-        free = peer.receive_lines()[3:]
+        peer = self.logged_in()
+        free = self.say(peer, "AVBL", "AVBL d", "AVBL a", "AVBL x")
         self.assertRegex(free[0], r"^213 \d+$")
         self.assertRegex(free[1], r"^213 \d+$")
         self.assertEqual(["550", "550"], [line[:3] for line in free[2:]])

@@ -12,8 +12,7 @@ from netservices.files.settings import FilesSettings
 from netservices.ftp.settings import FTPSettings
 from netservices.interfaces import NotFound
 from netservices.testing import Peer
-from tests.ftp.memory import MemoryFTP, MemoryPort
-from tests.ftp.test_dialogue import LOGIN
+from tests.ftp.memory import LOGIN, MemoryFTP, MemoryPort
 
 
 class TransferCase(MemoryFTP, SynchronousTestCase):
@@ -32,23 +31,9 @@ class TransferCase(MemoryFTP, SynchronousTestCase):
         port.holds = self.holds
         return port
 
-    def logged_in(self) -> Peer:
-        """A session after its login, in image type."""
-        peer = Peer(self.make_session)
-        self.addCleanup(peer.leave)
-        peer.send(b"USER alice\r\nPASS secret\r\nTYPE I\r\n")
-        peer.receive()
-        return peer
-
-    def say(self, peer: Peer, *lines: str) -> list[str]:
-        """What the server says to the lines."""
-        peer.send("".join(line + "\r\n" for line in lines).encode())
-        return peer.receive_lines()
-
-    def sent(self) -> bytes:
-        """What the last transfer sent."""
-        assert self.port.channel is not None
-        return b"".join(self.port.channel.sent)
+    def logged_in(self, *lines: str) -> Peer:
+        """A session in image type."""
+        return super().logged_in("TYPE I", *lines)
 
     def outcomes(self) -> list[object]:
         """The outcomes of the transfers in the events."""
@@ -264,14 +249,14 @@ class OvertakingTests(TransferCase):
     def test_noop_and_stat(self) -> None:
         """Answered at once.  RFC 959 4.1.3"""
         peer = self.logged_in()
-        self.assertEqual(["227", "125"], codes(self.say(peer, "PASV", "STOR old")))
+        self.assertEqual(["227", "125"], self.codes(peer, "PASV", "STOR old"))
         self.assertEqual(["200 OK"], self.say(peer, "NOOP"))
         said = self.say(peer, "STAT")
         self.assertIn(" STOR /old: 0 octets so far, 0 octets a second", said)
         said = self.say(peer, "STAT old")
         self.assertEqual("213-Status of old:", said[0])
         self.let_go()
-        self.assertEqual(["226"], codes(peer.receive_lines()))
+        self.assertEqual(["226"], self.codes(peer))
         self.assertEqual(b"new content", self.content_of("old"))
 
     def test_abort(self) -> None:
@@ -279,45 +264,45 @@ class OvertakingTests(TransferCase):
         peer = self.logged_in()
         self.say(peer, "PASV", "STOR old")
         peer.send(b"\xff\xf4\xff\xf2ABOR\r\n")
-        self.assertEqual(["426", "226"], codes(peer.receive_lines()))
+        self.assertEqual(["426", "226"], self.codes(peer))
         self.assertEqual(b"old content", self.content_of("old"))
-        self.assertEqual(["225"], codes(self.say(peer, "ABOR")))
+        self.assertEqual(["225"], self.codes(peer, "ABOR"))
 
     def test_abort_twice(self) -> None:
         """Each ABOR has its reply, wherever the second one comes."""
         peer = self.logged_in()
-        said = self.say(peer, "PASV", "STOR old", "ABOR", "ABOR", "NOOP")
-        self.assertEqual(["227", "125", "426", "226", "225", "200"], codes(said))
+        said = self.codes(peer, "PASV", "STOR old", "ABOR", "ABOR", "NOOP")
+        self.assertEqual(["227", "125", "426", "226", "225", "200"], said)
 
     def test_quit(self) -> None:
         """The transfer is completed, then the session ends.  RFC 959 4.1.1"""
         peer = self.logged_in()
         self.assertEqual(
-            ["227", "125", "221"], codes(self.say(peer, "PASV", "STOR old", "QUIT"))
+            ["227", "125", "221"], self.codes(peer, "PASV", "STOR old", "QUIT")
         )
         self.assertFalse(peer.is_closed)
         self.let_go()
-        self.assertEqual(["226"], codes(peer.receive_lines()))
+        self.assertEqual(["226"], self.codes(peer))
         self.assertTrue(peer.is_closed)
         self.assertEqual(b"new content", self.content_of("old"))
 
     def test_order_of_what_is_held_back(self) -> None:
         """QUIT does not overtake a command that came before it."""
         peer = self.logged_in()
-        said = self.say(peer, "PASV", "STOR old", "DELE old", "NOOP", "QUIT")
-        self.assertEqual(["227", "125"], codes(said))
+        said = self.codes(peer, "PASV", "STOR old", "DELE old", "NOOP", "QUIT")
+        self.assertEqual(["227", "125"], said)
         self.let_go()
-        self.assertEqual(["226", "250", "200", "221"], codes(peer.receive_lines()))
+        self.assertEqual(["226", "250", "200", "221"], self.codes(peer))
         self.failureResultOf(self.tree.stat(("old",)), NotFound)
 
     def test_rein(self) -> None:
         """The transfer is completed for the old user; nothing else is done for him."""
         peer = self.logged_in()
-        said = self.say(peer, "PASV", "STOR old", "REIN", "SIZE old")
-        self.assertEqual(["227", "125", "220", "530"], codes(said))
+        said = self.codes(peer, "PASV", "STOR old", "REIN", "SIZE old")
+        self.assertEqual(["227", "125", "220", "530"], said)
         self.let_go()
-        self.assertEqual(["226"], codes(peer.receive_lines()))
-        self.assertEqual(["530"], codes(self.say(peer, "PWD")))
+        self.assertEqual(["226"], self.codes(peer))
+        self.assertEqual(["530"], self.codes(peer, "PWD"))
         self.assertEqual(b"new content", self.content_of("old"))
 
     def test_client_leaves(self) -> None:
@@ -344,13 +329,8 @@ class OvertakingTests(TransferCase):
         peer.session.drain()
         self.assertEqual([], peer.receive_lines())
         self.let_go()
-        self.assertEqual(["226", "421"], codes(peer.receive_lines()))
+        self.assertEqual(["226", "421"], self.codes(peer))
         self.assertTrue(peer.is_closed)
-
-
-def codes(lines: list[str]) -> list[str]:
-    """The reply codes of single-line replies."""
-    return [line[:3] for line in lines]
 
 
 class QuotaTests(TransferCase):
@@ -371,14 +351,14 @@ class QuotaTests(TransferCase):
     def test_exceeded(self) -> None:
         """552 in the middle of the transfer; the old file stays.  RFC 959 4.2.2"""
         peer = self.logged_in()
-        said = self.say(peer, "PASV", "STOR old")
-        self.assertEqual(["227", "125", "552"], codes(said))
+        said = self.codes(peer, "PASV", "STOR old")
+        self.assertEqual(["227", "125", "552"], said)
         self.assertEqual(b"old content", self.content_of("old"))
 
     def test_announced(self) -> None:
         """552 at ALLO."""
         peer = self.logged_in()
-        self.assertEqual(["552"], codes(self.say(peer, "ALLO 30")))
+        self.assertEqual(["552"], self.codes(peer, "ALLO 30"))
 
 
 class TranscriptTests(TransferCase):
