@@ -216,6 +216,14 @@ class ErrorTests(SynchronousTestCase):
             message,
         )
 
+    def test_key_of_another_section(self) -> None:
+        """A setting that stands in one other section is found there."""
+        self.assertEqual(
+            'x.toml:2: [plain] drain_deadline = "5s": no such setting; did you mean'
+            " server.drain_deadline?",
+            self.refused("[plain]\ndrain_deadline = '5s'\n"),
+        )
+
     def test_unknown_section(self) -> None:
         """A misspelt section is answered with the nearest one."""
         self.assertEqual(

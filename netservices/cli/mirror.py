@@ -84,7 +84,7 @@ def mirror(url: str, directory: str, as_json: bool, **options: Any) -> None:
     wishes = _wishes(options)
     names_all = (options["verbose"] or wishes.is_dry_run) and not as_json
     with shown_progress(wishes, names_all) as watcher:
-        report = _run(_mirror(connecting, wishes, directory, watcher))
+        report = _run(_mirror(connecting, wishes, directory, watcher), address)
     _show(report, wishes, as_json)
     if report.failed:
         raise SystemExit(1)
@@ -181,7 +181,7 @@ def _is_exposed(connecting: _Connecting, peer: str) -> bool:
     return not ipaddress.ip_address(peer.partition("%")[0]).is_loopback
 
 
-def _run(coroutine: Coroutine[Any, Any, Report]) -> Report:
+def _run(coroutine: Coroutine[Any, Any, Report], address: FTPAddress) -> Report:
     """The result of a coroutine, in a reactor of its own."""
     from twisted.internet import reactor
     from twisted.internet.defer import Deferred
@@ -200,24 +200,29 @@ def _run(coroutine: Coroutine[Any, Any, Report]) -> Report:
         raise click.Abort
     if isinstance(results[0], Report):
         return results[0]
-    raise _in_words(results[0].value)
+    raise _in_words(results[0].value, address)
 
 
-def _in_words(problem: Exception) -> Exception:
+def _in_words(problem: Exception, address: FTPAddress) -> Exception:
     """What people are told of what ended the run."""
     from netservices.core.errors import Trouble
     from netservices.ftp import client
 
-    known = (client.Unexpected, client.TLSRefused, client.TooLate, client.TooMuch)
+    known = (client.Unexpected, client.TooLate, client.TooMuch, client.TLSRefused)
     if isinstance(problem, OSError) and problem.strerror:
         where = f"{problem.filename}: " if problem.filename else ""
         return click.ClickException(f"{where}{problem.strerror}")
     from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 
-    network = (ConnectError, ConnectionClosed, DNSLookupError, Trouble)
-    if isinstance(problem, (*known, *network)):
-        return click.ClickException(shown(str(problem)))
-    return problem
+    network = (ConnectError, ConnectionClosed, DNSLookupError)
+    if not isinstance(problem, (*known, *network, Trouble)):
+        return problem
+    words = client.in_words(problem)
+    if isinstance(problem, network):
+        words = f"{address.host}: {words}"
+    elif isinstance(problem, client.TLSRefused) and "certificate" in words:
+        words += "; --ca names one to trust, --insecure accepts any"
+    return click.ClickException(shown(words))
 
 
 def _show(report: Report, wishes: Wishes, as_json: bool) -> None:
@@ -232,11 +237,13 @@ def _show(report: Report, wishes: Wishes, as_json: bool) -> None:
 def _summary(report: Report, wishes: Wishes) -> str:
     moved = "uploaded" if wishes.is_upload else "downloaded"
     files = f"{report.files} file{'' if report.files == 1 else 's'}"
-    verb = f"would be {moved}" if wishes.is_dry_run else moved
+    verb, deleted = moved, "deleted"
+    if wishes.is_dry_run:
+        verb, deleted = f"would be {moved}", "would be deleted"
     parts = [
         f"{files} ({_octets(report.octets)}) {verb}",
         f"{report.same} up to date",
-        f"{report.deleted} deleted" if wishes.wants_delete else "",
+        f"{report.deleted} {deleted}" if wishes.wants_delete else "",
         f"{len(report.skipped)} skipped" if report.skipped else "",
         f"{len(report.failed)} failed" if report.failed else "",
     ]

@@ -97,7 +97,7 @@ def end(workplace: Workplace, ids: tuple[str, ...], account: str, address: str) 
         click.echo(f"{one} has ended")
     missing = [one for one in ids if one not in ended]
     if missing or not ended:
-        what = ", ".join(missing) or "that kind"
+        what = ", ".join(missing) or "of that kind"
         raise click.ClickException(f"there is no session {what}")
 
 

@@ -268,8 +268,14 @@ def _check_key(
 ) -> None:
     known = sections.keys(section)
     if key not in known:
-        nearest = _nearest(key, known, prefix)
+        nearest = _elsewhere(key, sections) or _nearest(key, known, prefix)
         raise ConfigurationError(f"{place}: no such setting{nearest}")
+
+
+def _elsewhere(key: str, sections: _Sections) -> str:
+    """``; did you mean ...?`` for a key that stands in another section."""
+    homes = [one for one in sorted(sections.names) if key in sections.keys(one)]
+    return f"; did you mean {homes[0]}.{key}?" if len(homes) == 1 else ""
 
 
 def _nearest(name: str, known: Iterable[str], prefix: str = "") -> str:

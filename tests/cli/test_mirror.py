@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -134,12 +135,31 @@ class MirrorTests(SynchronousTestCase):
         self.assertIn("530", done.stderr)
         self.assertNotIn("wrong-one", done.stdout + done.stderr)
 
+    def test_nobody_there(self) -> None:
+        """Where no server is, the message names the host and says so in few words."""
+        for host, words in (
+            (f"127.0.0.1:{self.closed_port()}", "127.0.0.1: connection refused"),
+            ("nowhere.invalid", "nowhere.invalid: no such host"),
+        ):
+            url = f"ftp://alice:secret@{host}/"
+            done = self.run_mirror(url, str(self.copy), "--retries", "0")
+            self.assertEqual((1, f"Error: {words}\n"), (done.returncode, done.stderr))
+
+    def closed_port(self) -> int:
+        """A port at which nobody listens: it is bound, and stays so for this test."""
+        taken = socket.socket()
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
     def test_tls(self) -> None:
         """A certificate that is not trusted ends it before the password is sent, unless
         any will do, or this one is named."""
         done = self.run_mirror(self.address, str(self.copy), "--tls")
         self.assertEqual(1, done.returncode)
         self.assertIn("TLS handshake failed", done.stderr)
+        self.assertIn("--insecure accepts any", done.stderr)
         done = self.run_mirror(self.address, str(self.copy), "--tls", "--insecure")
         self.assertEqual(0, done.returncode, done.stderr)
         authority = next(Path(self.server.state_directory, "tls").rglob("*.pem"))

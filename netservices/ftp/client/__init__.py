@@ -23,6 +23,7 @@ from netservices.ftp.client.problems import (
     TooMuch,
     Unexpected,
     has_lost_connection,
+    in_words,
     is_temporary,
 )
 from netservices.ftp.client.session import FTPClient, Listing
@@ -42,6 +43,7 @@ __all__ = [
     "Unexpected",
     "connect",
     "has_lost_connection",
+    "in_words",
     "is_temporary",
     "open_client",
 ]

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+import os
+
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionClosed,
+    ConnectionDone,
+    ConnectionLost,
+    DNSLookupError,
+)
+from twisted.internet.error import TimeoutError as ConnectTimeout
 
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
@@ -45,6 +54,21 @@ def is_temporary(error: BaseException) -> bool:
         return False
     broken = (DataBroken, NoDataConnection, TooLate, ConnectionClosed)
     return isinstance(error, (*broken, ConnectError, DNSLookupError))
+
+
+def in_words(error: BaseException) -> str:
+    """What people are told of an error; Twisted's own words are for programmers."""
+    if isinstance(error, DNSLookupError):
+        return "no such host"
+    if isinstance(error, ConnectTimeout):
+        return "the host does not answer"
+    if isinstance(error, ConnectError) and isinstance(error.osError, int):
+        return os.strerror(error.osError).lower()
+    if type(error) is ConnectionDone:
+        return "the server closed the connection"
+    if type(error) is ConnectionLost:
+        return "the connection broke off"
+    return str(error) or type(error).__name__
 
 
 def has_lost_connection(error: BaseException) -> bool:

@@ -43,7 +43,7 @@ from netservices.ftp.dialogue import (
     upload,
 )
 from netservices.ftp.dialogue.channels import DataPort
-from netservices.ftp.dialogue.problems import reply_for
+from netservices.ftp.dialogue.problems import reply_for, reply_to, usage
 from netservices.ftp.dialogue.registry import (
     UNIMPLEMENTED,
     Argument,
@@ -95,7 +95,6 @@ for _group in (
 UNKNOWN = Reply(500, "Unknown command")
 NOT_HTTP = Reply(421, "This is an FTP server", Then.CLOSE)
 NOT_IMPLEMENTED = Reply(502, "Command not implemented")
-NEEDS_ARGUMENT = Reply(501, "The command needs an argument")
 TAKES_NO_ARGUMENT = Reply(501, "The command takes no argument")
 DENIED = Reply(550, "Permission denied")
 CLOSING = Reply(421, "The server is stopping; come back later", Then.CLOSE)
@@ -243,7 +242,7 @@ class Conversation:
             return out_of_order
         if argument.strip() == b"":
             if verb.argument is Argument.REQUIRED:
-                return NEEDS_ARGUMENT
+                return usage(verb)
         elif verb.argument is Argument.NONE:
             return TAKES_NO_ARGUMENT
         if out_of_order is not None:
@@ -257,18 +256,18 @@ class Conversation:
         try:
             answer = verb.run(self, argument)
         except _EXPECTED as error:
-            return reply_for(error)
+            return reply_to(verb, error)
         if isinstance(answer, Coroutine):
-            return self._guarded(answer)
+            return self._guarded(verb, answer)
         return self.spelt(answer)
 
     async def _guarded(
-        self, answer: Coroutine[Any, Any, AnyReply | None]
+        self, verb: Verb, answer: Coroutine[Any, Any, AnyReply | None]
     ) -> AnyReply | None:
         try:
             return self.spelt(await answer)
         except _EXPECTED as error:
-            return reply_for(error)
+            return reply_to(verb, error)
 
     def overtakes(self, line: bytes) -> bool:
         """Whether the line is answered during the transfer that runs."""

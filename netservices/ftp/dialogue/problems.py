@@ -8,6 +8,7 @@ from netservices.ftp.dialogue.channels import (
     NoDataConnection,
     NotProtected,
 )
+from netservices.ftp.dialogue.registry import Verb
 from netservices.ftp.wire import Reply
 from netservices.interfaces import (
     BadName,
@@ -61,3 +62,15 @@ def reply_for(error: BaseException) -> Reply:
         if isinstance(error, kind):
             return reply
     return LOCAL_ERROR
+
+
+def reply_to(verb: Verb, error: BaseException) -> Reply:
+    """The reply to an error of one command."""
+    if isinstance(error, SyntaxProblem) and error.reply is None:
+        return usage(verb)
+    return reply_for(error)
+
+
+def usage(verb: Verb) -> Reply:
+    """501, and how the command is written."""
+    return Reply(501, f"Syntax: {verb.syntax}")

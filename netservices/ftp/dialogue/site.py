@@ -14,6 +14,7 @@ from netservices.core.dialogue import Answer
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp.dialogue import attributes, copying
 from netservices.ftp.dialogue.information import explained, overview
+from netservices.ftp.dialogue.problems import usage
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.states import LOG_IN_FIRST
 from netservices.ftp.wire import Reply
@@ -42,12 +43,12 @@ def site(talk: Conversation, argument: bytes) -> Answer:
     if verb is None:
         return Reply(504, "No such SITE command")
     if verb.argument is Argument.REQUIRED and not rest.strip():
-        return Reply(501, "The command needs an argument")
+        return usage(verb)
     if verb.argument is Argument.NONE and rest.strip():
         return Reply(501, "The command takes no argument")
     if verb.permission is not None and not talk.view.may(verb.permission):
         return Reply(550, "Permission denied")
-    return verb.run(talk, rest)
+    return talk.run(verb, rest)
 
 
 @SITE_COMMANDS.verb("HELP", argument=Argument.OPTIONAL, help="[<command>]: explain")

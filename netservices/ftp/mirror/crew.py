@@ -17,7 +17,12 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
-from netservices.ftp.client import FTPClient, has_lost_connection, is_temporary
+from netservices.ftp.client import (
+    FTPClient,
+    has_lost_connection,
+    in_words,
+    is_temporary,
+)
 
 T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -123,7 +128,7 @@ class Crew:
                     await self._session(number)
             except Exception as problem:
                 # The first worker remains.
-                self.warned(f"no further session: {problem}")
+                self.warned(f"no further session: {in_words(problem)}")
                 self._refused.add(number)
                 jobs.put_back(job)
                 return
@@ -161,7 +166,7 @@ class Crew:
             except Exception as problem:
                 if not left or self._is_stranded or not is_temporary(problem):
                     raise
-                self.warned(f"{problem}; trying again")
+                self.warned(f"{in_words(problem)}; trying again")
             # Not all workers at the same moment.
             await deferLater(self.reactor, pause * random.uniform(0.8, 1.2))
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, field
 
 from netservices.core.errors import SyntaxProblem
-from netservices.ftp.client import FTPClient
+from netservices.ftp.client import FTPClient, in_words
 from netservices.ftp.mirror.crew import Crew
 from netservices.ftp.mirror.local import LocalTree
 from netservices.ftp.mirror.moving import Moving
@@ -110,7 +110,7 @@ class Mirror:
             self.plan.is_complete = False
             job = Item(job, NodeKind.DIRECTORY)
         reason = problem.strerror if isinstance(problem, OSError) else None
-        self.report.failed.append((job.text, reason or _words(problem)))
+        self.report.failed.append((job.text, reason or in_words(problem)))
 
     def _pretend(self) -> None:
         """What would be done."""
@@ -175,7 +175,3 @@ class Mirror:
                 self._note(Verb.DELETE, item)
 
         await crew.run(items, remove)
-
-
-def _words(problem: Exception) -> str:
-    return str(problem) or type(problem).__name__
