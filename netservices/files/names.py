@@ -61,17 +61,20 @@ def decode_name(octets: bytes) -> str:
 
 
 def canonical(path: Path) -> Path:
-    """The one spelling of a path under which records are kept.
+    """The one spelling of a path under which records are kept.  BadName.
 
     Escaped octets that form valid UTF-8 together decode to another ``str`` than they
     were given as; both name one file.
     """
-    return tuple(
-        segment
-        if segment.isascii()
-        else decode_name(segment.encode("utf-8", "surrogateescape"))
-        for segment in path
-    )
+    try:
+        return tuple(
+            segment
+            if segment.isascii()
+            else decode_name(segment.encode("utf-8", "surrogateescape"))
+            for segment in path
+        )
+    except UnicodeEncodeError:
+        raise BadName("half a character") from None
 
 
 def is_reserved(octets: bytes) -> bool:

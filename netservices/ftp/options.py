@@ -103,14 +103,14 @@ def parse_umask(text: str) -> int:
 
 def parse_encoding(text: str) -> str:
     """The name of a character encoding that extends ASCII.  ValueError."""
-    printable = bytes(range(32, 127))
+    # The controls as well: where ESC or a backslash changes what comes after it, a name
+    # could not be cut into lines and segments, nor could every octet be kept.
+    octets = bytes(range(128)) + b"\\u0041\\x41\x1b$B0!\x1b(B"
     try:
         found = codecs.lookup(text).name
         # RFC 959 5.3.1: a path has neither CR nor LF, and the slash stays the slash.
-        text = printable.decode("ascii")
-        extends_ascii = (
-            printable.decode(found) == text and text.encode(found) == printable
-        )
+        text = octets.decode("ascii")
+        extends_ascii = octets.decode(found) == text and text.encode(found) == octets
     except (LookupError, UnicodeError, AttributeError, TypeError):
         extends_ascii = False
     if not extends_ascii:

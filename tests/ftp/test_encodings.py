@@ -63,6 +63,9 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual("iso8859-1", parse_encoding("latin-1"))
         for wrong in ("utf-16", "utf-7", "rot13", "hz", "idna", "nonsense", "cp037"):
             self.assertRaises(ValueError, parse_encoding, wrong)
+        # What follows ESC, or a backslash, is something else in these.
+        for wrong in ("iso2022_jp", "iso2022_kr", "raw-unicode-escape"):
+            self.assertRaises(ValueError, parse_encoding, wrong)
 
     def test_listing(self) -> None:
         """In a page, names with odd characters do not change how others are spelt."""
@@ -158,6 +161,31 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
             [reply[:3] for reply in replies],
         )
 
+    def test_rein(self) -> None:
+        """REIN takes back what OPTS UTF8 said.  RFC 959 4.1.1"""
+        replies = self.run_lines(
+            b"OPTS UTF8 ON",
+            b"REIN",
+            b"USER alice",
+            b"PASS secret",
+            b"SIZE gr\xfcn.txt",
+        )
+
+        self.assertEqual(b"213 5\r\n", replies[-1])
+
+    def test_half_a_character(self) -> None:
+        """The number of half a character is a name that cannot be: 553."""
+        self.assertEqual(
+            [b"553", b"553", b"553"],
+            [
+                reply[:3]
+                for reply in self.run_lines(
+                    b"DELE ~uD800~", b"PASV", b"STOR ~uDC2F~", b"RNFR ~uDFFF~"
+                )
+                if not reply.startswith(b"227")
+            ],
+        )
+
     def test_octets_of_the_disk(self) -> None:
         """A name on the disk that is no UTF-8 is told apart from one that is."""
         home = os.fsencode(self.home_after_login())
@@ -168,6 +196,16 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
         ]
 
         self.assertEqual([b"213 5\r\n", b"213 1\r\n"], replies)
+
+
+class RestrictedSessionTests(SessionTests):
+    """The same where permissions differ by directory."""
+
+    settings = with_values(
+        FTPSettings,
+        rules=("alice encoding=latin-1",),
+        permissions=("alice /fixed read-only",),
+    )
 
 
 class ControlCharacterTests(MemoryFTP, SynchronousTestCase):

@@ -85,6 +85,8 @@ def smnt(talk: Conversation, argument: bytes) -> Answer:
 )
 def rein(talk: Conversation, argument: bytes) -> Answer:
     """Back to the beginning; a transfer that runs is completed."""
+    # RFC 959 4.1.1: "all parameters are reset to the default settings".
+    talk.has_chosen_utf8 = False
     talk.forget_user()
     # RFC 7151 3.2.1: REIN resets HOST, too.
     talk.host_domain = ""
