@@ -243,6 +243,8 @@ class DropBox:
     """Of one upload."""
     most_octets: int
     """Of all that lies there."""
+    most_files: int
+    """That lie there, empty ones too; as many more as come at the same time."""
 
 
 @frozen

@@ -1,9 +1,9 @@
 """The drop box: a directory of ``pub/`` into which strangers upload.
 
 They make files under new names, and see nothing of what is there.  The directory as a
-whole has a limit.  It is measured on the disk whenever an upload begins, since people
-take away what has come; between two measurements the sums of the records say what is
-added.
+whole has limits, of octets and of files.  It is measured on the disk whenever an upload
+begins, since people take away what has come; between two measurements the sums of the
+records say how many octets are added.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import stat
 
 import attrs
+from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from netservices.files import names
@@ -105,15 +106,17 @@ class _Inbox(RestrictedTree):
         return upload
 
     async def _measure(self) -> None:
-        """Count what is there, while nobody puts a file there."""
+        """Count what is there, while nobody puts a file there.  QuotaExceeded."""
         volume = self.volume
         intent = await volume.intents.take(deep=(self._box.path,))
         try:
-            octets = await volume.hops.run(_octets_in, volume.disk, self._box_name)
+            held = await volume.hops.run(_held_by, volume.disk, self._box_name)
             assert isinstance(volume.ledger, BoxLedger)
-            volume.ledger.measured(octets)
+            volume.ledger.measured(held.octets)
         finally:
             volume.intents.release(intent)
+        if held.files >= self._box.most_files:
+            raise QuotaExceeded("there are too many files here")
 
     def _reserve(
         self,
@@ -127,8 +130,16 @@ class _Inbox(RestrictedTree):
         return reservation
 
 
-def _octets_in(disk: Disk, path: bytes) -> int:
-    """The octets of the files in a directory and below; blocks."""
+@frozen
+class _Held:
+    """What lies in the box."""
+
+    octets: int = 0
+    files: int = 0
+
+
+def _held_by(disk: Disk, path: bytes) -> _Held:
+    """The files in a directory and below; blocks."""
     try:
         above = disk.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
@@ -137,11 +148,12 @@ def _octets_in(disk: Disk, path: bytes) -> int:
         return _sum_of(above)
 
 
-def _sum_of(directory: int) -> int:
-    octets = 0
+def _sum_of(directory: int) -> _Held:
+    octets = count = 0
     for _, _, files, below in os.fwalk(b".", dir_fd=directory):
         for name in files:
             status = lstat(below, name)
             if status is not None and stat.S_ISREG(status.st_mode):
                 octets += status.st_size
-    return octets
+                count += 1
+    return _Held(octets, count)

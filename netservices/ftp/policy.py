@@ -266,7 +266,10 @@ class Policy:
         if not path:
             return None
         return DropBox(
-            path, self.settings.drop_box_upload, self.settings.drop_box_total
+            path,
+            self.settings.drop_box_upload,
+            self.settings.drop_box_total,
+            self.settings.drop_box_files,
         )
 
     def _view(self, tree: IFileTree, permissions: Permissions) -> View:

@@ -141,6 +141,9 @@ class FTPSettings:
     drop_box_total: Size = setting(
         "1G", "Octets that the drop box holds at most.", minimum=1
     )
+    drop_box_files: int = setting(
+        10_000, "Files that the drop box holds at most, empty ones too.", minimum=1
+    )
     ascii_size: str = setting(
         "exact",
         "SIZE in TYPE A: exact (the octets that would be sent), refuse (550).",

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path as DiskPath
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -132,6 +133,30 @@ class DropBoxTests(MemoryFTP, SynchronousTestCase):
             S: 552 Quota exceeded
             """
         )
+
+
+class CrowdedTests(DropBoxTests):
+    """Uploads of nothing, which take no room in octets: their number has a limit."""
+
+    settings = attrs.evolve(DropBoxTests.settings, drop_box_files=2)
+    octets = 0
+
+    def test_upload(self) -> None:
+        """552 as soon as there are so many files, before a 1xx."""
+        self.play(
+            """
+            C: PASV
+            S: 227 ...
+            C: STOR incoming/new
+            S: 125 ...
+            S: 226 ...
+            C: PASV
+            S: 227 ...
+            C: STOR incoming/newer
+            S: 552 Quota exceeded
+            """
+        )
+        self.assertEqual({"taken", "new"}, set(os.listdir(self.box)))
 
 
 class LongUploadTests(DropBoxTests):
