@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.settings import PortRange
 from netservices.ftp.server.active import ActivePorts
-from netservices.ftp.server.dataport import DataConnections, SessionPort
+from netservices.ftp.server.connections import DataConnections
+from netservices.ftp.server.dataport import SessionPort
 from netservices.ftp.server.farewell import Link, look, wait_seconds
 from netservices.ftp.server.pace import Patience
 from netservices.ftp.server.passive import PassivePorts

@@ -17,7 +17,8 @@ from netservices.core.settings import PortRange
 from netservices.ftp.dialogue.channels import DataBroken, NoDataConnection
 from netservices.ftp.server.active import ActivePorts
 from netservices.ftp.server.channels import DataConnection
-from netservices.ftp.server.dataport import DataConnections, SessionPort
+from netservices.ftp.server.connections import DataConnections
+from netservices.ftp.server.dataport import SessionPort
 from netservices.ftp.server.pace import Pace, Patience
 from netservices.ftp.server.passive import Lease, Listener, PassivePorts
 from netservices.ftp.settings import FTPSettings

@@ -16,7 +16,8 @@ from netservices.config.loading import CommandLine, load
 from netservices.core.deferreds import as_deferred
 from netservices.core.settings import PortRange
 from netservices.ftp.server.active import ActivePorts
-from netservices.ftp.server.dataport import DataConnections, SessionPort
+from netservices.ftp.server.connections import DataConnections
+from netservices.ftp.server.dataport import SessionPort
 from netservices.ftp.server.pace import Patience
 from netservices.ftp.server.passive import PassivePorts
 from netservices.ftp.server.reach import (

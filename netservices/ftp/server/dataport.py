@@ -8,11 +8,9 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netservices.core.errors import Trouble
-from netservices.core.speed import SECONDS_APART
 from netservices.core.trace import place
 from netservices.ftp.dialogue.channels import (
     DataBroken,
@@ -20,96 +18,14 @@ from netservices.ftp.dialogue.channels import (
     NotProtected,
 )
 from netservices.ftp.options import Limit
-from netservices.ftp.server.active import ActivePorts
 from netservices.ftp.server.channels import DataConnection
+from netservices.ftp.server.connections import DataConnections
 from netservices.ftp.server.farewell import look, wait_seconds
 from netservices.ftp.server.hearing import is_heard
 from netservices.ftp.server.kinship import Kinship
-from netservices.ftp.server.pace import Pace, Patience
-from netservices.ftp.server.passive import ANYONE, NO_PORT, Lease, PassivePorts
-from netservices.ftp.server.rates import Rates
+from netservices.ftp.server.passive import ANYONE, NO_PORT, Lease
 from netservices.ftp.server.reach import is_public
 from netservices.ftp.wire import HostPort
-
-_log = Logger()
-
-
-@define(eq=False)
-class DataConnections:
-    """What the sessions of one server share: ports, timeouts, open connections."""
-
-    reactor: Any
-    passive: PassivePorts
-    active: ActivePorts
-    patience: Patience
-    chunk_octets: int
-    open_seconds: float
-    tls_context: Callable[[], Any]
-    running: set[DataConnection] = field(factory=set)
-    kin: dict[tuple[str, str], list[Kinship]] = field(factory=dict)
-    rates: Rates = field(factory=Rates)
-    _out_of_reach: set[str] = field(factory=set)
-    _stall_check: Any = None
-    _speed_check: Any = None
-
-    def make(self) -> DataConnection:
-        """A connection that is about to be made."""
-        return DataConnection(self.chunk_octets, self.reactor)
-
-    def is_out_of_reach(self, host: str, peer: str) -> None:
-        """PASV named ``host`` to ``peer``, in vain; said once for each address."""
-        if host not in self._out_of_reach:
-            self._out_of_reach.add(host)
-            _log.warn(
-                "PASV named {host} to {peer}, which cannot reach it; set"
-                " ftp.masquerade_address to the public IPv4 address",
-                host=host,
-                peer=peer,
-            )
-
-    def watch(self, connection: DataConnection) -> None:
-        """Look after a connection on which a transfer runs."""
-        self.running.add(connection)
-        connection.pace = Pace(self.patience, self.reactor.seconds())
-        if self._speed_check is None:
-            self._speed_check = self.reactor.callLater(
-                SECONDS_APART, self._check_speeds
-            )
-        if self._stall_check is None:
-            self._stall_check = self.reactor.callLater(
-                self.patience.look_seconds, self._check_stalls
-            )
-
-    def _check_speeds(self) -> None:
-        self._speed_check = None
-        now = self.reactor.seconds()
-        for connection in self.running:
-            connection.mark_speed(now)
-        if self.running:
-            self._speed_check = self.reactor.callLater(
-                SECONDS_APART, self._check_speeds
-            )
-
-    def _check_stalls(self) -> None:
-        self._stall_check = None
-        now = self.reactor.seconds()
-        for connection in tuple(self.running):
-            connection.look(now)
-        if self.running:
-            self._stall_check = self.reactor.callLater(
-                self.patience.look_seconds, self._check_stalls
-            )
-
-    def stop(self) -> None:
-        """Break what still runs; the listeners close elsewhere."""
-        if self._stall_check is not None:
-            self._stall_check.cancel()
-            self._stall_check = None
-        if self._speed_check is not None:
-            self._speed_check.cancel()
-            self._speed_check = None
-        for connection in tuple(self.running):
-            connection.abort()
 
 
 @define(eq=False)

@@ -18,8 +18,8 @@ from netservices.core.trace import Trace
 from netservices.core.wheel import Wheel
 from netservices.ftp.policy import Policy
 from netservices.ftp.server.active import ActivePorts
+from netservices.ftp.server.connections import DataConnections
 from netservices.ftp.server.control import ControlSession, address_of
-from netservices.ftp.server.dataport import DataConnections
 from netservices.ftp.server.pace import Patience
 from netservices.ftp.server.passive import PassivePorts
 from netservices.ftp.server.reach import advice
@@ -124,16 +124,43 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
     ConfigurationError where ``ftp.masquerade_address`` is no IPv4 address.
     """
     _check_masquerade(settings.masquerade_address)
-    reactor: Any = services.clock
-    passive = PassivePorts(
-        reactor,
-        settings.passive_ports,
-        settings.passive_listeners,
-        settings.passive_addresses,
+    connections = _connections(settings, services)
+    policy = Policy(
+        settings,
+        services.accounts,
+        services.files,
+        services.events,
+        services.limits,
+        services.hostname,
+        services.clock.seconds,
+        version=__version__,
     )
-    connections = DataConnections(
+    server = FTPServer(
+        settings,
+        policy,
+        connections,
+        Wheel(services.clock),
+        partial(_control_context, policy, services.certificates),
+        services.trace,
+        LineFactory(lambda address: server.make_session(address)),
+        services.store.changes,
+        make_records(settings, services),
+    )
+    server.factory.tls_context = server.tls_context
+    return _offered(server, services)
+
+
+def _connections(settings: FTPSettings, services: Services) -> DataConnections:
+    """What the sessions share for their data connections."""
+    reactor: Any = services.clock
+    return DataConnections(
         reactor,
-        passive,
+        PassivePorts(
+            reactor,
+            settings.passive_ports,
+            settings.passive_listeners,
+            settings.passive_addresses,
+        ),
         ActivePorts(reactor, settings.active_port, settings.data_timeout),
         Patience(
             settings.stall_timeout,
@@ -144,35 +171,17 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         settings.data_timeout,
         services.certificates.server_context,
     )
-    policy = Policy(
-        settings,
-        services.accounts,
-        services.files,
-        services.events,
-        services.limits,
-        services.hostname,
-        reactor.seconds,
-        version=__version__,
-    )
-    server = FTPServer(
-        settings,
-        policy,
-        connections,
-        Wheel(reactor),
-        partial(_control_context, policy, services.certificates),
-        services.trace,
-        LineFactory(lambda address: server.make_session(address)),
-        services.store.changes,
-        make_records(settings, services),
-    )
-    server.factory.tls_context = server.tls_context
+
+
+def _offered(server: FTPServer, services: Services) -> Server:
+    """The server as the process runs it."""
     return Server(
         stream=server.factory,
         start=server.start,
         stop=server.stop,
-        reconfigure=policy.reconfigure,
+        reconfigure=server.policy.reconfigure,
         settle=server.settle,
-        advice=partial(advice, settings, services.settings),
+        advice=partial(advice, server.settings, services.settings),
         reload=server.reload,
         status=server.status,
         sessions=server.sessions,
