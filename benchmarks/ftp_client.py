@@ -21,6 +21,14 @@ class Client:
 
     @classmethod
     def connect(cls, peer: Peer, is_protected: bool = False) -> Client:
+        """Connected, logged in, in image type, where it may do everything."""
+        client = cls.log_in(peer, is_protected)
+        if peer.directory != "/":
+            client.say(f"CWD {peer.directory}", "2")
+        return client
+
+    @classmethod
+    def log_in(cls, peer: Peer, is_protected: bool = False) -> Client:
         """Connected, logged in, in image type."""
         client = cls(socket.create_connection((peer.host, peer.port), 60))
         client.control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -41,12 +42,14 @@ class Peer:
     port: int
     pid: int
     root: str
-    """The directory that the client sees as ``/``."""
+    """The directory in which the client may do everything."""
     login: str = LOGIN
     password: str = PASSWORD
     is_forking: bool = True
     has_tls: bool = False
     host: str = "127.0.0.1"
+    directory: str = "/"
+    """What the client calls that directory."""
 
 
 def free_port() -> int:
@@ -193,6 +196,9 @@ def pyftpdlib(directory: str) -> Iterator[Peer]:
 def vsftpd(directory: str) -> Iterator[Peer]:
     """The fast one; anonymous, because its users are the system's."""
     path, root, port = program("vsftpd"), _root(directory), free_port()
+    # It changes to the user's own directory before it changes to the root.
+    users = map(pwd.getpwnam, ("nobody", "daemon", "bin"))
+    user = next(one for one in users if os.path.isdir(one.pw_dir))
     configuration = os.path.join(directory, "vsftpd.conf")
     empty = os.path.join(directory, "empty")
     os.makedirs(empty)
@@ -210,9 +216,8 @@ def vsftpd(directory: str) -> Iterator[Peer]:
         "anon_world_readable_only": "NO",
         "anon_root": root,
         "no_anon_password": "NO",
-        "ftp_username": "nobody",
-        "run_as_launching_user": "YES",
-        "allow_writeable_chroot": "YES",
+        "ftp_username": user.pw_name,
+        "nopriv_user": "nobody",
         "secure_chroot_dir": empty,
         "seccomp_sandbox": "NO",
         "xferlog_enable": "NO",
@@ -229,9 +234,14 @@ def vsftpd(directory: str) -> Iterator[Peer]:
     with open(configuration, "w") as file:
         file.writelines(f"{key}={value}\n" for key, value in options.items())
     os.chmod(configuration, 0o600)
+    # It refuses a root that its users may write to.
     os.chown(root, 0, 0)
+    works_in = os.path.join(root, "up")
+    os.mkdir(works_in)
+    os.chown(works_in, user.pw_uid, user.pw_gid)
+    login, password = "anonymous", "x@example.org"
     with spawned([path, configuration], port) as pid:
-        yield Peer(port, pid, root, "anonymous", "x@example.org", has_tls=True)
+        yield Peer(port, pid, works_in, login, password, has_tls=True, directory="/up")
 
 
 def _hash() -> str:
