@@ -237,7 +237,7 @@ async def _check_sums(
         if repair:
             unit = Unit((SetUsage(volume.name, count.octets, count.files),))
             await files.store.apply(unit)
-            volume.ledger.used_octets = count.octets
+            volume.ledger.learn(count.octets)
     finally:
         volume.intents.release(intent)
     return count, [_wrong_sum(volume.name, known, count, repair)]

@@ -165,8 +165,7 @@ class FileTree:
     async def usage(self) -> Usage:
         """What the tree holds, partial uploads included, and may hold."""
         volume = self.volume
-        octets, files = await volume.store.file_records.usage(self.name)
-        volume.ledger.used_octets = octets
+        octets, files = await volume.refresh()
         free = await volume.hops.run(volume.disk.free_octets)
         room = volume.ledger.room(self._quota_octets)
         if room is not None:
@@ -212,7 +211,7 @@ class FileTree:
             raise Exists("the name is taken")
         records = volume.store.file_records
         if self._quota_octets is not None:
-            volume.ledger.used_octets, _ = await records.usage(self.name)
+            await volume.refresh()
         partial = None
         if has_partials:
             partial = await records.partial(self.name, path, self._account)
@@ -271,12 +270,11 @@ class FileTree:
         expected_size: int | None,
     ) -> Reservation:
         """A promise for what is known to come.  QuotaExceeded."""
-        credit = target.size if target is not None else 0
-        credit += partial[1] if partial is not None else 0
         reservation = Reservation(
             self.volume.ledger,
             self._quota_octets,
-            credit,
+            0 if target is None else target.size,
+            0 if partial is None else partial[1],
             self.volume.settings.reserve_step,
         )
         start, size = (
@@ -383,7 +381,7 @@ class FileTree:
         """The record of a change that has been made, and its sums."""
         unit = Unit((operation, AddUsage(self.name, octets, files)))
         results = await self.volume.store.apply(unit)
-        self.volume.ledger.used_octets = results[-1][0]
+        self.volume.ledger.learn(results[-1][0])
 
     # --- policy ---------------------------------------------------------------------
 

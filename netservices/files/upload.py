@@ -212,15 +212,22 @@ class Upload:
             self._volume.name, destination.path, destination.account
         )
 
+    def _is_own(self, partial: tuple[str, int]) -> bool:
+        """Whether that partial upload is the one which this one continues, and not one
+        that was kept of the same path meanwhile."""
+        own = self._destination.old_partial
+        return self._continues_partial and own is not None and own[0] == partial[0]
+
     async def _settle_quota(self, partial: tuple[str, int] | None) -> None:
         """What counts is what is replaced now, not what was there at the beginning."""
-        credit = 0 if partial is None else partial[1]
+        replaces = 0
         if self._reservation.is_limited:
             target = await self._volume.hops.run(
                 self._volume.disk.target, self._destination.encoded
             )
-            credit += 0 if target is None else target.size
-        self._reservation.settle(self._size(), credit)
+            replaces = 0 if target is None else target.size
+        kept = 0 if partial is None else partial[1]
+        self._reservation.settle(self._size(), replaces, kept)
 
     def _settle(self) -> None:
         if self._is_settled:
@@ -287,7 +294,7 @@ class Upload:
         operations.append(AddUsage(volume.name, change, 1 - placed.old_files))
         # The next upload of the name must not find the partial one again.
         await volume.post(Unit(tuple(operations)), change, partial is not None)
-        if partial is not None and not self._continues_partial:
+        if partial is not None and not self._is_own(partial):
             await volume.hops.run(remove_partial, volume, partial[0])
 
     # --- abort ----------------------------------------------------------------------
@@ -369,7 +376,7 @@ class Upload:
                 )
             )
         )
-        volume.ledger.used_octets = results[-1][0]
+        volume.ledger.learn(results[-1][0])
         self._continues_partial = True
         self._destination = attrs.evolve(destination, old_partial=(name, size))
         self._reservation.recorded(size - old_octets)
@@ -409,7 +416,7 @@ class Upload:
             AddUsage(volume.name, -recorded[1], 0),
         )
         results = await volume.store.apply(Unit(operations))
-        volume.ledger.used_octets = results[-1][0]
+        volume.ledger.learn(results[-1][0])
 
 
 def remove_partial(volume: Volume, name: str) -> None:

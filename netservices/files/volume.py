@@ -111,11 +111,18 @@ class Volume:
         self.ledger.posted(octets)
         if isinstance(result, Failure):
             return result
-        self.ledger.used_octets = result[-1][0]
+        self.ledger.learn(result[-1][0])
         return None
 
     def _not_recorded(self, failure: Failure) -> None:
         _log.failure("the record of an upload to {tree}", failure, tree=self.name)
+
+    async def refresh(self) -> tuple[int, int]:
+        """The octets and files of the tree, which the ledger learns."""
+        changes = self.ledger.changes
+        octets, files = await self.store.file_records.usage(self.name)
+        self.ledger.refresh(octets, changes)
+        return octets, files
 
     def check_store(self, is_deletion: bool = False) -> None:
         """Whether records can be written, asked before the disk is changed; where it is

@@ -158,11 +158,11 @@ class ReservationTests(SynchronousTestCase):
         """All promises together never pass the quota, and are given back."""
         ledger = Ledger()
         ledger.used_octets = 40
-        first = Reservation(ledger, 100, credit=0, step=10)
+        first = Reservation(ledger, 100, 0, 0, step=10)
         first.grow(1)
         self.assertEqual(10, ledger.reserved_octets)
         first.grow(50)
-        second = Reservation(ledger, 100, credit=5, step=10)
+        second = Reservation(ledger, 100, 5, 0, step=10)
         second.grow(5)
         self.assertEqual(50, ledger.reserved_octets)
         with self.assertRaises(QuotaExceeded):
@@ -171,7 +171,7 @@ class ReservationTests(SynchronousTestCase):
         self.assertEqual(60, ledger.reserved_octets)
         first.release()
         first.release()
-        second.settle(12, credit=5)
+        second.settle(12, 5, 0)
         self.assertEqual(7, ledger.reserved_octets)
         second.release()
         self.assertEqual(0, ledger.reserved_octets)
@@ -179,6 +179,6 @@ class ReservationTests(SynchronousTestCase):
     def test_no_quota(self) -> None:
         """Without a quota anything is promised."""
         ledger = Ledger()
-        Reservation(ledger, None, 0, 10).grow(10**15)
+        Reservation(ledger, None, 0, 0, 10).grow(10**15)
         self.assertIsNone(ledger.room(None))
         self.assertEqual(0, ledger.room(0))
