@@ -35,7 +35,7 @@ class RestrictedTree(FileTree):
         super().__init__(volume, ByDirectory(permissions), account, quota_octets)
         self.allowed = permissions
         disk = RestrictedDisk(volume.disk, None, permissions)
-        self.volume = attrs.evolve(volume, disk=disk, origin=volume)
+        self.volume = attrs.evolve(volume, disk=disk, origin=volume.origin or volume)
 
     # --- looking --------------------------------------------------------------------
 

@@ -211,9 +211,12 @@ def segments_of(path: bytes) -> Path:
 
 
 def with_umask(volume: Volume, umask: int) -> Volume:
-    """The volume for somebody whose new files and directories lack these bits."""
-    disk = volume.disk
-    permissions = disk.permissions if isinstance(disk, RestrictedDisk) else None
-    return attrs.evolve(
-        volume, disk=RestrictedDisk(disk, umask, permissions), origin=volume
-    )
+    """The volume for somebody whose new files and directories lack these bits; he may
+    say others again and again."""
+    disk, permissions = volume.disk, None
+    if isinstance(disk, RestrictedDisk):
+        permissions = disk.permissions
+    while isinstance(disk, RestrictedDisk):
+        disk = disk.base
+    restricted = RestrictedDisk(disk, umask, permissions)
+    return attrs.evolve(volume, disk=restricted, origin=volume.origin or volume)

@@ -201,6 +201,30 @@ class CopyTests(MemoryFTP, SynchronousTestCase):
         peer.leave()
 
 
+class ManyMasksTests(MemoryFTP, SynchronousTestCase):
+    """A client that never tires of SITE UMASK."""
+
+    content = {"a": b"x"}
+
+    def test_again_and_again(self) -> None:
+        """The last one counts, and the others leave nothing behind."""
+        peer = Peer(self.make_session)
+        self.addCleanup(peer.leave)
+        peer.send(b"USER alice\r\nPASS secret\r\nTYPE I\r\n")
+        peer.send(b"SITE UMASK 022\r\n" * 1500 + b"SITE UMASK 077\r\n")
+        peer.receive()
+        peer.send(b"SIZE a\r\nMKD d\r\n")
+        self.assertEqual(["213 1", '257 "/d" created'], peer.receive_lines())
+        made = os.stat(os.path.join(self.tree.volume.disk.directory, "d"))
+        self.assertEqual(0o700, made.st_mode & 0o777)
+
+
+class ManyMasksByDirectoryTests(ManyMasksTests):
+    """The same where permissions differ by directory."""
+
+    settings = FTPSettings(permissions=("alice /fixed read-only",))
+
+
 class PermissionTests(MemoryFTP, SynchronousTestCase):
     """Copies and digests where permissions differ by directory."""
 
