@@ -161,10 +161,11 @@ class IStore(Interface):
     def close() -> Deferred[None]:
         """Refuse new work, finish what waits, checkpoint."""
 
-    def apply(unit: Unit) -> Deferred[tuple[Any, ...]]:
+    def apply(unit: Unit, is_awaited: bool = True) -> Deferred[tuple[Any, ...]]:
         """Do all operations of the unit or none; one result each, in order.
 
-        Fires only when the unit is on stable storage.
+        Fires only when the unit is on stable storage.  Units are applied in the order
+        in which they come.  One that nobody awaits may wait a moment for others.
         """
 
 

@@ -57,7 +57,8 @@ class FilesSettings:
         "threads.",
     )
     slow_period: Duration = setting(
-        "10s", "How long new uploads avoid the reactor thread after a slow write."
+        "10s",
+        "How long, at most, new uploads avoid the reactor thread after a slow write.",
     )
     inline_octets: Size = setting(
         "4M", "What one upload may write in the reactor thread, while writes are fast."

@@ -98,9 +98,10 @@ class Volume:
         it.
         """
         self.ledger.post(octets)
-        recorded: Deferred[Any] = self.store.apply(unit)
+        is_awaited = is_awaited or self.disk.durability.level == "full"
+        recorded: Deferred[Any] = self.store.apply(unit, is_awaited)
         recorded.addBoth(self._posted, octets)
-        if is_awaited or self.disk.durability.level == "full":
+        if is_awaited:
             return recorded
         recorded.addErrback(self._not_recorded)
         if self.ledger.unrecorded < _MOST_UNRECORDED:

@@ -19,6 +19,9 @@ from netservices.interfaces import StoreBusy, StoreUnavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_FIRST_PART = 16
+"""Of the longest time for which a slow disk is avoided: the first one."""
+
 
 class Hops:
     """Runs blocking functions in a pool; without a reactor, at once."""
@@ -71,12 +74,15 @@ class Pace:
     """Whether the disk is fast enough to be written to in the reactor thread.
 
     One slow write is remembered for a while for all uploads, so that a disk that
-    stalls does so once, not once an upload.
+    stalls does so once, not once an upload.  Where it is slow again soon after that
+    while, the next one is twice as long, up to ``period_seconds``: a disk that is
+    always slow is hardly ever tried, and one that hiccups is soon used again.
     """
 
     def __init__(self, slow_seconds: float, period_seconds: float) -> None:
         self._slow_seconds = slow_seconds
-        self._period_seconds = period_seconds
+        self._longest_period = period_seconds
+        self._period = 0.0
         self._slow_until = 0.0
 
     def is_fast(self) -> bool:
@@ -89,5 +95,12 @@ class Pace:
         result = function(*args, **kwargs)
         now = time.monotonic()
         if now - started > self._slow_seconds:
-            self._slow_until = now + self._period_seconds
+            self._avoid(now)
         return result
+
+    def _avoid(self, now: float) -> None:
+        is_again = now - self._slow_until < self._longest_period
+        period = self._period * 2 if is_again else 0.0
+        first = self._longest_period / _FIRST_PART
+        self._period = min(max(first, period), self._longest_period)
+        self._slow_until = now + self._period

@@ -130,10 +130,10 @@ class SQLiteStore:
         else:
             await self._writer.stop()
 
-    def apply(self, unit: Unit) -> Deferred[tuple[Any, ...]]:
+    def apply(self, unit: Unit, is_awaited: bool = True) -> Deferred[tuple[Any, ...]]:
         """Do all operations of the unit or none; one result each, in order."""
         if self._writer is not None:
-            return self._writer.submit(unit)
+            return self._writer.submit(unit, is_awaited)
         job = Job(unit)
         if self._is_closed or not self._is_open:
             job.error = StoreUnavailable("the store is not open")

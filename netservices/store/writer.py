@@ -1,8 +1,10 @@
 """The writer thread: units in, one commit a group, one call into the reactor a group.
 
 Theory.  Group commit clocks itself: while one commit syncs, the units that arrive wait
-in the queue, and the next commit takes them all, up to the limits.  Nothing is ever
-delayed on purpose, so a lone unit takes one sync, and a crowd shares them.
+in the queue, and the next commit takes them all, up to the limits.  Nothing that
+somebody awaits is ever delayed on purpose, so a lone unit takes one sync, and a crowd
+shares them.  Units that nobody awaits gather for a moment, at most until one comes that
+is awaited: it goes behind them.
 
 All counting is done in the reactor thread; only the queue crosses over.  After a commit
 the thread makes one ``callFromThread`` for the whole group, which publishes the notices
@@ -29,6 +31,9 @@ from netservices.store.weigh import octets_of
 from netservices.units import Unit
 from netservices.values import Notice
 
+GATHER_SECONDS = 0.02
+"""How long a unit that nobody awaits may wait for others."""
+
 
 class Writer:
     """Applies units one group after the other, in a thread of its own."""
@@ -49,6 +54,9 @@ class Writer:
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting_units = 0
         self._waiting_octets = 0
+        self._gathered: list[Job] = []
+        """Units that nobody awaits."""
+        self._gathering: Any = None
         self._is_running = False
         self._is_last = False
         self._stopped: Deferred[None] = Deferred()
@@ -64,7 +72,7 @@ class Writer:
         self._thread.start()
         return opened
 
-    def submit(self, unit: Unit) -> Deferred[tuple[Any, ...]]:
+    def submit(self, unit: Unit, is_awaited: bool = True) -> Deferred[tuple[Any, ...]]:
         """The results of the unit, once it is on stable storage."""
         if not self._is_running:
             return fail(StoreUnavailable("the store is not open"))
@@ -79,12 +87,26 @@ class Writer:
         job = Job(unit, octets)
         self._waiting_units += 1
         self._waiting_octets += octets
-        self._queue.put(job)
+        self._gathered.append(job)
+        if is_awaited or len(self._gathered) >= self._settings.group_units:
+            self._send()
+        elif self._gathering is None:
+            self._gathering = self._reactor.callLater(GATHER_SECONDS, self._send)
         return job.deferred
+
+    def _send(self) -> None:
+        """Hand over what has gathered."""
+        gathering, self._gathering = self._gathering, None
+        if gathering is not None and gathering.active():
+            gathering.cancel()
+        for job in self._gathered:
+            self._queue.put(job)
+        self._gathered.clear()
 
     def stop(self) -> Deferred[None]:
         """Refuse new units, commit those that wait, close the engine."""
         self._is_running = False
+        self._send()
         if self._thread is not None:
             self._queue.put(None)
         else:

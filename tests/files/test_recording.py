@@ -23,7 +23,7 @@ class SlowStore:
         self.file_records = store.file_records
         self.waiting: list[tuple[Unit, Deferred[Any]]] = []
 
-    def apply(self, unit: Unit) -> Deferred[Any]:
+    def apply(self, unit: Unit, is_awaited: bool = True) -> Deferred[Any]:
         """Later."""
         applied: Deferred[Any] = Deferred()
         self.waiting.append((unit, applied))

@@ -314,6 +314,26 @@ class WhereTests(SynchronousTestCase):
         now[0] += 10.0
         self.assertTrue(pace.is_fast())
 
+    def test_pace_again(self) -> None:
+        """A disk that is slow again and again is avoided ever longer, up to a limit;
+        one that was fast for that long begins anew."""
+        now = [100.0]
+        pace = Pace(0.005, 8.0)
+        self.patch(work.time, "monotonic", lambda: now[0])
+
+        def write() -> None:
+            now[0] += 1.0
+
+        avoided = []
+        for rest in (0, 0, 0, 0, 0, 8.0):
+            now[0] += rest
+            pace.timed(write)
+            began = now[0]
+            while not pace.is_fast():
+                now[0] += 0.125
+            avoided.append(now[0] - began)
+        self.assertEqual([0.5, 1.0, 2.0, 4.0, 8.0, 0.5], avoided)
+
     def test_too_many_calls(self) -> None:
         """More calls than may wait are refused at once."""
         reactor = WaitingReactor()

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, DeferredList, gatherResults
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import value_of
@@ -60,6 +61,12 @@ class GroupTests(TestCase):
         self.addCleanup(store.close)
         return store
 
+    @staticmethod
+    def gathered(store: SQLiteStore) -> list[Job]:
+        """What has not been handed to the thread yet."""
+        assert store._writer is not None
+        return store._writer._gathered
+
     async def test_shared(self) -> None:
         """Units that wait share commits, none of more than the limit."""
         store = await self.make_store(group_units=50, group_time=10.0)
@@ -67,6 +74,41 @@ class GroupTests(TestCase):
         self.assertEqual(500, sum(self.groups))
         self.assertEqual(50, max(self.groups))
         self.assertLess(len(self.groups), 100)
+
+    async def test_gathered(self) -> None:
+        """Units that nobody awaits share a commit with those that come soon."""
+        store = await self.make_store(group_time=10.0)
+        applied = []
+        for number in range(5):
+            applied.append(store.apply(put(number), is_awaited=False))
+            await deferLater(reactor, 0)
+        await gatherResults(applied)
+        self.assertEqual([5], self.groups)
+
+    async def test_gathered_first(self) -> None:
+        """A unit that is awaited goes at once, behind those that were gathered."""
+        store = await self.make_store(group_time=10.0)
+        order: list[int] = []
+        for number in range(3):
+            applied = store.apply(put(number), is_awaited=False)
+            applied.addCallback(lambda _, number=number: order.append(number))
+        await store.apply(put(3))
+        self.assertEqual([0, 1, 2], order)
+        self.assertEqual([], self.gathered(store))
+
+    async def test_many_gathered(self) -> None:
+        """As many as a group may have wait for nothing more."""
+        store = await self.make_store(group_units=5, group_time=10.0)
+        for number in range(5):
+            store.apply(put(number), is_awaited=False)
+        self.assertEqual([], self.gathered(store))
+
+    async def test_gathered_at_the_end(self) -> None:
+        """What was gathered when the store closes is committed."""
+        store = await self.make_store(group_time=10.0)
+        applied = store.apply(put(1), is_awaited=False)
+        await store.close()
+        self.successResultOf(applied)
 
     async def test_octets(self) -> None:
         """A group takes no further unit above its limit of octets."""
