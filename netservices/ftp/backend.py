@@ -21,6 +21,8 @@ from netservices.values import Node, NodeKind, Path, Permission, Permissions
 __all__ = ["Permission", "View", "path_text", "resolve"]
 
 _GLOB = re.compile(r"[*?\[]")
+_STEPS_A_PAGE = 10_000
+"""Names times letters of a pattern that are matched at once: 6 ms at worst."""
 
 
 _FILE_LETTERS = (
@@ -111,7 +113,10 @@ class View:
     async def _matching(self, path: Path) -> AsyncIterator[tuple[Node, ...]]:
         matches = re.compile(fnmatch.translate(path[-1])).match
         found_one = False
-        async for page in self.entries(path[:-1]):
+        # A long pattern may look at each letter of a long name again and again: fewer
+        # names then, before others get their turn.
+        most = max(1, min(self.page, _STEPS_A_PAGE // len(path[-1])))
+        async for page in self.entries(path[:-1], most):
             matching = tuple(node for node in page if matches(node.name))
             if matching:
                 found_one = True
@@ -119,13 +124,16 @@ class View:
         if not found_one:
             raise NotFound("nothing matches")
 
-    async def entries(self, path: Path) -> AsyncIterator[tuple[Node, ...]]:
-        """Pages of a directory, ordered by name."""
+    async def entries(
+        self, path: Path, most: int = 0
+    ) -> AsyncIterator[tuple[Node, ...]]:
+        """Pages of a directory, ordered by name, of at most so many names."""
+        most = most or self.page
         after: str | None = None
         was_full = False
-        while page := await self.tree.list(path, after, self.page):
+        while page := await self.tree.list(path, after, most):
             yield page
-            is_short = len(page) < self.page
+            is_short = len(page) < most
             if is_short and was_full:
                 return
             # A tree may give less than was asked for, on every page: only after a
