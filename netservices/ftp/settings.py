@@ -193,7 +193,7 @@ class FTPSettings:
     longest_command: Size = setting(
         "8K", "A longer command line is refused.", minimum=512
     )
-    longest_commands: int = setting(
+    overlong_commands: int = setting(
         3, "So many overlong lines, and the session ends.", minimum=1
     )
     sessions: int = setting(10000, "FTP sessions open at once.", minimum=1)
@@ -204,7 +204,7 @@ class FTPSettings:
         3, "So many failed logins, and the session ends.", minimum=1
     )
     transfer_chunk: Size = setting(
-        "256K", "Octets moved in one step of a transfer.", minimum=4096, maximum=1 << 24
+        "256K", "Octets moved in one step of a transfer.", minimum=4096, maximum=1 << 20
     )
     restart_markers: Size = setting(
         "1M",

@@ -63,9 +63,10 @@ from netservices.ftp.wire import (
     Reply,
     Representation,
     Type,
+    masked,
     names_in,
     parse_command,
-    plain_line,
+    verb_of,
 )
 from netservices.interfaces import FileProblem, StoreError
 from netservices.values import Origin, Path
@@ -100,16 +101,9 @@ DENIED = Reply(550, "Permission denied")
 CLOSING = Reply(421, "The server is stopping; come back later", Then.CLOSE)
 
 _EXPECTED = (ProtocolError, FileProblem, StoreError)
-_MASKED = (b"PASS", b"ACCT", b"ADAT", b"MIC", b"CONF", b"ENC")
-"""What follows these is a secret, or holds one in other letters (RFC 2228 3)."""
 
 _HTTP = re.compile(rb"\S+ HTTP/\d")
 """What follows the method in the first line of a request."""
-
-_SITE_SECRET = re.compile(rb"(SITE +(?:PSWD|PASS\w*|CHPASS|GPASS)) .*", re.IGNORECASE)
-"""Changes of passwords, as other servers have them."""
-
-_MISSPELT = re.compile(rb"P[^A-Za-z]*A[^A-Za-z]*S[^A-Za-z]*S|ACCT", re.IGNORECASE)
 
 
 def _unheard_of(_seconds: float) -> None:
@@ -273,7 +267,7 @@ class Conversation:
         """Whether the line is answered during the transfer that runs."""
         if self.transfer is None:
             return False
-        verb = self.commands.verbs.get(_verb_of(line).decode("ascii", "replace"))
+        verb = self.commands.verbs.get(verb_of(line))
         if verb is not None and verb.name == "ABOR":
             return True
         transfer = self.transfer
@@ -290,17 +284,8 @@ class Conversation:
         return False
 
     def masked(self, line: bytes) -> bytes:
-        """The line as a log may show it: also a PASS that is not spelt well."""
-        verb = _verb_of(line)
-        if verb in _MASKED:
-            return verb + b" ****"
-        if verb == b"SITE":
-            return _SITE_SECRET.sub(rb"\1 ****", line)
-        if verb.decode("ascii", "replace") not in self.commands.verbs:
-            found = _MISSPELT.search(line)
-            if found is not None:
-                return line[: found.end()] + b" ****"
-        return line
+        """The line as a log may show it."""
+        return masked(line, self.commands.verbs)
 
     def secured(self) -> None:
         """TLS is up: by AUTH, or from the first octet on an implicit port."""
@@ -310,7 +295,7 @@ class Conversation:
     def overlong(self) -> Answer:
         """500, and 421 when it happens too often."""
         self.overlong_lines += 1
-        if self.overlong_lines >= self.policy.settings.longest_commands:
+        if self.overlong_lines >= self.policy.settings.overlong_commands:
             return Reply(421, "Too many overlong lines", Then.CLOSE)
         return Reply(500, "Line too long")
 
@@ -459,7 +444,3 @@ class Conversation:
 
 def _unheard(_reply: AnyReply) -> None:
     """Nobody is there any more."""
-
-
-def _verb_of(line: bytes) -> bytes:
-    return plain_line(line)[:16].partition(b" ")[0].upper()

@@ -20,8 +20,8 @@ from netservices.ftp.wire.blocks import BlockReader, block_writer
 from netservices.ftp.wire.commands import (
     Command,
     parse_command,
-    plain_line,
     strip_telnet,
+    verb_of,
 )
 from netservices.ftp.wire.compressed import CompressedReader, compressing_writer
 from netservices.ftp.wire.contents import (
@@ -71,13 +71,12 @@ from netservices.ftp.wire.representation import (
     PartWriter,
     Representation,
 )
+from netservices.ftp.wire.secrets import masked
 
 __all__ = [
-    "UTF8",
-    "Names",
-    "names_in",
     "FACTS",
     "USUAL_FACTS",
+    "UTF8",
     "BlockReader",
     "Command",
     "CompressedReader",
@@ -89,6 +88,7 @@ __all__ = [
     "Mark",
     "Marker",
     "Mode",
+    "Names",
     "Part",
     "PartReader",
     "PartWriter",
@@ -116,6 +116,8 @@ __all__ = [
     "is_preliminary",
     "list_line",
     "list_lines",
+    "masked",
+    "names_in",
     "normal_address",
     "parse_command",
     "parse_eprt",
@@ -127,10 +129,10 @@ __all__ = [
     "parse_pasv_reply",
     "parse_port",
     "parse_time",
-    "plain_line",
     "printable",
     "quoted",
     "split_list_options",
     "strip_telnet",
     "unquoted",
+    "verb_of",
 ]

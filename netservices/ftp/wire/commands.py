@@ -42,6 +42,12 @@ def parse_command(line: bytes) -> Command:
     return Command(verb.decode("ascii").upper(), argument)
 
 
+def verb_of(line: bytes) -> str:
+    """The verb of a line, in capitals, whether or not the line is a command."""
+    verb = plain_line(line)[:16].partition(b" ")[0]
+    return verb.decode("ascii", "replace").upper()
+
+
 def plain_line(line: bytes) -> bytes:
     """A command line without what Telnet put into it."""
     if IAC not in line:
