@@ -205,15 +205,20 @@ class Permissions:
     everywhere: Permission = Permission.ALL
     below: Mapping[Path, Permission] = field(factory=dict)
     """Paths with permissions of their own, for themselves and all that is below."""
+    _deepest: int = field(init=False, eq=False, repr=False)
+    """How many segments the longest of these paths has."""
+
+    @_deepest.default
+    def _find_deepest(self) -> int:
+        return max(map(len, self.below), default=0)
 
     def at(self, path: Path) -> Permission:
         """What may be done to what is at ``path``: the longest path that is given
         counts."""
-        if self.below:
-            for depth in range(len(path), 0, -1):
-                found = self.below.get(path[:depth])
-                if found is not None:
-                    return found
+        for depth in range(min(len(path), self._deepest), 0, -1):
+            found = self.below.get(path[:depth])
+            if found is not None:
+                return found
         return self.everywhere
 
     @property

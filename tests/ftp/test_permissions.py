@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from ftplib import FTP, error_perm
 from pathlib import Path as DiskPath
+from typing import Any
 
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -16,7 +17,7 @@ from netservices.ftp.rules import Person
 from netservices.ftp.settings import FTPSettings
 from netservices.interfaces import Exists, NotAllowed
 from netservices.testing import running
-from netservices.values import Permission, WriteMode
+from netservices.values import Permission, Permissions, WriteMode
 from tests.ftp.memory import LOGIN, MemoryFTP
 
 
@@ -244,6 +245,31 @@ class PermissionTests(MemoryFTP, SynchronousTestCase):
         """What the last transfer sent."""
         assert self.port.channel is not None
         return b"".join(self.port.channel.sent)
+
+
+class _Counting(dict[tuple[str, ...], Permission]):
+    """Permissions by path that count how often they are asked."""
+
+    asked = 0
+
+    def get(self, path: Any, default: Any = None) -> Any:
+        """What is said of one path."""
+        self.asked += 1
+        return super().get(path, default)
+
+
+class DeepPathTests(SynchronousTestCase):
+    """Paths of many segments."""
+
+    def test_bounded(self) -> None:
+        """A path that a client has made as long as a line costs no more looks than
+        the longest one that has permissions has segments."""
+        below = _Counting({("a", "b"): Permission.READ, ("c",): Permission.NONE})
+        permissions = Permissions(Permission.ALL, below)
+        self.assertEqual(Permission.READ, permissions.at(("a", "b") * 4000))
+        self.assertEqual(Permission.ALL, permissions.at(("a",) * 4000))
+        self.assertEqual(Permission.NONE, permissions.at(("c", "b")))
+        self.assertEqual(5, below.asked)
 
 
 class LinkTests(MemoryFTP, SynchronousTestCase):
