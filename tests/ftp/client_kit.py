@@ -30,7 +30,6 @@ class DataEnd:
     def __init__(self, protocol: Any, host: str) -> None:
         self.transport = StringTransport(peerAddress=_address(host, 2000))
         self.protocol = protocol
-        self.is_lost = False
         protocol.makeConnection(self.transport)
 
     def send(self, data: bytes) -> None:
@@ -40,7 +39,6 @@ class DataEnd:
     def end(self, is_clean: bool = True) -> None:
         """Close it."""
         reason = ConnectionDone() if is_clean else ConnectionLost()
-        self.is_lost = True
         self.protocol.connectionLost(Failure(reason))
 
 

@@ -240,6 +240,8 @@ class MemoryFTP(DialogueMixin):
     files_settings = FilesSettings(durability="none")
     peer = "127.0.0.1"
     allow_plaintext = "loopback"
+    quota_octets: int | None = None
+    """How much alice may hold."""
 
     def make_port(self) -> MemoryPort:
         """The data connections of the next session."""
@@ -270,7 +272,9 @@ class MemoryFTP(DialogueMixin):
             shortest_password=1, allow_plaintext=self.allow_plaintext
         )
         secrets = known_secrets(settings)
-        create = CreateAccount("alice", "example.org", secrets=secrets)
+        create = CreateAccount(
+            "alice", "example.org", secrets=secrets, quota_octets=self.quota_octets
+        )
         value_of(store.apply(Unit((CreateDomain("example.org"), create))))
         limits = Limits(LimitsSettings(), lambda: NOW)
         self.events = SilentEvents()

@@ -237,14 +237,7 @@ class UploadTests(RepresentationCase):
 class QuotaTests(RepresentationCase):
     """An account that may hold 20 octets."""
 
-    def make_house(self) -> None:
-        """As always, but for the quota."""
-        super().make_house()
-        account = value_of(self.policy.accounts.find("alice"))
-        assert account is not None
-        self.limited = attrs.evolve(account, quota_octets=20)
-        home = self.files.home
-        self.files.home = lambda _account, *rest: home(self.limited, *rest)  # type: ignore
+    quota_octets = 20
 
     def test_promise(self) -> None:
         """What a 110 has promised is kept where the quota ends an upload (552), counts

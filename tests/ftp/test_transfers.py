@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.core.deferreds import value_of
 from netservices.files.settings import FilesSettings
 from netservices.ftp.settings import FTPSettings
 from netservices.interfaces import NotFound
@@ -336,17 +334,9 @@ class OvertakingTests(TransferCase):
 class QuotaTests(TransferCase):
     """An account that may hold 20 octets."""
 
+    quota_octets = 20
     upload = [b"x" * 30]
     content = {"old": b"old content"}
-
-    def make_house(self) -> None:
-        """As always, but for the quota."""
-        super().make_house()
-        account = value_of(self.policy.accounts.find("alice"))
-        assert account is not None
-        self.limited = attrs.evolve(account, quota_octets=20)
-        home = self.files.home
-        self.files.home = lambda _account, *rest: home(self.limited, *rest)  # type: ignore
 
     def test_exceeded(self) -> None:
         """552 in the middle of the transfer; the old file stays.  RFC 959 4.2.2"""

@@ -26,7 +26,6 @@ from netservices.ftp.client import (
 
 T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-Add = Callable[[Any], None]
 
 
 @define
