@@ -44,7 +44,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp, unix
@@ -84,6 +84,8 @@ class SendAtOnce(_Stream):
 
     SEND_LIMIT = SEND_OCTETS
     _is_corked = False
+    before_close: Callable[[], None] | None = None
+    """Told of the end while the socket can still be asked about it."""
 
     def write(self, data: bytes) -> None:
         """Send ``data`` now, or when the running ``dataReceived`` returns."""
@@ -149,6 +151,13 @@ class SendAtOnce(_Stream):
             or self._writeDisconnected
             or self._aborting
         )
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket."""
+        tell, self.before_close = self.before_close, None
+        if tell is not None:
+            tell()
+        super().connectionLost(reason)
 
     def readConnectionLost(self, reason: Failure) -> None:  # noqa: N802
         """The peer's end, which is a clean one only where the socket has no error."""

@@ -92,6 +92,9 @@ class TLSLayer(Flow, Facts):
     _has_parted = False
     _when_left: Callable[[], None] | None = None
 
+    goodbye_octets = 0
+    """How long our last words were, after ``leave``."""
+
     def __init__(
         self,
         context: ssl.SSLContext,
@@ -332,6 +335,7 @@ class TLSLayer(Flow, Facts):
         goodbye = self._engine.close()
         if self._when_left is not None:
             self._detach()
+            self.goodbye_octets = len(goodbye)
             self.lower.write(goodbye)
             self._when_left()
         elif self.disconnecting:

@@ -66,6 +66,33 @@ class TruncationTests(EndsCase):
 
         return self.each_version(conversation)
 
+    def test_waits_for_the_reply(self) -> Deferred[None]:
+        """226 comes also to a client that closes only then."""
+        self.put("a", b"content")
+
+        def conversation(wire: TLSWire) -> None:
+            data = wire.secured_data("RETR a")
+            self.assertEqual(b"content", data.recv(100))
+            self.assertEqual(b"", data.recv(100))
+            self.assertEqual("226", wire.reply()[:3])
+            data.close()
+
+        return self.each_version(conversation)
+
+    def test_leaves_with_the_last_octet(self) -> Deferred[None]:
+        """So it does to one that knows the size and never reads close_notify: its
+        system may answer that with a reset."""
+        self.put("a", b"content")
+
+        def conversation(wire: TLSWire) -> None:
+            for _ in range(20):
+                data = wire.secured_data("RETR a", resumes=False)
+                self.assertEqual(b"content", data.recv(100))
+                data.close()
+                self.assertEqual("226", wire.reply()[:3])
+
+        return self.each_version(conversation)
+
     def test_empty_file(self) -> Deferred[None]:
         """Nothing comes, and its end is a clean one."""
         self.put("a", b"")

@@ -13,8 +13,8 @@ on the way in the channel pauses its transport while ``IUpload.write`` wants to 
 A client on a fast network takes all at once and never makes a sender wait, so ``send``
 itself stops for others after ``_CHUNKS_A_TURN`` chunks.
 
-A download is complete when the client's system has acknowledged its last octet: what
-only lies in our own kernel is lost with a reset, and 226 would be false.
+A download is complete when the client's system has acknowledged its last octet; see
+``acknowledged``.
 """
 
 from __future__ import annotations
@@ -38,22 +38,19 @@ from netservices.core.sendfile import FileSender, FileShrank
 from netservices.core.speed import Speed
 from netservices.core.write import expect_bulk
 from netservices.ftp.dialogue.channels import DataBroken, NotProtected
-from netservices.ftp.server.acknowledged import (
-    close_if_acknowledged,
-    end_stream,
-    unacknowledged_octets,
-)
+from netservices.ftp.server.acknowledged import Parting, unacknowledged_octets
 from netservices.ftp.server.farewell import LOOK_OCTETS, look
-from netservices.ftp.server.lasting import (
-    FIRST_LOOK_SECONDS,
-    LONGEST_LOOK_SECONDS,
-    LastingConnection,
-)
+from netservices.ftp.server.lasting import LastingConnection
 from netservices.ftp.server.pace import Pace
 from netservices.ftp.server.protection import begin, first_words
 from netservices.ftp.server.rates import Throttle
 from netservices.interfaces import IOpenFile
-from netservices.tls.layer import HANDSHAKE_SECONDS, TLSFailed, TLSTruncated
+from netservices.tls.layer import (
+    HANDSHAKE_SECONDS,
+    TLSFailed,
+    TLSLayer,
+    TLSTruncated,
+)
 
 _CHUNKS_A_TURN = 4
 _AT_ONCE_OCTETS = 64 * 1024
@@ -91,7 +88,6 @@ class DataConnection(LastingConnection):
         """Whether an upload came over a network that loses segments."""
         self._next_look = LOOK_OCTETS
         self._received_at: float | None = None
-        self._looking_again: Any = None
         self.throttle: Throttle | None = None
         """Its bandwidth limits; None where there is none."""
         self._held: Any = None
@@ -274,30 +270,23 @@ class DataConnection(LastingConnection):
         if self._is_producer:
             self._is_producer = False
             transport.unregisterProducer()
-        if isinstance(transport, tcp.Connection):
-            self._end_plainly(transport)
+        if isinstance(transport, TLSLayer):
+            transport.leave(self._part)
         else:
-            # TLS: close_notify, and the client's, say the same.
-            transport.loseConnection()
+            self._part()
         if not self._is_closed:
             await self._wait()
         self._check_problem()
 
-    def _end_plainly(self, transport: Any) -> None:
-        """Send FIN, and hear of a reset until all that was sent is acknowledged."""
-        if not close_if_acknowledged(transport):
-            end_stream(transport)
-            self._see_off(FIRST_LOOK_SECONDS)
-
-    def _see_off(self, seconds: float) -> None:
-        self._looking_again = None
+    def _part(self) -> None:
+        """Everything was written, close_notify too."""
         transport: Any = self.transport
-        if self._is_closed or close_if_acknowledged(transport):
-            return
-        # The client's own end, clean or not, is heard of at once; its system may also
-        # acknowledge everything and leave the connection open until the 226.
-        longer = min(seconds * 2, LONGEST_LOOK_SECONDS)
-        self._looking_again = self._reactor.callLater(seconds, self._see_off, longer)
+        lower = getattr(transport, "lower", transport)
+        if isinstance(lower, tcp.Connection):
+            goodbye = getattr(transport, "goodbye_octets", 0)
+            Parting(lower, self._reactor, goodbye).begin()
+        else:
+            lower.loseConnection()
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full."""
@@ -405,8 +394,6 @@ class DataConnection(LastingConnection):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The end: clean, or broken."""
         self._is_closed = True
-        if self._looking_again is not None:
-            self._looking_again.cancel()
         self._forget_hold()
         is_clean = reason.check(ConnectionDone) is not None
         if self.lost is not None:

@@ -21,11 +21,12 @@ from twisted.python.failure import Failure
 
 from netservices.core.speed import Speed
 from netservices.ftp.dialogue.channels import DataBroken
+from netservices.ftp.server.acknowledged import (
+    FIRST_LOOK_SECONDS,
+    LONGEST_LOOK_SECONDS,
+)
 from netservices.ftp.server.pace import Pace
 from netservices.ftp.server.rates import Throttle
-
-FIRST_LOOK_SECONDS = 0.002
-LONGEST_LOOK_SECONDS = 0.25
 
 
 class LastingConnection(Protocol):
