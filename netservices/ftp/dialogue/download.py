@@ -12,6 +12,7 @@ from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.representation import Restart, take_restart
 from netservices.ftp.dialogue.transfer import (
     BEYOND_END,
+    Move,
     Transfer,
     carry,
 )
@@ -45,20 +46,25 @@ async def retr(talk: Conversation, argument: bytes) -> AnyReply:
             return BEYOND_END
         text = f"Sending {end - offset} octets"
         transfer = Transfer("RETR", path, talk.policy.seconds(), offset, text)
-        settings, chosen = talk.policy.settings, talk.representation
-        transfer.total = end - offset if chosen.is_exact else None
-
-        async def move(channel: DataChannel) -> None:
-            if chosen.is_exact:
-                await channel.send_file(file, offset, end)
-                await channel.finish()
-            else:
-                chunk, period = settings.transfer_chunk, settings.restart_markers
-                await send_file(Sending(channel, chosen), file, offset, chunk, period)
-
-        return await carry(talk, transfer, move)
+        transfer.total = end - offset if talk.representation.is_exact else None
+        return await carry(talk, transfer, _mover(talk, file, offset, end))
     finally:
         file.close()
+
+
+def _mover(talk: Conversation, file: IOpenFile, offset: int, end: int) -> Move:
+    """What sends the file; only exact representations end before its end."""
+    settings, chosen = talk.policy.settings, talk.representation
+
+    async def move(channel: DataChannel) -> None:
+        if chosen.is_exact:
+            await channel.send_file(file, offset, end)
+            await channel.finish()
+        else:
+            chunk, period = settings.transfer_chunk, settings.restart_markers
+            await send_file(Sending(channel, chosen), file, offset, chunk, period)
+
+    return move
 
 
 def _part_of(file: IOpenFile, restart: Restart) -> tuple[int, int]:

@@ -127,17 +127,13 @@ async def _send_pages(
     # Not anext() with a default: in Python 3.11 that cannot wait for a Deferred.
     with suppress(StopAsyncIteration):
         first = await anext(pages)
-
     chosen = representation_of_listings(talk.representation)
-
-    def octets(page: tuple[Node, ...]) -> bytes:
-        return talk.encode(lines(page))
 
     async def move(channel: DataChannel) -> None:
         sending = Sending(channel, chosen)
-        await sending.send(octets(first))
+        await sending.send(talk.encode(lines(first)))
         async for page in pages:
-            await sending.send(octets(page))
+            await sending.send(talk.encode(lines(page)))
         await sending.finish()
 
     path = talk.view.path(text)

@@ -23,7 +23,7 @@ from netservices.ftp.server.control import ControlSession, address_of
 from netservices.ftp.server.pace import Patience
 from netservices.ftp.server.passive import PassivePorts
 from netservices.ftp.server.reach import advice
-from netservices.ftp.server.records import Records, make_records
+from netservices.ftp.server.sinks import Sinks, make_sinks
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, normal_address
 from netservices.interfaces import ICertificates, IChangeFeed
@@ -43,7 +43,7 @@ class FTPServer:
     trace: Trace | None
     factory: LineFactory
     changes: IChangeFeed
-    records: Records
+    sinks: Sinks
     _unsubscribe: Callable[[], None] | None = None
     _looking: set[Deferred[None]] = field(factory=set)
 
@@ -54,7 +54,7 @@ class FTPServer:
     def start(self) -> Deferred[None]:
         """Hear of accounts that are disabled or removed, and of events; make the drop
         box.  ConfigurationError."""
-        self.records.start()
+        self.sinks.start()
         self._unsubscribe = self.changes.subscribe(self.changed)
         return Deferred.fromCoroutine(self.policy.prepare())
 
@@ -90,7 +90,7 @@ class FTPServer:
 
     def reload(self) -> Deferred[None]:
         """Go on in new log files."""
-        return self.records.reopen()
+        return self.sinks.reopen()
 
     @as_deferred
     async def stop(self) -> None:
@@ -101,7 +101,7 @@ class FTPServer:
         self.connections.stop()
         closing = [one for one in self.connections.passive.close() if one is not None]
         await DeferredList(closing, consumeErrors=True)
-        await self.records.stop()
+        await self.sinks.stop()
 
     def sessions(self) -> tuple[ControlSession, ...]:
         """Those that are open."""
@@ -114,7 +114,7 @@ class FTPServer:
         return {
             "transfers": len(self.connections.running),
             "passive_ports": self.connections.passive.statistics(),
-            **self.records.status(),
+            **self.sinks.status(),
         }
 
 
@@ -144,7 +144,7 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         services.trace,
         LineFactory(lambda address: server.make_session(address)),
         services.store.changes,
-        make_records(settings, services),
+        make_sinks(settings, services),
     )
     server.factory.tls_context = server.tls_context
     return _offered(server, services)

@@ -1,4 +1,4 @@
-"""What becomes of FTP's events beside the file of all events: transfer log, hooks."""
+"""Where FTP's events go beside the file of all events: transfer log, hooks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from netservices.plugin import Services
 
 
 @define(eq=False)
-class Records:
-    """The sinks of one server."""
+class Sinks:
+    """Those of one server."""
 
     events: IEvents
     xferlog: Xferlog | None
@@ -59,7 +59,7 @@ class Records:
         return shown
 
 
-def make_records(settings: FTPSettings, services: Services) -> Records:
+def make_sinks(settings: FTPSettings, services: Services) -> Sinks:
     """Those that the settings ask for.  ConfigurationError."""
     xferlog = hooks = None
     if settings.xferlog:
@@ -70,7 +70,7 @@ def make_records(settings: FTPSettings, services: Services) -> Records:
             hooks.check()
         except ValueError as problem:
             raise ConfigurationError(f"ftp.hooks: {problem}") from None
-    return Records(services.events, xferlog, hooks)
+    return Sinks(services.events, xferlog, hooks)
 
 
 def _make_xferlog(name: str, services: Services) -> Xferlog:
