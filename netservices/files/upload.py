@@ -325,7 +325,11 @@ class Upload:
             self._ending.release()
 
     def _is_worth_keeping(self) -> bool:
-        """A file that was continued in the middle is no beginning of anything."""
+        """A file that was continued in the middle is no beginning of anything; nor is
+        one that is closed, for it has taken its name."""
+        temporary = self._writing.temporary
+        if temporary is not None and temporary.is_closed:
+            return False
         has_octets = self.received_octets > 0 or self._continues_partial
         is_prefix = self.offset + self.received_octets >= self._base_size
         is_kept = self.keeps_partial and has_octets
