@@ -205,21 +205,31 @@ class DataConnection(LastingConnection):
             self._octets += len(data)
             transport: Any = self.transport
             transport.write(data)
-            return
-        if file.fileno() >= 0 and self.throttle is None:
+        elif file.fileno() < 0:
+            await self._send_read(file, offset, end)
+        elif self.throttle is None:
             await self._send_descriptor(file.fileno(), offset, end - offset)
-            return
-        while self.throttle is not None and file.fileno() >= 0 and offset < end:
-            size = min(self.throttle.step, end - offset)
-            await self._wait_for_turn(self.throttle.wait(size, self._now()))
-            await self._send_descriptor(file.fileno(), offset, size)
-            offset += size
+        else:
+            await self._send_slowly(self.throttle, file.fileno(), offset, end)
+
+    async def _send_read(self, file: IOpenFile, offset: int, end: int) -> None:
+        """Where the system cannot send it itself."""
         while offset < end:
             data = await file.read(offset, min(self._chunk, end - offset))
             if not data:
                 raise DataBroken("the file became shorter while it was sent")
             offset += len(data)
             await self.send(data)
+
+    async def _send_slowly(
+        self, throttle: Throttle, descriptor: int, offset: int, end: int
+    ) -> None:
+        """No faster than the bandwidth limits allow."""
+        while offset < end:
+            size = min(throttle.step, end - offset)
+            await self._wait_for_turn(throttle.wait(size, self._now()))
+            await self._send_descriptor(descriptor, offset, size)
+            offset += size
 
     async def _send_descriptor(self, descriptor: int, offset: int, count: int) -> None:
         if count <= 0:
