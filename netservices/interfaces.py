@@ -28,6 +28,8 @@ from netservices.values import (
     DropBox,
     FileDigest,
     Lease,
+    LineOf,
+    Lines,
     Manifest,
     Node,
     Notice,
@@ -448,6 +450,11 @@ class IFileTree(Interface):
         path: Path, after: str | None = None, limit: int = 1000
     ) -> Deferred[tuple[Node, ...]]:
         """A page of a directory ordered by name.  NotFound, NotADirectory."""
+
+    def list_lines(
+        path: Path, line_of: LineOf, after: str | None = None, limit: int = 1000
+    ) -> Deferred[Lines]:
+        """The same as text; ``line_of`` is called in a thread."""
 
     def open(path: Path) -> Deferred[IOpenFile]:
         """A snapshot: replacing or deleting the file does not disturb it."""

@@ -9,7 +9,7 @@ which they were given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, IntFlag
 from typing import TypeAlias
 
@@ -146,6 +146,21 @@ class Node:
     link_target: str | None = None
     uid: int | None = None
     gid: int | None = None
+
+
+LineOf: TypeAlias = Callable[[str, int, int, float, str, str | None], str]
+"""Makes the line of an entry from its name, mode (with the bits of its kind), octets,
+modification time (seconds since 1970), owner, and what it links to."""
+
+
+@frozen
+class Lines:
+    """A page of a directory as text."""
+
+    text: str = ""
+    count: int = 0
+    last: str = ""
+    """Name of the last entry."""
 
 
 @frozen

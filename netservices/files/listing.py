@@ -20,15 +20,21 @@ import sys
 import time
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from heapq import merge
 from threading import Lock
+from typing import TypeAlias
 
 from attrs import frozen
 
 from netservices.files.disk import Disk
-from netservices.files.names import RESERVED_PREFIX, is_reserved
+from netservices.files.names import RESERVED_PREFIX, decode_name, is_reserved
 from netservices.files.nodes import node_of
-from netservices.values import Node
+from netservices.values import LineOf, Lines, Node
+
+_Entry: TypeAlias = tuple[bytes, os.stat_result, bytes | None]
+"""Name, status, and the text of a link."""
 
 _RUN = 8192
 """Names sorted at once: about 2 ms."""
@@ -121,46 +127,90 @@ def list_page(
     limit: int,
 ) -> tuple[Node, ...]:
     """One page of nodes; blocks, and is called in a thread."""
-    directory = disk.open_directory(path)
+    nodes: list[Node] = []
+    owner = disk.owner
+    with _page(disk, snapshots, (tree, path), after, limit) as entries:
+        for name, status, text in entries:
+            nodes.append(node_of(name, status, owner, text))
+    return tuple(nodes)
+
+
+def list_lines(
+    disk: Disk,
+    snapshots: Snapshots,
+    tree: str,
+    path: bytes,
+    after: bytes | None,
+    limit: int,
+    line_of: LineOf,
+) -> Lines:
+    """The same as text."""
+    lines: list[str] = []
+    owner = disk.owner
+    last = ""
+    with _page(disk, snapshots, (tree, path), after, limit) as entries:
+        for name, status, text in entries:
+            last = name.decode("utf-8", "surrogateescape")
+            target = None if text is None else decode_name(text)
+            lines.append(
+                line_of(
+                    last,
+                    status.st_mode,
+                    status.st_size,
+                    status.st_mtime,
+                    owner,
+                    target,
+                )
+            )
+    return Lines("".join(lines), len(lines), last)
+
+
+@contextmanager
+def _page(
+    disk: Disk,
+    snapshots: Snapshots,
+    key: tuple[str, bytes],
+    after: bytes | None,
+    limit: int,
+) -> Iterator[Iterator[_Entry]]:
+    """The entries of one page."""
+    directory = disk.open_directory(key[1])
     try:
         status = os.fstat(directory)
-        key = (tree, path)
         identity = (status.st_dev, status.st_ino)
         snapshot = None if after is None else snapshots.get(key, identity)
+        is_new = snapshot is None
         if snapshot is None:
             names = sorted_names(directory)
             snapshot = Snapshot(identity, names, time.monotonic())
-            is_new = True
-        else:
-            is_new = False
         start = 0 if after is None else bisect_right(snapshot.names, after)
-        nodes, reached = _nodes(disk, directory, snapshot.names, start, limit)
+        reached = [start]
+        yield _entries(directory, snapshot.names, limit, reached)
     finally:
         os.close(directory)
-    if reached >= len(snapshot.names):
+    if reached[0] >= len(snapshot.names):
         snapshots.drop(key)
     elif is_new:
         snapshots.put(key, snapshot)
-    return nodes
 
 
-def _nodes(
-    disk: Disk, directory: int, names: tuple[bytes, ...], start: int, limit: int
-) -> tuple[tuple[Node, ...], int]:
-    """Up to ``limit`` nodes from ``start`` on, and the index reached.  A page is short
-    only at the end: names that are gone do not count."""
-    nodes: list[Node] = []
-    index = start
-    owner = disk.owner
-    while index < len(names) and len(nodes) < limit:
+def _entries(
+    directory: int, names: tuple[bytes, ...], limit: int, reached: list[int]
+) -> Iterator[_Entry]:
+    """Up to ``limit`` entries from the index ``reached`` on, which is moved.  A page is
+    short only at the end: names that are gone do not count."""
+    index = reached[0]
+    look, is_link = os.stat, stat.S_ISLNK
+    while limit and index < len(names):
         name = names[index]
         index += 1
         try:
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            status = look(name, dir_fd=directory, follow_symlinks=False)
             text = None
-            if stat.S_ISLNK(status.st_mode):
+            if is_link(status.st_mode):
                 text = os.readlink(name, dir_fd=directory)
         except FileNotFoundError:
             continue
-        nodes.append(node_of(name, status, owner, text))
-    return tuple(nodes), index
+        limit -= 1
+        yield name, status, text
+    reached[0] = index

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from copy import copy
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
@@ -14,7 +16,7 @@ from netservices.files.continuing import continue_file, continue_partial
 from netservices.files.copying import Progress, copy_file
 from netservices.files.digests import Subject, digest_of, digests_of
 from netservices.files.disk import Target
-from netservices.files.listing import list_page
+from netservices.files.listing import list_lines, list_page
 from netservices.files.looking import Looking
 from netservices.files.nodes import node_of
 from netservices.files.permissions import (
@@ -47,7 +49,18 @@ from netservices.units import (
     RenameFileRecords,
     Unit,
 )
-from netservices.values import Digests, FileDigest, Node, Path, Usage, WriteMode
+from netservices.values import (
+    Digests,
+    FileDigest,
+    LineOf,
+    Lines,
+    Node,
+    Path,
+    Usage,
+    WriteMode,
+)
+
+T = TypeVar("T")
 
 _READING = frozenset(("digest", "links", "descriptor"))
 _WRITING = frozenset(("write", "append", "rename", "mtime", "mode"))
@@ -102,6 +115,22 @@ class FileTree:
         self, path: Path, after: str | None = None, limit: int = 1000
     ) -> Deferred[tuple[Node, ...]]:
         """A page of a directory ordered by the octets of names; see ``listing``."""
+        return self._list(list_page, path, after, limit)
+
+    def list_lines(
+        self, path: Path, line_of: LineOf, after: str | None = None, limit: int = 1000
+    ) -> Deferred[Lines]:
+        """The same as text."""
+        return self._list(list_lines, path, after, limit, line_of)
+
+    def _list(
+        self,
+        page_of: Callable[..., T],
+        path: Path,
+        after: str | None,
+        limit: int,
+        *more: Any,
+    ) -> Deferred[T]:
         volume = self.volume
         try:
             encoded = self._encoded(path, Action.LOOK)
@@ -111,13 +140,14 @@ class FileTree:
         except Exception:
             return fail()
         return volume.hops.run(
-            list_page,
+            page_of,
             volume.disk,
             volume.snapshots,
             self.name,
             encoded,
             cursor,
             max(1, min(limit, volume.settings.longest_page)),
+            *more,
         )
 
     def open(self, path: Path) -> Deferred[IOpenFile]:

@@ -10,15 +10,27 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 
 import attrs
 from attrs import define
 
+from netservices.ftp.wire import line_of_node
 from netservices.interfaces import FileProblem, IFileTree, NotFound, StoreError
-from netservices.values import Node, NodeKind, Path, Permission, Permissions
+from netservices.values import (
+    LineOf,
+    Node,
+    NodeKind,
+    Path,
+    Permission,
+    Permissions,
+)
 
 __all__ = ["Permission", "View", "path_text", "resolve"]
+
+T = TypeVar("T")
 
 _GLOB = re.compile(r"[*?\[]")
 _STEPS_A_PAGE = 10_000
@@ -110,6 +122,23 @@ class View:
         async for page in self.entries(path):
             yield page
 
+    async def lines(self, text: str, line_of: LineOf) -> AsyncIterator[str]:
+        """The same as text, made where entries are looked at."""
+        path = self.path(text)
+        node = None
+        with suppress(NotFound):
+            node = await self.tree.stat(path)
+        if node is None or node.kind is not NodeKind.DIRECTORY:
+            async for nodes in self.nodes(text):
+                yield "".join([line_of_node(line_of, one) for one in nodes])
+            return
+        async for page in self._pages(
+            lambda after: self.tree.list_lines(path, line_of, after, self.page),
+            lambda page: (page.count, page.last),
+            self.page,
+        ):
+            yield page.text
+
     async def _matching(self, path: Path) -> AsyncIterator[tuple[Node, ...]]:
         matches = re.compile(fnmatch.translate(path[-1])).match
         found_one = False
@@ -129,17 +158,35 @@ class View:
     ) -> AsyncIterator[tuple[Node, ...]]:
         """Pages of a directory, ordered by name, of at most so many names."""
         most = most or self.page
+        async for page in self._pages(
+            lambda after: self.tree.list(path, after, most),
+            lambda page: (len(page), page[-1].name if page else ""),
+            most,
+        ):
+            yield page
+
+    async def _pages(
+        self,
+        page_after: Callable[[str | None], Awaitable[T]],
+        end_of: Callable[[T], tuple[int, str]],
+        most: int,
+    ) -> AsyncIterator[T]:
+        """Pages until one is empty; ``end_of`` tells the length of a page, and the
+        last name on it."""
         after: str | None = None
         was_full = False
-        while page := await self.tree.list(path, after, most):
+        while True:
+            page = await page_after(after)
+            count, after = end_of(page)
+            if not count:
+                return
             yield page
-            is_short = len(page) < most
+            is_short = count < most
             if is_short and was_full:
                 return
             # A tree may give less than was asked for, on every page: only after a
             # full one does a short one mean the end.
             was_full = not is_short
-            after = page[-1].name
 
     async def resolved(self, directory: Path, page: tuple[Node, ...]) -> list[Node]:
         """The page with links replaced by what they lead to, where that can be seen."""

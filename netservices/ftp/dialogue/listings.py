@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from netservices.ftp.wire import (
     Reply,
     facts_of,
     format_facts,
-    list_lines,
+    list_line_of,
     printable,
     split_list_options,
 )
@@ -43,11 +43,8 @@ COMMANDS = Commands()
 async def list_(talk: Conversation, argument: bytes) -> AnyReply:
     """A directory, a file, or what a pattern matches."""
     text = split_list_options(talk.decode(argument))
-    now = talk.policy.seconds()
-    pages = talk.view.nodes(text)
-    return await _send_pages(
-        talk, "LIST", text, pages, lambda page: list_lines(page, now)
-    )
+    line_of = list_line_of(talk.policy.seconds())
+    return await _send_pages(talk, "LIST", text, talk.view.lines(text, line_of))
 
 
 @COMMANDS.verb(
@@ -60,14 +57,11 @@ async def nlst(talk: Conversation, argument: bytes) -> AnyReply:
     """Names that RETR takes as they are (RFC 1123 4.1.2.7)."""
     text = split_list_options(talk.decode(argument))
     prefix = await _name_prefix(talk, text)
-    pages = talk.view.nodes(text)
-    return await _send_pages(
-        talk, "NLST", text, pages, lambda page: _names(page, prefix)
-    )
 
+    def line_of(name: str, *_: object) -> str:
+        return f"{prefix}{printable(name)}\n"
 
-def _names(page: tuple[Node, ...], prefix: str) -> str:
-    return "".join([f"{prefix}{printable(node.name)}\n" for node in page])
+    return await _send_pages(talk, "NLST", text, talk.view.lines(text, line_of))
 
 
 async def _name_prefix(talk: Conversation, text: str) -> str:
@@ -100,30 +94,25 @@ async def mlsd(talk: Conversation, argument: bytes) -> AnyReply:
         # RFC 3659 7.2.1: 501 where the argument is no directory.
         raise Refused("MLSD of a file", Reply(501, "Not a directory"))
 
-    async def pages() -> AsyncIterator[tuple[Node, ...]]:
-        async for page in view.entries(path):
-            yield tuple(await view.resolved(path, page))
-
     def line(node: Node) -> str:
         perm = view.perm_fact(node.kind, (*path, node.name))
         facts = facts_of(node, perm, wanted, talk.has_chosen_facts)
         return format_facts(facts, node.name) + "\n"
 
-    return await _send_pages(
-        talk, "MLSD", text, pages(), lambda page: "".join([line(n) for n in page])
-    )
+    async def pages() -> AsyncIterator[str]:
+        async for page in view.entries(path):
+            nodes = await view.resolved(path, page)
+            yield "".join([line(node) for node in nodes])
+
+    return await _send_pages(talk, "MLSD", text, pages())
 
 
 async def _send_pages(
-    talk: Conversation,
-    verb: str,
-    text: str,
-    pages: AsyncIterator[tuple[Node, ...]],
-    lines: Callable[[tuple[Node, ...]], str],
+    talk: Conversation, verb: str, text: str, pages: AsyncIterator[str]
 ) -> AnyReply:
     """Send a listing page by page; what is wrong with the path comes before the 150."""
     talk.restart = BEGINNING
-    first: tuple[Node, ...] = ()
+    first = ""
     # Not anext() with a default: in Python 3.11 that cannot wait for a Deferred.
     with suppress(StopAsyncIteration):
         first = await anext(pages)
@@ -131,9 +120,9 @@ async def _send_pages(
 
     async def move(channel: DataChannel) -> None:
         sending = Sending(channel, chosen)
-        await sending.send(talk.encode(lines(first)))
+        await sending.send(talk.encode(first))
         async for page in pages:
-            await sending.send(talk.encode(lines(page)))
+            await sending.send(talk.encode(page))
         await sending.finish()
 
     path = talk.view.path(text)

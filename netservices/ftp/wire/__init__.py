@@ -48,8 +48,9 @@ from netservices.ftp.wire.listed import (
     parse_mlsd_line,
 )
 from netservices.ftp.wire.listing import (
+    line_of_node,
     list_line,
-    list_lines,
+    list_line_of,
     printable,
     split_list_options,
 )
@@ -114,8 +115,9 @@ __all__ = [
     "format_port",
     "format_time",
     "is_preliminary",
+    "line_of_node",
     "list_line",
-    "list_lines",
+    "list_line_of",
     "masked",
     "names_in",
     "normal_address",

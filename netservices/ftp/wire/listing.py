@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterable
 from functools import lru_cache
 
 from netservices.core.dates import ls_date
-from netservices.values import Node, NodeKind
+from netservices.values import LineOf, Node, NodeKind
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPTIONS = re.compile(r"(?:-[A-Za-z1]+(?: +|\Z))+")
 
+_MODE_BITS = 0o7777
 _KIND_BITS = {
     NodeKind.FILE: stat.S_IFREG,
     NodeKind.DIRECTORY: stat.S_IFDIR,
@@ -32,34 +32,40 @@ def printable(name: str) -> str:
 
 def list_line(node: Node, now: float) -> str:
     """One line of LIST, without its line end."""
-    return list_lines((node,), now)[:-1]
+    return line_of_node(list_line_of(now), node)[:-1]
 
 
-def list_lines(nodes: Iterable[Node], now: float) -> str:
-    """Lines of LIST, each with a line feed.
+def line_of_node(line_of: LineOf, node: Node) -> str:
+    """The line of one node."""
+    mode = _KIND_BITS[node.kind] | node.mode & _MODE_BITS
+    seconds = node.mtime_ns / 1e9
+    return line_of(node.name, mode, node.size, seconds, node.owner, node.link_target)
 
-    One loop without calls that most lines do not need, for there are thousands.
+
+def list_line_of(now: float) -> LineOf:
+    """Makes lines of LIST, each with a line feed.
+
+    Without calls that most lines do not need, for there are thousands.
     """
-    lines = []
-    for node in nodes:
-        name = node.name
+
+    def line_of(
+        name: str, mode: int, size: int, mtime: float, owner: str, link: str | None
+    ) -> str:
         if not name.isprintable():
             name = printable(name)
-        if node.link_target is not None and node.kind is NodeKind.SYMLINK:
-            name = f"{name} -> {printable(node.link_target)}"
-        prefix = _prefix(node.kind, node.mode & 0o7777, node.owner)
-        date = ls_date(node.mtime_ns / 1e9, now)
-        lines.append(f"{prefix} {node.size:12} {date} {name}\n")
-    return "".join(lines)
+        if link is not None:
+            name = f"{name} -> {printable(link)}"
+        return f"{_prefix(mode, owner)} {size:12} {ls_date(mtime, now)} {name}\n"
+
+    return line_of
 
 
 @lru_cache(maxsize=256)
-def _prefix(kind: NodeKind, mode: int, owner: str) -> str:
+def _prefix(mode: int, owner: str) -> str:
     """Mode, links, owner and group: few combinations in many lines."""
-    bits = stat.filemode(_KIND_BITS[kind] | mode)
-    links = 2 if kind is NodeKind.DIRECTORY else 1
+    links = 2 if stat.S_ISDIR(mode) else 1
     name = printable(owner.partition("@")[0].replace(" ", "_")) or "ftp"
-    return f"{bits} {links:3} {name:<8} ftp     "
+    return f"{stat.filemode(mode)} {links:3} {name:<8} ftp     "
 
 
 def split_list_options(text: str) -> str:
