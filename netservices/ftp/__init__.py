@@ -26,5 +26,7 @@ RFC                                           state      what is missing
 4217 Securing FTP with TLS                    done
 7151 HOST                                     done
 8446 TLS 1.3                                  done       what concerns tickets (C.4)
+9293 TCP                                      done       what concerns the end of a
+                                                         stream
 ============================================  =========  ==============================
 """
