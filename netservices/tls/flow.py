@@ -103,6 +103,12 @@ class Flow:
         """The same for several pieces, which share records."""
         self.write(b"".join(iovec))
 
+    def give_tickets(self) -> None:
+        """What ``keeps_tickets`` has held back leaves now."""
+        if self.keeps_tickets:
+            self.keeps_tickets = False
+            self._flush()
+
     def _flush(self) -> None:
         """Send what can be sent now: handshake octets, plaintext, our goodbye."""
         if self.disconnected or self.lower is None:

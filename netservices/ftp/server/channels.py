@@ -42,15 +42,10 @@ from netservices.ftp.server.acknowledged import Parting, unacknowledged_octets
 from netservices.ftp.server.farewell import LOOK_OCTETS, look
 from netservices.ftp.server.lasting import LastingConnection
 from netservices.ftp.server.pace import Pace
-from netservices.ftp.server.protection import begin, first_words
+from netservices.ftp.server.protection import begin
 from netservices.ftp.server.rates import Throttle
 from netservices.interfaces import IOpenFile
-from netservices.tls.layer import (
-    HANDSHAKE_SECONDS,
-    TLSFailed,
-    TLSLayer,
-    TLSTruncated,
-)
+from netservices.tls.layer import TLSFailed, TLSLayer, TLSTruncated
 
 _CHUNKS_A_TURN = 4
 _AT_ONCE_OCTETS = 64 * 1024
@@ -124,17 +119,18 @@ class DataConnection(LastingConnection):
         self,
         contexts: Sequence[ssl.SSLContext],
         otherwise: ssl.SSLContext,
-        seconds: float = HANDSHAKE_SECONDS,
-        is_upload: bool = False,
+        records: bytes,
+        seconds: float,
+        keeps_tickets: Callable[[], bool],
     ) -> ssl.SSLContext:
-        """Shake hands; what is carried from now on is protected.  The context used:
-        that of the ``contexts`` whose session the client resumes, or ``otherwise``.
+        """Shake hands with a client that has said ``records``; what is carried from now
+        on is protected.  The context used: that of the ``contexts`` whose session the
+        client resumes, or ``otherwise``.
 
         NotProtected where the peer speaks no TLS, not as it should, or nothing within
         ``seconds``; DataBroken where it goes.
         """
         self._check()
-        records = await first_words(self, self._reactor, seconds)
         self._octets = 0
         shaken = self._wait()
         layer = begin(
@@ -143,13 +139,18 @@ class DataConnection(LastingConnection):
             otherwise,
             records,
             seconds,
-            is_upload,
+            keeps_tickets,
             lambda: self._wake(None),
         )
         await shaken
         self.protection = (layer.version or "", layer.session_reused)
         layer.pauseProducing()
         return layer.context
+
+    def give_tickets(self) -> None:
+        """Let the client have the tickets that were kept for the end of an upload."""
+        if isinstance(self.transport, TLSLayer):
+            self.transport.give_tickets()
 
     def vouch(self, is_resumed: bool) -> None:
         """Whether the session that was resumed, if any, is the client's own."""

@@ -21,6 +21,7 @@ from netservices.ftp.options import Limit
 from netservices.ftp.server.channels import DataConnection
 from netservices.ftp.server.connections import DataConnections
 from netservices.ftp.server.farewell import look, wait_seconds
+from netservices.ftp.server.handshake import Handshake
 from netservices.ftp.server.hearing import is_heard
 from netservices.ftp.server.kinship import Kinship
 from netservices.ftp.server.passive import ANYONE, NO_PORT, Lease
@@ -50,6 +51,8 @@ class SessionPort:
     kinship: Kinship = field(init=False)
     """Whose TLS sessions its data connections may resume."""
     _lease: Lease | None = None
+    _handshake: Handshake | None = None
+    """That of a passive connection which has come before the transfer command."""
     _target: HostPort | None = None
     _ready: DataConnection | None = None
     """Connected before the transfer command."""
@@ -121,7 +124,23 @@ class SessionPort:
         connection = self.shared.make()
         peer = ANYONE if anyone else self.peer
         self._lease = self.shared.passive.lease(self._bindable, peer, connection)
+        self._lease.greet = self._greet
         return HostPort(self.local, self._lease.port)
+
+    def _greet(self, connection: DataConnection) -> None:
+        """A passive connection is there; its client may want to shake hands at once."""
+        if self.is_protected:
+            self._handshake = self._shake(connection)
+
+    def _shake(self, connection: DataConnection) -> Handshake:
+        connection.accepts_truncation = self.accepts_truncation
+        return Handshake(
+            connection,
+            self.kinship,
+            self.shared.tls_context,
+            self.shared.reactor,
+            self.shared.open_seconds,
+        )
 
     def advertise(self, host: str) -> None:
         """The client is told that address of ours: a warning, the first time that a
@@ -163,8 +182,7 @@ class SessionPort:
         self._begin(connection)
         if self.show is not None:
             _show_life(connection, "C" if lease is not None else "S", self.show)
-        if self.is_protected:
-            await self._secure(connection)
+        await self._protect(connection)
         return connection
 
     def _begin(self, connection: DataConnection) -> None:
@@ -173,17 +191,19 @@ class SessionPort:
         connection.throttle = self.shared.rates.throttle(self.limits)
         self.shared.watch(connection)
 
-    async def _secure(self, connection: DataConnection) -> None:
-        """NoDataConnection, NotProtected."""
-        known = self.kinship.contexts()
-        otherwise = self.shared.tls_context()
-        seconds = self.shared.open_seconds
+    async def _protect(self, connection: DataConnection) -> None:
+        """Complete its handshake; or see that none has begun.  NoDataConnection,
+        NotProtected."""
+        handshake, self._handshake = self._handshake, None
+        if not self.is_protected:
+            if handshake is not None and not handshake.give_up():
+                connection.abort()
+                raise NoDataConnection("PROT C after the handshake had begun")
+            return
+        handshake = handshake or self._shake(connection)
         connection.accepts_truncation = self.accepts_truncation
         try:
-            used = await connection.secure([*known], otherwise, seconds, self.is_upload)
-            owner = known.get(used)
-            is_ours = owner is not None and await self.kinship.shares(owner, seconds)
-            connection.vouch(is_ours)
+            await handshake.complete(self.is_upload)
         except NotProtected:
             raise
         except DataBroken as broken:
@@ -264,6 +284,7 @@ class SessionPort:
 
     def close(self) -> None:
         """Forget what was prepared; drop what is open."""
+        self._handshake = None
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.let_go()

@@ -94,6 +94,13 @@ class LastingConnection(Protocol):
         self._arrived.append(data)
         self._wake(None)
 
+    def stop_reading(self) -> None:
+        """Who waits in ``read`` gets nothing; what comes waits in the kernel again."""
+        if not self._is_closed:
+            transport: Any = self.transport
+            transport.pauseProducing()
+            self._wake(None)
+
     def put_back(self, data: bytes) -> None:
         """The next file begins with ``data``, which ``read`` gives out again."""
         if data:

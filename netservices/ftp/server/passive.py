@@ -14,6 +14,7 @@ those that were used last keep their listeners.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -53,6 +54,8 @@ class Lease:
     _peer: str
     connection: DataConnection
     arrived: Deferred[DataConnection] | None = None
+    greet: Callable[[DataConnection], None] | None = None
+    """Told of the connection first of all."""
     _is_taken: bool = False
 
     @property
@@ -72,6 +75,8 @@ class Lease:
     def take(self, connection: DataConnection) -> None:
         """The client has connected."""
         self._is_taken = True
+        if self.greet is not None:
+            self.greet(connection)
         if self.arrived is not None:
             self.arrived.callback(connection)
 

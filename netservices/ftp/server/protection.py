@@ -9,10 +9,10 @@ sessions for all and offer whichever is newest; so the contexts of other session
 same account and address are asked, too.
 
 Some clients (curl again) use each ticket of TLS 1.3 once, as RFC 8446 C.4 wants.  So
-what was resumed brings one for the next connection: a download at once; an upload only
-behind the client's own end.  A client that only uploads need not read, and were tickets
-unread at its close, its kernel would reset the connection in place of ending it, and
-the last octets might be lost (RFC 1122 4.2.2.13).
+what was resumed brings one for the next connection: a download with its first octets;
+an upload only behind the client's own end.  A client that only uploads need not read,
+and were tickets unread at its close, its kernel would reset the connection in place of
+ending it, and the last octets might be lost (RFC 1122 4.2.2.13).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from netservices.ftp.dialogue.channels import DataBroken, NotProtected
+from netservices.ftp.dialogue.channels import DataBroken
 from netservices.tls.engine import Engine
 from netservices.tls.hello import client_hello, offers_session
 from netservices.tls.layer import TLSLayer, start_tls
@@ -37,31 +37,17 @@ class Readable(Protocol):
     async def read(self) -> bytes:
         """What arrives next; empty at the end."""
 
-    def abort(self) -> None:
-        """Reset the connection."""
 
-
-async def first_words(connection: Readable, reactor: Any, seconds: float) -> bytes:
-    """The records of the client's hello, or what it says in place of one.
-
-    NotProtected where nothing of the kind comes within ``seconds``; DataBroken where
-    the client goes.
-    """
+async def first_words(connection: Readable, begun: Callable[[], None]) -> bytes:
+    """The records of the client's hello, or what it says in place of one; ``begun`` is
+    told when something has come.  DataBroken where the client goes."""
     records = b""
-    timer = reactor.callLater(seconds, connection.abort)
-    try:
-        while not _is_enough(records):
-            received = await connection.read()
-            if not received:
-                raise DataBroken("the client has left before the handshake")
-            records += received
-    except DataBroken as broken:
-        if not timer.active():
-            raise NotProtected("no handshake came") from broken
-        raise
-    finally:
-        if timer.active():
-            timer.cancel()
+    while not _is_enough(records):
+        received = await connection.read()
+        if not received:
+            raise DataBroken("the client has left before the handshake")
+        begun()
+        records += received
     return records
 
 
@@ -78,14 +64,15 @@ def begin(
     otherwise: ssl.SSLContext,
     records: bytes,
     seconds: float,
-    is_upload: bool,
+    keeps_tickets: Callable[[], bool],
     when_open: Callable[[], None],
 ) -> TLSLayer:
     """Put TLS on a connection that has said ``records`` so far; with the first of the
-    ``contexts`` that knows the session which is offered."""
+    ``contexts`` that knows the session which is offered.  Its tickets wait for the end
+    where ``keeps_tickets`` says so."""
 
     def opened(layer: TLSLayer) -> None:
-        layer.keeps_tickets = is_upload and layer.version == "TLSv1.3"
+        layer.keeps_tickets = layer.version == "TLSv1.3" and keeps_tickets()
         when_open()
 
     engine, context = _resumed(contexts, records) or (None, otherwise)
