@@ -14,6 +14,7 @@ from unittest import SkipTest
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.testing import running_process
+from tests.ftp.sockets import SECONDS, Wire
 from tests.interop.ftp_peers import (
     LOGIN,
     PASSWORD,
@@ -24,7 +25,6 @@ from tests.interop.ftp_peers import (
 )
 from tests.tls.authority import Authority
 
-SECONDS = 20.0
 # What follows " #" only tells lines apart.
 SCRIPT = """
 NOOP
@@ -161,34 +161,16 @@ TABLE = {
     "REIN": ("502", "220", "RFC 959 4.1.1: the session begins anew"),
     "USER {login} #2": ("530", "331", "it has begun anew, so this is a first login"),
 }
-
-
 """Command to the code of vsftpd, ours, and why."""
 
 
-class Wire:
+class ScriptedWire(Wire):
     """A control connection to either server."""
 
-    def __init__(self, server: Running) -> None:
-        self.host = server.host
-        self.socket = socket.create_connection((server.host, server.port), SECONDS)
-        self.file = self.socket.makefile("rb")
-        self.reply()
-
-    def reply(self) -> str:
-        """The last line of the next reply; empty at the end of the connection."""
-        line = self.file.readline()
-        if line[3:4] == b"-":
-            code = line[:3]
-            while line and not line.startswith(code + b" "):
-                line = self.file.readline()
-        return line.decode("utf-8", "replace")
-
-    def say(self, command: str) -> str:
-        """The reply to a command."""
+    def say(self, line: str | bytes) -> str:
+        """The reply; empty where the server has closed the connection."""
         with contextlib.suppress(OSError):
-            self.socket.sendall(command.encode() + b"\r\n")
-            return self.reply()
+            return super().say(line)
         return ""
 
     def codes(self, line: str) -> str:
@@ -199,7 +181,7 @@ class Wire:
         opening, _, command = line[2:].partition(" ")
         reply = self.say(opening)
         port = port_of(reply)
-        with socket.create_connection((self.host, port), SECONDS) as data:
+        with socket.create_connection((self.address, port), SECONDS) as data:
             first = self.say(command)[:3]
             if first[:1] != "1":
                 return first
@@ -229,7 +211,7 @@ def port_of(reply: str) -> int:
 
 def transcript(server: Running) -> list[tuple[str, str]]:
     """Commands and codes; what is said when the connection has gone has none."""
-    wire = Wire(server)
+    wire = ScriptedWire(server.port, server.host)
     try:
         names = {"login": server.login, "password": server.password}
         return [
