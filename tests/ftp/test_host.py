@@ -40,14 +40,18 @@ class HostTests(MemoryFTP, SynchronousTestCase):
         """)
 
     def test_after_user(self) -> None:
-        """Between USER and PASS it counts, too; a login with a domain stays what it
-        is."""
+        """Between USER and PASS it begins the login anew (RFC 7151 4); a login with a
+        domain stays what it is."""
         self.assert_dialogue("""
             S: 220 ...
             C: USER alice
             S: 331 ...
             C: HOST example.net
             S: 220 ...
+            C: PASS secret
+            S: 503 ...
+            C: USER alice
+            S: 331 ...
             C: PASS secret
             S: 230 Logged in as alice@example.net
             C: USER alice@example.org
@@ -123,6 +127,23 @@ class HostTests(MemoryFTP, SynchronousTestCase):
         codes = [line[:3] for line in peer.receive_lines()]
         self.assertEqual(["504", "220", "220"], codes)
         peer.leave()
+
+    def test_server_name_after_host(self) -> None:
+        """So must that of a handshake which comes after HOST; else HOST counts as not
+        sent.  RFC 7151 3.3"""
+        for asked, login in (
+            ("example.org", "alice@example.org"),
+            ("Example.Net", "alice@example.net"),
+            (None, "alice@example.net"),
+        ):
+            peer = Peer(self.make_session)
+            self.talk.server_name = lambda asked=asked: asked
+            peer.send(b"HOST example.net\r\nAUTH TLS\r\n")
+            peer.shake_hands()
+            peer.receive()
+            peer.send(b"USER alice\r\nPASS secret\r\n")
+            self.assertEqual(f"230 Logged in as {login}", peer.receive_lines()[-1])
+            peer.leave()
 
     @given(st.binary(max_size=300))
     def test_any_argument(self, argument: bytes) -> None:

@@ -142,6 +142,8 @@ class Conversation:
     overlong_lines: int = 0
     host_domain: str = ""
     """The domain whose accounts HOST asked for; empty for the default one."""
+    host_name: str = ""
+    """What HOST said, in its normal form; empty for an address."""
     client_name: str = ""
     """What CLNT or CSID said."""
     server_name: Callable[[], str | None] = _unnamed
@@ -291,6 +293,7 @@ class Conversation:
         """TLS is up: by AUTH, or from the first octet on an implicit port."""
         self.is_secure = True
         self.secured_at = self.policy.seconds()
+        hosts.check_host(self)
 
     def overlong(self) -> Answer:
         """500, and 421 when it happens too often."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from netservices.core.dialogue import Answer
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp.dialogue.registry import Argument, Commands
+from netservices.ftp.dialogue.states import State
 from netservices.ftp.wire import Reply, normal_address
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ async def host(talk: Conversation, argument: bytes) -> Reply:
     domain = await _domain_of(talk, name, is_address)
     if domain is None or not _agrees(talk, name, is_address):
         return NO_SUCH_HOST
-    talk.host_domain = domain
+    talk.host_domain, talk.host_name = domain, "" if is_address else name
+    # RFC 7151 4: what was said of a user was said to another host.
+    talk.state, talk.login = State.CONNECTED, ""
     return Reply(220, f"{name} FTP server ready")
 
 
@@ -83,6 +86,19 @@ def _agrees(talk: Conversation, name: str, is_address: bool) -> bool:
     """RFC 7151 3.2.2: the name is the one that TLS was asked for, if it was."""
     asked = talk.server_name()
     return is_address or not asked or asked.lower().rstrip(".") == name
+
+
+def check_host(talk: Conversation) -> None:
+    """Forget a host that was named before TLS, and is not the one that TLS was asked
+    for."""
+    # RFC 7151 3.2.2: the two must match; 3.3: else as if HOST had not been sent.
+    if talk.host_name and not _agrees(talk, talk.host_name, False):
+        forget_host(talk)
+
+
+def forget_host(talk: Conversation) -> None:
+    """As if HOST had not been sent."""
+    talk.host_domain = talk.host_name = ""
 
 
 def full_login(login: str, domain: str) -> str:

@@ -9,7 +9,7 @@ import attrs
 from netservices.core.dialogue import Answer, Then
 from netservices.core.errors import Refused, SyntaxProblem
 from netservices.ftp.dialogue import security
-from netservices.ftp.dialogue.hosts import full_login
+from netservices.ftp.dialogue.hosts import forget_host, full_login
 from netservices.ftp.dialogue.problems import reply_for
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.dialogue.states import State
@@ -89,7 +89,7 @@ def rein(talk: Conversation, argument: bytes) -> Answer:
     talk.has_chosen_utf8 = False
     talk.forget_user()
     # RFC 7151 3.2.1: REIN resets HOST, too.
-    talk.host_domain = ""
+    forget_host(talk)
     return Reply(220, talk.policy.banner, security.begin_anew(talk))
 
 
