@@ -6,33 +6,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from tests.ftp.sockets import SECONDS, ServerCase, Wire
-from tests.ftp.tls_wire import VERSIONS, TLSWire, end, read_all
+from tests.ftp.sockets import SECONDS, Wire, read_all
+from tests.ftp.tls_wire import VERSIONS, BothVersionsCase, TLSWire, end
 
 
-class EndsCase(ServerCase):
-    """Both versions."""
-
-    def each_version(self, conversation: Callable[[TLSWire], None]) -> Deferred[None]:
-        """The conversation in TLS 1.2 and in TLS 1.3; the session lives on."""
-
-        def run() -> None:
-            for version in VERSIONS:
-                wire = TLSWire(self.server, version)
-                conversation(wire)
-                self.assertEqual("200", wire.say("NOOP")[:3])
-                wire.close()
-
-        return deferToThread(run)
-
-
-class TruncationTests(EndsCase):
+class TruncationTests(BothVersionsCase):
     """Ends without close_notify."""
 
     def test_upload(self) -> Deferred[None]:
@@ -110,7 +93,7 @@ class TruncationTests(EndsCase):
         return self.each_version(conversation)
 
 
-class LenientTests(EndsCase):
+class LenientTests(BothVersionsCase):
     """``lenient_tls_end``, for one user."""
 
     settings: dict[str, Any] = {"ftp.rules": ["alice lenient_tls_end=yes"]}
@@ -129,7 +112,7 @@ class LenientTests(EndsCase):
         return self.each_version(conversation)
 
 
-class HandshakeTests(EndsCase):
+class HandshakeTests(BothVersionsCase):
     """Handshakes of data connections that come to nothing."""
 
     settings: dict[str, Any] = {"ftp.data_timeout": "1s"}
@@ -177,7 +160,7 @@ class HandshakeTests(EndsCase):
         return self.each_version(conversation)
 
 
-class ControlTests(EndsCase):
+class ControlTests(BothVersionsCase):
     """The control connection."""
 
     settings: dict[str, Any] = {"ftp.allow_clear_control": True}

@@ -9,26 +9,17 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from tests.ftp.sockets import ServerCase
-from tests.ftp.tls_wire import VERSIONS, TLSWire, end, read_all
+from tests.ftp.sockets import read_all
+from tests.ftp.tls_wire import VERSIONS, BothVersionsCase, TLSWire, end
 
 
-class ReuseCase(ServerCase):
+class ReuseCase(BothVersionsCase):
     """One policy, both versions."""
 
     def each_version(self, conversation: Callable[[TLSWire], None]) -> Deferred[None]:
-        """The conversation in TLS 1.2 and in TLS 1.3."""
+        """Where there is a file."""
         self.put("a", b"content")
-
-        def run() -> None:
-            for version in VERSIONS:
-                wire = TLSWire(self.server, version)
-                conversation(wire)
-                # Whatever was refused, the session lives.
-                self.assertEqual("200", wire.say("NOOP")[:3])
-                wire.close()
-
-        return deferToThread(run)
+        return super().each_version(conversation)
 
     def assert_complete(self, wire: TLSWire, resumes: bool = True) -> None:
         """A download is complete."""

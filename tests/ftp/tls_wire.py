@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
 from netservices.testing import RunningServer
-from tests.ftp.sockets import SECONDS, Wire, read_all
+from tests.ftp.sockets import SECONDS, ServerCase, Wire
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
@@ -97,4 +101,18 @@ def end(data: ssl.SSLSocket) -> ssl.SSLSession:
     return session
 
 
-__all__ = ["VERSIONS", "TLSWire", "client_context", "end", "read_all"]
+class BothVersionsCase(ServerCase):
+    """A server, and clients of TLS 1.2 and TLS 1.3."""
+
+    def each_version(self, conversation: Callable[[TLSWire], None]) -> Deferred[None]:
+        """The conversation in each version; the session lives on, whatever was
+        refused."""
+
+        def run() -> None:
+            for version in VERSIONS:
+                wire = TLSWire(self.server, version)
+                conversation(wire)
+                self.assertEqual("200", wire.say("NOOP")[:3])
+                wire.close()
+
+        return deferToThread(run)
