@@ -158,9 +158,10 @@ class Lines:
     """A page of a directory as text."""
 
     text: str = ""
-    count: int = 0
     last: str = ""
     """Name of the last entry."""
+    is_last: bool = False
+    """Whether no page follows."""
 
 
 @frozen

@@ -24,17 +24,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from heapq import merge
 from threading import Lock
-from typing import TypeAlias
 
-from attrs import frozen
+from attrs import define, frozen
 
 from netservices.files.disk import Disk
 from netservices.files.names import RESERVED_PREFIX, decode_name, is_reserved
 from netservices.files.nodes import node_of
 from netservices.values import LineOf, Lines, Node
-
-_Entry: TypeAlias = tuple[bytes, os.stat_result, bytes | None]
-"""Name, status, and the text of a link."""
 
 _RUN = 8192
 """Names sorted at once: about 2 ms."""
@@ -129,8 +125,8 @@ def list_page(
     """One page of nodes; blocks, and is called in a thread."""
     nodes: list[Node] = []
     owner = disk.owner
-    with _page(disk, snapshots, (tree, path), after, limit) as entries:
-        for name, status, text in entries:
+    with _page(disk, snapshots, (tree, path), after, limit) as page:
+        for name, status, text in page.entries():
             nodes.append(node_of(name, status, owner, text))
     return tuple(nodes)
 
@@ -148,21 +144,15 @@ def list_lines(
     lines: list[str] = []
     owner = disk.owner
     last = ""
-    with _page(disk, snapshots, (tree, path), after, limit) as entries:
-        for name, status, text in entries:
+    with _page(disk, snapshots, (tree, path), after, limit) as page:
+        for name, status, text in page.entries():
             last = name.decode("utf-8", "surrogateescape")
             target = None if text is None else decode_name(text)
-            lines.append(
-                line_of(
-                    last,
-                    status.st_mode,
-                    status.st_size,
-                    status.st_mtime,
-                    owner,
-                    target,
-                )
-            )
-    return Lines("".join(lines), len(lines), last)
+            mode, size, mtime = status.st_mode, status.st_size, status.st_mtime
+            lines.append(line_of(last, mode, size, mtime, owner, target))
+    if page.is_last:
+        snapshots.drop((tree, path))
+    return Lines("".join(lines), last, page.is_last)
 
 
 @contextmanager
@@ -172,8 +162,8 @@ def _page(
     key: tuple[str, bytes],
     after: bytes | None,
     limit: int,
-) -> Iterator[Iterator[_Entry]]:
-    """The entries of one page."""
+) -> Iterator[_Page]:
+    """The page that begins behind the name ``after``."""
     directory = disk.open_directory(key[1])
     try:
         status = os.fstat(directory)
@@ -184,33 +174,46 @@ def _page(
             names = sorted_names(directory)
             snapshot = Snapshot(identity, names, time.monotonic())
         start = 0 if after is None else bisect_right(snapshot.names, after)
-        reached = [start]
-        yield _entries(directory, snapshot.names, limit, reached)
+        page = _Page(directory, snapshot.names, start, limit)
+        yield page
     finally:
         os.close(directory)
-    if reached[0] >= len(snapshot.names):
+    if page.left:
+        # Nobody asks for what comes after a page that is short.
         snapshots.drop(key)
     elif is_new:
         snapshots.put(key, snapshot)
 
 
-def _entries(
-    directory: int, names: tuple[bytes, ...], limit: int, reached: list[int]
-) -> Iterator[_Entry]:
-    """Up to ``limit`` entries from the index ``reached`` on, which is moved.  A page is
-    short only at the end: names that are gone do not count."""
-    index = reached[0]
-    look, is_link = os.stat, stat.S_ISLNK
-    while limit and index < len(names):
-        name = names[index]
-        index += 1
-        try:
-            status = look(name, dir_fd=directory, follow_symlinks=False)
-            text = None
-            if is_link(status.st_mode):
-                text = os.readlink(name, dir_fd=directory)
-        except FileNotFoundError:
-            continue
-        limit -= 1
-        yield name, status, text
-    reached[0] = index
+@define
+class _Page:
+    """Up to so many entries of an open directory, from an index on.  A page is short
+    only at the end: names that are gone do not count."""
+
+    directory: int
+    names: tuple[bytes, ...]
+    index: int
+    left: int
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it has reached the end."""
+        return self.index >= len(self.names)
+
+    def entries(self) -> Iterator[tuple[bytes, os.stat_result, bytes | None]]:
+        """Name, status, and the text of a link, of each."""
+        directory, index, left = self.directory, self.index, self.left
+        names, look, is_link = self.names, os.stat, stat.S_ISLNK
+        while left and index < len(names):
+            name = names[index]
+            index += 1
+            try:
+                status = look(name, dir_fd=directory, follow_symlinks=False)
+                text = None
+                if is_link(status.st_mode):
+                    text = os.readlink(name, dir_fd=directory)
+            except FileNotFoundError:
+                continue
+            left -= 1
+            yield name, status, text
+        self.index, self.left = index, left

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import TypeVar
 
 import attrs
 from attrs import define
@@ -21,6 +20,7 @@ from netservices.ftp.wire import line_of_node
 from netservices.interfaces import FileProblem, IFileTree, NotFound, StoreError
 from netservices.values import (
     LineOf,
+    Lines,
     Node,
     NodeKind,
     Path,
@@ -29,8 +29,6 @@ from netservices.values import (
 )
 
 __all__ = ["Permission", "View", "path_text", "resolve"]
-
-T = TypeVar("T")
 
 _GLOB = re.compile(r"[*?\[]")
 _STEPS_A_PAGE = 10_000
@@ -132,11 +130,10 @@ class View:
             async for nodes in self.nodes(text):
                 yield "".join([line_of_node(line_of, one) for one in nodes])
             return
-        async for page in self._pages(
-            lambda after: self.tree.list_lines(path, line_of, after, self.page),
-            lambda page: (page.count, page.last),
-            self.page,
-        ):
+        page = Lines()
+        while not page.is_last:
+            after = page.last or None
+            page = await self.tree.list_lines(path, line_of, after, self.page)
             yield page.text
 
     async def _matching(self, path: Path) -> AsyncIterator[tuple[Node, ...]]:
@@ -158,35 +155,17 @@ class View:
     ) -> AsyncIterator[tuple[Node, ...]]:
         """Pages of a directory, ordered by name, of at most so many names."""
         most = most or self.page
-        async for page in self._pages(
-            lambda after: self.tree.list(path, after, most),
-            lambda page: (len(page), page[-1].name if page else ""),
-            most,
-        ):
-            yield page
-
-    async def _pages(
-        self,
-        page_after: Callable[[str | None], Awaitable[T]],
-        end_of: Callable[[T], tuple[int, str]],
-        most: int,
-    ) -> AsyncIterator[T]:
-        """Pages until one is empty; ``end_of`` tells the length of a page, and the
-        last name on it."""
         after: str | None = None
         was_full = False
-        while True:
-            page = await page_after(after)
-            count, after = end_of(page)
-            if not count:
-                return
+        while page := await self.tree.list(path, after, most):
             yield page
-            is_short = count < most
+            is_short = len(page) < most
             if is_short and was_full:
                 return
             # A tree may give less than was asked for, on every page: only after a
             # full one does a short one mean the end.
             was_full = not is_short
+            after = page[-1].name
 
     async def resolved(self, directory: Path, page: tuple[Node, ...]) -> list[Node]:
         """The page with links replaced by what they lead to, where that can be seen."""

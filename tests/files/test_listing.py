@@ -42,6 +42,39 @@ class ListingTests(FilesCase):
         self.assertEqual(names, found)
         self.assertEqual((1, MANY), (len(scans), len(looks)))
 
+    def test_full_pages(self) -> None:
+        """Where the last page is a full one, too, the directory is not read again."""
+        tree = self.make_tree()
+        for number in range(6):
+            os.mknod(os.path.join(self.directory(tree), f"f{number}"))
+        scans = self.count(listing, "sorted_names")
+        pages = [value_of(tree.list((), after, 2)) for after in (None, "f1", "f3")]
+        self.assertEqual([2, 2, 2], [len(page) for page in pages])
+        self.assertEqual((), value_of(tree.list((), "f5", 2)))
+        self.assertEqual(1, len(scans))
+
+    def test_lines(self) -> None:
+        """A page as text has the same entries in the same order; it tells whether it
+        is the last one."""
+        tree = self.make_tree()
+        directory = os.fsencode(self.directory(tree))
+        for name in (b"c", b"a", b"\xff"):
+            with open(os.path.join(directory, name), "wb") as file:
+                file.write(name)
+        os.symlink(b"c", os.path.join(directory, b"b"))
+
+        def line_of(name: str, mode: int, size: int, *more: Any) -> str:
+            return f"{name} {mode:o} {size} {more[2]}\n"
+
+        first = value_of(tree.list_lines((), line_of, None, 2))
+        self.assertEqual("a 100644 1 None\nb 120777 1 c\n", first.text)
+        self.assertEqual(("b", False), (first.last, first.is_last))
+        second = value_of(tree.list_lines((), line_of, "b", 2))
+        self.assertEqual("c 100644 1 None\n\udcff 100644 1 None\n", second.text)
+        self.assertTrue(second.is_last)
+        empty = value_of(tree.list_lines((), line_of, "\udcff", 2))
+        self.assertEqual(("", True), (empty.text, empty.is_last))
+
     def count(self, module: Any, name: str) -> list[None]:
         """One entry a call of that function from now on."""
         calls: list[None] = []
