@@ -51,6 +51,8 @@ _DIRECTORY_LETTERS = (
     ("m", Permission.MAKE_DIRECTORY),
     ("p", Permission.DELETE),
 )
+_ROOT_LETTERS = tuple(pair for pair in _DIRECTORY_LETTERS if pair[0] not in "df")
+"""The root stays, and keeps its name."""
 
 
 def resolve(directory: Path, text: str) -> Path:
@@ -91,6 +93,8 @@ class View:
     def perm_fact(self, kind: NodeKind, path: Path) -> str:
         """The value of the fact ``perm`` for what is at ``path`` (RFC 3659 7.5.5)."""
         letters = _DIRECTORY_LETTERS if kind is NodeKind.DIRECTORY else _FILE_LETTERS
+        if not path:
+            letters = _ROOT_LETTERS
         allowed = self.permissions.at(path)
         if self.permissions.holds_others(path):
             allowed &= ~Permission.RENAME
