@@ -6,6 +6,8 @@ other place count as well (``restricted``).
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from twisted.internet.defer import Deferred, fail
 
@@ -19,7 +21,16 @@ from netservices.files.upload import Beginning
 from netservices.files.volume import Volume
 from netservices.files.work import unstoppable
 from netservices.interfaces import Exists, IUpload, NotAllowed, NotFound
-from netservices.values import Node, NodeKind, Path, Permission, Permissions, WriteMode
+from netservices.values import (
+    LineOf,
+    Lines,
+    Node,
+    NodeKind,
+    Path,
+    Permission,
+    Permissions,
+    WriteMode,
+)
 
 
 class RestrictedTree(FileTree):
@@ -60,8 +71,7 @@ class RestrictedTree(FileTree):
     ) -> tuple[Node, ...]:
         """A page of a directory, without what may not be touched at all.  NotAllowed
         where names may not be listed."""
-        if Permission.LIST not in self.allowed.at(names.canonical(path)):
-            raise NotAllowed("names are not told here")
+        self._check_listing(path)
         if not self.allowed.holds_others(names.canonical(path)):
             return await super().list(path, after, limit)
         limit = max(1, min(limit, self.volume.settings.longest_page))
@@ -69,14 +79,33 @@ class RestrictedTree(FileTree):
         while len(found) < limit:
             wanted = limit - len(found)
             page = await super().list(path, after, wanted)
-            found += tuple(node for node in page if self._may_touch(path, node))
+            found += tuple(node for node in page if self._may_touch(path, node.name))
             if len(page) < wanted:
                 break
             after = page[-1].name
         return found
 
-    def _may_touch(self, directory: Path, node: Node) -> bool:
-        place = (*names.canonical(directory), node.name)
+    @unstoppable
+    async def list_lines(
+        self, path: Path, line_of: LineOf, after: str | None = None, limit: int = 1000
+    ) -> Lines:
+        """The same as text; what may not be touched has no line."""
+        self._check_listing(path)
+        if not self.allowed.holds_others(names.canonical(path)):
+            return await super().list_lines(path, line_of, after, limit)
+
+        def line_of_visible(name: str, *facts: Any) -> str:
+            return line_of(name, *facts) if self._may_touch(path, name) else ""
+
+        return await super().list_lines(path, line_of_visible, after, limit)
+
+    def _check_listing(self, path: Path) -> None:
+        """NotAllowed where names may not be listed."""
+        if Permission.LIST not in self.allowed.at(names.canonical(path)):
+            raise NotAllowed("names are not told here")
+
+    def _may_touch(self, directory: Path, name: str) -> bool:
+        place = (*names.canonical(directory), name)
         return self.allowed.at(place) is not Permission.NONE
 
     # --- changes --------------------------------------------------------------------

@@ -92,9 +92,10 @@ class View:
 
     def perm_fact(self, kind: NodeKind, path: Path) -> str:
         """The value of the fact ``perm`` for what is at ``path`` (RFC 3659 7.5.5)."""
-        letters = _DIRECTORY_LETTERS if kind is NodeKind.DIRECTORY else _FILE_LETTERS
-        if not path:
-            letters = _ROOT_LETTERS
+        letters: tuple[tuple[str, Permission], ...] = _ROOT_LETTERS
+        if path:
+            is_directory = kind is NodeKind.DIRECTORY
+            letters = _DIRECTORY_LETTERS if is_directory else _FILE_LETTERS
         allowed = self.permissions.at(path)
         if self.permissions.holds_others(path):
             allowed &= ~Permission.RENAME
