@@ -32,6 +32,9 @@ from netservices.files.names import RESERVED_PREFIX, decode_name, is_reserved
 from netservices.files.nodes import node_of
 from netservices.values import LineOf, Lines, Node
 
+_MODE, _SIZE, _MTIME = stat.ST_MODE, stat.ST_SIZE, stat.ST_MTIME
+"""Indices are faster than names, of which thousands would be looked up."""
+
 _RUN = 8192
 """Names sorted at once: about 2 ms."""
 
@@ -148,7 +151,7 @@ def list_lines(
         for name, status, text in page.entries():
             last = name.decode("utf-8", "surrogateescape")
             target = None if text is None else decode_name(text)
-            mode, size, mtime = status.st_mode, status.st_size, status.st_mtime
+            mode, size, mtime = status[_MODE], status[_SIZE], status[_MTIME]
             lines.append(line_of(last, mode, size, mtime, owner, target))
     if page.is_last:
         snapshots.drop((tree, path))
@@ -210,7 +213,7 @@ class _Page:
             try:
                 status = look(name, dir_fd=directory, follow_symlinks=False)
                 text = None
-                if is_link(status.st_mode):
+                if is_link(status[_MODE]):
                     text = os.readlink(name, dir_fd=directory)
             except FileNotFoundError:
                 continue

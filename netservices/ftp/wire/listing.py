@@ -45,17 +45,27 @@ def line_of_node(line_of: LineOf, node: Node) -> str:
 def list_line_of(now: float) -> LineOf:
     """Makes lines of LIST, each with a line feed.
 
-    Without calls that most lines do not need, for there are thousands.
+    Without calls that most lines do not need, for there are thousands: neighbours are
+    often alike.
     """
+    known_mode, known_owner, known_mtime = -1, "", -1.0
+    prefix, date = "", ls_date(-1.0, now)
 
     def line_of(
         name: str, mode: int, size: int, mtime: float, owner: str, link: str | None
     ) -> str:
+        nonlocal known_mode, known_owner, known_mtime, prefix, date
         if not name.isprintable():
             name = printable(name)
         if link is not None:
             name = f"{name} -> {printable(link)}"
-        return f"{_prefix(mode, owner)} {size:12} {ls_date(mtime, now)} {name}\n"
+        if mode != known_mode or owner != known_owner:
+            known_mode, known_owner = mode, owner
+            prefix = _prefix(mode, owner)
+        if mtime != known_mtime:
+            known_mtime = mtime
+            date = ls_date(mtime, now)
+        return f"{prefix} {size:12} {date} {name}\n"
 
     return line_of
 
