@@ -42,7 +42,7 @@ from netservices.core.exchange import (
 from netservices.core.lines import LineBuffer
 from netservices.core.trace import Trace, place
 from netservices.core.wheel import Wheel
-from netservices.tls.layer import start_tls
+from netservices.tls.layer import HANDSHAKE_SECONDS, start_tls
 from netservices.tls.plain import stop_tls
 
 CLOSE_SECONDS = 30.0
@@ -59,11 +59,13 @@ class LineSession(Exchange, Protocol):
     """One connection of a line protocol.
 
     ``tls_context`` is what ``Then.START_TLS`` uses: a context, or a function that
-    returns the one for the next handshake.  ``trace`` sees every line, masked, and in
-    angle brackets when the connection begins, is secured and ends.
+    returns the one for the next handshake, which may take ``handshake_seconds``.
+    ``trace`` sees every line, masked, and in angle brackets when the connection begins,
+    is secured and ends.
     """
 
     __slots__ = (
+        "_handshake_seconds",
         "_idle_seconds",
         "_is_busy",
         "_is_draining",
@@ -87,6 +89,7 @@ class LineSession(Exchange, Protocol):
         idle_seconds: float = 300.0,
         max_buffered_octets: int = 64 * 1024,
         tls_context: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
+        handshake_seconds: float = HANDSHAKE_SECONDS,
         trace: Trace | None = None,
         session_id: str | None = None,
     ) -> None:
@@ -100,6 +103,7 @@ class LineSession(Exchange, Protocol):
         self._idle_seconds = idle_seconds
         self._max_buffered_octets = max_buffered_octets
         self._tls_context = tls_context
+        self._handshake_seconds = handshake_seconds
         self._is_paused = False
         self._is_busy = False
         self._is_draining = False
@@ -275,6 +279,7 @@ class LineSession(Exchange, Protocol):
             self,
             context() if callable(context) else context,
             when_open=self._secured,
+            handshake_seconds=self._handshake_seconds,
         )
 
     def _stop_tls(self) -> None:

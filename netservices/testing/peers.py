@@ -132,9 +132,13 @@ class MemoryTransport:
         """Nothing to be done."""
 
     def start_tls(
-        self, _protocol: Any, _context: Any, when_open: Callable[[Any], None]
+        self,
+        _protocol: Any,
+        _context: Any,
+        when_open: Callable[[Any], None],
+        handshake_seconds: float = 0.0,
     ) -> None:
-        """Simulate a switch; ``shake_hands`` completes it."""
+        """Simulate a switch; ``shake_hands`` completes it, whenever that is."""
         alsoProvides(self, ISSLTransport)
         self._when_open = when_open
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,8 +11,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase
 
-from tests.ftp.sockets import SECONDS, ServerCase, read_all
+from netservices.core.errors import ConfigurationError
+from netservices.testing import running
+from tests.ftp.sockets import SECONDS, ServerCase, Wire, read_all, secured
 from tests.ftp.tls_wire import VERSIONS, TLSWire, end
 
 TRANSFER = ("125", "150")
@@ -187,6 +191,54 @@ class EarlyTests(EarlyCase):
             self.assertEqual("425", wire.reply()[:3])
 
         return self.each_version(conversation)
+
+
+class AuthTests(ServerCase):
+    """The handshake of the control connection."""
+
+    settings: dict[str, Any] = {"tls.handshake_timeout": "0.2s"}
+
+    def test_silence(self) -> Deferred[None]:
+        """Who says nothing after AUTH is dropped after ``tls.handshake_timeout``."""
+
+        def run() -> None:
+            wire = Wire(self.port)
+            self.assertEqual("234", wire.say("AUTH TLS")[:3])
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(b"", wire.socket.recv(1))
+            wire.close()
+
+        return deferToThread(run)
+
+    def test_no_certificate(self) -> Deferred[None]:
+        """431 where none can be made, and the session goes on; once there is room,
+        AUTH works.  RFC 4217 4"""
+        path = os.path.join(self.server.state_directory, "tls/self-signed.pem")
+        os.makedirs(path)
+
+        def run() -> None:
+            wire = Wire(self.port)
+            for _ in range(2):
+                self.assertEqual("431", wire.say("AUTH TLS")[:3])
+            self.assertEqual("331", wire.say("USER alice")[:3])
+            os.rmdir(path)
+            secured(wire)
+            wire.close()
+
+        return deferToThread(run)
+
+
+class SettingsTests(SynchronousTestCase):
+    """What cannot work is refused at the start."""
+
+    def test_no_tickets(self) -> None:
+        """Sessions that must be resumed need tickets, whoever must."""
+        for settings in (
+            {"ftp.session_reuse": "require"},
+            {"ftp.rules": ["alice session_reuse=require"]},
+        ):
+            started = running(ftp=True, settings={**settings, "tls.session_tickets": 0})
+            self.failureResultOf(started, ConfigurationError)
 
 
 class ProtectionTests(EarlyCase):

@@ -110,6 +110,10 @@ def _unheard_of(_seconds: float) -> None:
     """Nobody measures."""
 
 
+def _prepared() -> None:
+    """TLS needs nothing."""
+
+
 def _unnamed() -> None:
     """No name was asked for."""
 
@@ -146,6 +150,8 @@ class Conversation:
     """What HOST said, in its normal form; empty for an address."""
     client_name: str = ""
     """What CLNT or CSID said."""
+    prepare_tls: Callable[[], None] = _prepared
+    """Makes what the next TLS handshake needs.  Trouble."""
     server_name: Callable[[], str | None] = _unnamed
     """The name that the client asked for in its TLS handshake."""
 
@@ -348,6 +354,7 @@ class Conversation:
         # Session and dialogue hold each other no longer: both are free at once.
         self.say = _unheard
         self.server_name = _unnamed
+        self.prepare_tls = _prepared
         self.let_idle = _unheard_of
 
     # --- what several commands do ---------------------------------------------------

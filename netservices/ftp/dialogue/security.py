@@ -60,6 +60,7 @@ def auth(talk: Conversation, argument: bytes) -> Answer:
         return Reply(504, "Only TLS is known")
     if talk.is_secure:
         return Reply(503, "TLS is on already")
+    talk.prepare_tls()
     # RFC 2228 3: whatever was said before in the clear no longer counts.
     talk.forget_user()
     forget_protection(talk)

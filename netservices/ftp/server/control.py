@@ -11,6 +11,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from netservices.core.dialogue import Then
+from netservices.core.errors import StartupError, Trouble
 from netservices.core.session import LineSession
 from netservices.core.wheel import Deadline
 from netservices.ftp.backend import path_text
@@ -21,13 +22,15 @@ from netservices.ftp.wire import Reply, normal_address
 if TYPE_CHECKING:
     from netservices.ftp.server.service import FTPServer
 
+# RFC 4217 4, RFC 2228 3: something that security needs is not there.
+NO_CERTIFICATE = Reply(431, "The server has no certificate at the moment")
 ENDED = Reply(421, "The administrator has ended your session", Then.CLOSE)
 
 
 class ControlSession(LineSession):
     """One client's control connection."""
 
-    __slots__ = ("_login_deadline", "_since", "port")
+    __slots__ = ("_login_deadline", "_make_context", "_since", "port")
 
     dialogue: Conversation
 
@@ -39,9 +42,11 @@ class ControlSession(LineSession):
             wheel=server.wheel,
             max_line_octets=server.settings.longest_command,
             idle_seconds=server.settings.idle_timeout,
-            tls_context=server.tls_context,
+            handshake_seconds=server.handshake_seconds,
             trace=server.trace,
         )
+        self._make_context = server.tls_context
+        conversation.prepare_tls = self._prepare_tls
         self._since = 0.0
         conversation.session_id = self.session_id
         conversation.server_name = self._server_name
@@ -77,6 +82,17 @@ class ControlSession(LineSession):
         """Forget the login deadline, too."""
         self._forget_login_deadline()
         super().connectionLost(reason)
+
+    def _prepare_tls(self) -> None:
+        """Make the context of the next handshake.  Trouble where there is no
+        certificate, and none can be made."""
+        try:
+            self._tls_context = self._make_context()
+        except (StartupError, OSError) as error:
+            self._log.error(
+                "{session}: no TLS: {why}", session=self.session_id, why=error
+            )
+            raise Trouble(f"no TLS: {error}", NO_CERTIFICATE) from error
 
     def _secured(self, layer: Any) -> None:
         """Data connections resume TLS sessions of this connection."""

@@ -40,6 +40,7 @@ class FTPServer:
     connections: DataConnections
     wheel: Wheel
     tls_context: Callable[[], Any]
+    handshake_seconds: float
     trace: Trace | None
     factory: LineFactory
     changes: IChangeFeed
@@ -121,7 +122,8 @@ class FTPServer:
 def make_server(settings: FTPSettings, services: Services) -> Server:
     """The FTP server; nothing is opened before a session needs it.
 
-    ConfigurationError where ``ftp.masquerade_address`` is no IPv4 address.
+    ConfigurationError where ``ftp.masquerade_address`` is no IPv4 address, or sessions
+    have to be resumed for which nobody gets a ticket.
     """
     _check_masquerade(settings.masquerade_address)
     connections = _connections(settings, services)
@@ -135,12 +137,14 @@ def make_server(settings: FTPSettings, services: Services) -> Server:
         services.clock.seconds,
         version=__version__,
     )
+    _check_tickets(policy, services.settings.tls.session_tickets)
     server = FTPServer(
         settings,
         policy,
         connections,
         Wheel(services.clock),
         partial(_control_context, policy, services.certificates),
+        services.settings.tls.handshake_timeout,
         services.trace,
         LineFactory(lambda address: server.make_session(address)),
         services.store.changes,
@@ -193,6 +197,16 @@ def _control_context(policy: Policy, certificates: ICertificates) -> Any:
     if policy.rules.may_ask_for("session_reuse", ("prefer", "require")):
         return certificates.private_context()
     return certificates.server_context()
+
+
+def _check_tickets(policy: Policy, tickets: int) -> None:
+    """RFC 8446 2.2: without a ticket nobody can resume in TLS 1.3."""
+    if not tickets and policy.rules.may_ask_for("session_reuse", ("require",)):
+        raise ConfigurationError(
+            "ftp.session_reuse = 'require', or a rule that says so, with"
+            " tls.session_tickets = 0 refuses everybody in TLS 1.3; give at least one"
+            " ticket, or say 'prefer'"
+        )
 
 
 def _check_masquerade(address: str) -> None:
