@@ -71,6 +71,8 @@ ACCEPTS_A_TURN = 16
 REST_SECONDS = 0.5
 """How long a port accepts nothing after it could not."""
 
+_NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
 _log = Logger()
 
 if TYPE_CHECKING:
@@ -243,7 +245,45 @@ class _FewAtOnce(_Port):
     _hears = False
 
     def doRead(self) -> None:  # noqa: N802
-        """Accept what waits, up to ``ACCEPTS_A_TURN``."""
+        """Accept what waits, up to ``ACCEPTS_A_TURN``; without the logging context that
+        Twisted makes each time, unless something goes wrong."""
+        most = min(self.numberAccepts, ACCEPTS_A_TURN)
+        accepted = 0
+        while accepted < most:
+            try:
+                connection, address = self.socket.accept()
+            except BlockingIOError:
+                break
+            except OSError:
+                self._accept_with_care()
+                return
+            accepted += 1
+            try:
+                self._take(connection, address)
+            except Exception:
+                _log.failure("{port}: a connection could not be taken", port=self)
+        self.numberAccepts = accepted + most if accepted == most else max(1, accepted)
+
+    def _take(self, connection: socket.socket, address: Any) -> None:
+        """Serve a connection, unless the factory wants none."""
+        if self.addressFamily == socket.AF_INET6:
+            # With the scope, where there is one.
+            host, _ = socket.getnameinfo(address, _NUMERIC)
+            address = (host, *address[1:])
+        assert self.factory is not None
+        protocol: Any = self.factory.buildProtocol(self._buildAddr(address))
+        if protocol is None:
+            connection.close()
+            return
+        number = self.sessionno
+        self.sessionno = number + 1
+        transport = self.transport(
+            connection, protocol, address, self, number, self.reactor
+        )
+        protocol.makeConnection(transport)
+
+    def _accept_with_care(self) -> None:
+        """Where there are no descriptors, say, Twisted knows what to do."""
         self.numberAccepts = min(self.numberAccepts, ACCEPTS_A_TURN)
         if not self._hears:
             # What Twisted tells of connections that it could not accept.

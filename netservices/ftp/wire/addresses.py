@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -31,6 +32,7 @@ class HostPort:
         return 6 if ":" in self.host else 4
 
 
+@lru_cache(maxsize=1024)
 def normal_address(text: str) -> str:
     """The canonical text of an IP address; an IPv4-mapped one as IPv4, no scope.
 
