@@ -152,6 +152,9 @@ IPV4 = Kind("ADDRESS", parse_ipv4)
 class Options:
     """What holds for one session."""
 
+    login: bool = _option(
+        True, SWITCH, "Whether they may log in; 530 as to a wrong password where not."
+    )
     session_reuse: str = _option(
         "prefer",
         _choice("prefer", "require", "off"),

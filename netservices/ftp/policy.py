@@ -45,6 +45,8 @@ _ADDRESS = re.compile(
 _LOWEST_ACTIVE_PORT = 1024
 """RFC 2577 3: data never goes to a well-known port."""
 
+LOGIN_INCORRECT = Reply(530, "Login incorrect")
+
 
 @frozen
 class User:
@@ -210,7 +212,8 @@ class Policy:
         options = self.rules.options(person)
         tree = self.files.home(account, permissions, options.umask)
         view = self._view(tree, permissions)
-        return self._admit(User(account.login, view, person, options, account=account))
+        user = User(account.login, view, person, options, account=account)
+        return self._admit(user, origin)
 
     async def _needs_tls(self, login: str, origin: Origin) -> bool:
         """Whether a rule wants TLS for a login that came without."""
@@ -238,10 +241,20 @@ class Policy:
         tree = self.files.public(permissions, options.umask, box)
         view = self._view(tree, permissions)
         user = User("anonymous", view, person, options, True, email=email)
-        return self._admit(user)
+        return self._admit(user, origin)
 
-    def _admit(self, user: User) -> User:
+    def _admit(self, user: User, origin: Origin) -> User:
         """Count a session of that user; ``logged_out`` ends that.  Refused."""
+        if not user.options.login:
+            self.events.emit(
+                "login_refused",
+                **origin.event_fields,
+                login=user.login,
+                method="none" if user.is_anonymous else "password",
+                reason="a rule",
+                retry_after=None,
+            )
+            raise Refused("a rule", LOGIN_INCORRECT)
         here = self._per_user.get(user.whose, 0)
         most = user.options.sessions
         if most and here >= most:
@@ -375,4 +388,4 @@ def _as_reply(refusal: LoginRefused) -> Exception:
         return Trouble(str(refusal), Reply(421, text, Then.CLOSE))
     if refusal.retry_after:
         return Refused(str(refusal), Reply(530, "Too many failed logins; wait a while"))
-    return Refused(str(refusal), Reply(530, "Login incorrect"))
+    return Refused(str(refusal), LOGIN_INCORRECT)

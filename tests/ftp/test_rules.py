@@ -18,6 +18,7 @@ from netservices.core.deferreds import as_deferred
 from netservices.core.errors import Refused
 from netservices.core.settings import Size, settings_of, with_values
 from netservices.ftp.options import DEFAULTS, KINDS, Options, Share
+from netservices.ftp.policy import LOGIN_INCORRECT
 from netservices.ftp.rules import (
     WORDS,
     Person,
@@ -289,6 +290,19 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
             for user in users:
                 self.policy.logged_out(user, origin, 0.0)
             self.successResultOf(self.log_in(login))
+
+    def test_login(self) -> None:
+        """Whom a rule keeps out hears what a wrong password hears; a later line lets
+        some of them in again."""
+        self.make_house()
+        lines = ("* login=no", "alice+127.0.0.0/8 login=yes")
+        self.policy.reconfigure(with_values(FTPSettings, rules=lines))
+        self.successResultOf(self.log_in("alice"))
+        self.failureResultOf(self.log_in("anonymous"), Refused)
+        self.policy.reconfigure(with_values(FTPSettings, rules=("alice login=no",)))
+        refused = self.failureResultOf(self.log_in("alice"), Refused)
+        self.assertEqual(LOGIN_INCORRECT, refused.value.reply)
+        self.successResultOf(self.log_in("anonymous"))
 
     def test_sessions_of_addresses(self) -> None:
         """A network's rule counts before the login, too, address by address."""
