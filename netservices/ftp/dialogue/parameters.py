@@ -10,7 +10,7 @@ from netservices.core.errors import SyntaxProblem
 from netservices.ftp.dialogue.hashes import opts_hash
 from netservices.ftp.dialogue.registry import Argument, Commands
 from netservices.ftp.wire import Reply, chosen_facts
-from netservices.interfaces import QuotaExceeded
+from netservices.interfaces import DiskFull, QuotaExceeded
 
 if TYPE_CHECKING:
     from netservices.ftp.dialogue.conversation import Conversation
@@ -29,8 +29,12 @@ async def allo(talk: Conversation, argument: bytes) -> Reply:
         # RFC 959 4.1.3: "a dummy value in the first argument" is accepted and ignored.
         return Reply(202, "No space needs to be set aside")
     octets = int(match[1])
-    if octets > (await talk.view.tree.usage()).free_octets:
-        raise QuotaExceeded(f"ALLO {octets}")
+    usage = await talk.view.tree.usage()
+    if octets > usage.free_octets:
+        quota = usage.quota_octets
+        if quota is not None and octets > quota - usage.used_octets:
+            raise QuotaExceeded(f"ALLO {octets}")
+        raise DiskFull(f"ALLO {octets}")
     talk.expected_octets = octets
     return Reply(202, "Space is not set aside, but there is enough now")
 
