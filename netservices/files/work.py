@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -70,6 +71,11 @@ def unstoppable(
     return wrapper
 
 
+def waits_so_far() -> int:
+    """How often this thread has given the processor away to wait for something."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
 class Pace:
     """Whether the disk is fast enough to be written to in the reactor thread.
 
@@ -90,11 +96,14 @@ class Pace:
         return time.monotonic() >= self._slow_until
 
     def timed(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``function`` and take note of how long it took."""
-        started = time.monotonic()
+        """Call ``function`` and take note of how long it took; on a busy machine the
+        time may have been others', then it neither waited nor computed for long."""
+        waits, busy, started = waits_so_far(), time.thread_time(), time.monotonic()
         result = function(*args, **kwargs)
-        now = time.monotonic()
-        if now - started > self._slow_seconds:
+        now, limit = time.monotonic(), self._slow_seconds
+        if now - started > limit and (
+            waits_so_far() != waits or time.thread_time() - busy > limit
+        ):
             self._avoid(now)
         return result
 

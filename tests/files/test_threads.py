@@ -302,6 +302,7 @@ class WhereTests(SynchronousTestCase):
         now = [0.0]
         pace = Pace(0.005, 10.0)
         self.patch(work.time, "monotonic", lambda: now[0])
+        self.patch(work, "waits_so_far", lambda: now[0])
 
         def write(seconds: float) -> None:
             now[0] += seconds
@@ -314,12 +315,27 @@ class WhereTests(SynchronousTestCase):
         now[0] += 10.0
         self.assertTrue(pace.is_fast())
 
+    def test_pace_without_waiting(self) -> None:
+        """A write that took long but waited for nothing says nothing of the disk."""
+        now = [100.0]
+        pace = Pace(0.005, 10.0)
+        self.patch(work.time, "monotonic", lambda: now[0])
+        pace.timed(now.__setitem__, 0, 101.0)
+        self.assertTrue(pace.is_fast())
+
+    def test_waits(self) -> None:
+        """Who sleeps waits; who computes need not."""
+        before = work.waits_so_far()
+        Event().wait(0.001)
+        self.assertGreater(work.waits_so_far(), before)
+
     def test_pace_again(self) -> None:
         """A disk that is slow again and again is avoided ever longer, up to a limit;
         one that was fast for that long begins anew."""
         now = [100.0]
         pace = Pace(0.005, 8.0)
         self.patch(work.time, "monotonic", lambda: now[0])
+        self.patch(work, "waits_so_far", lambda: now[0])
 
         def write() -> None:
             now[0] += 1.0
