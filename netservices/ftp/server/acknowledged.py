@@ -59,7 +59,7 @@ class Parting(Protocol):
 
     def __init__(self, transport: Any, reactor: IReactorTime, goodbye: int) -> None:
         self._reactor = reactor
-        self._goodbye = goodbye + _FIN_OCTETS
+        self._goodbye = goodbye
         self._timer: Any = None
         self._has_arrived = False
         self._before = transport.protocol
@@ -78,9 +78,15 @@ class Parting(Protocol):
         if transport.unsent_octets:
             transport.loseWriteConnection()
         else:
-            with suppress(OSError):
-                transport.getHandle().shutdown(socket.SHUT_WR)
+            self._end_stream()
         self._look_later(FIRST_LOOK_SECONDS)
+
+    def _end_stream(self) -> None:
+        """Send FIN, if it was not sent.  After a reset there is none: what is not
+        acknowledged then is of the file."""
+        with suppress(OSError):
+            self.transport.getHandle().shutdown(socket.SHUT_WR)
+            self._goodbye += _FIN_OCTETS
 
     def _look_later(self, seconds: float) -> None:
         self._timer = self._reactor.callLater(seconds, self._look, seconds)
@@ -122,7 +128,8 @@ class Parting(Protocol):
             self._close(CONNECTION_DONE)
 
     def writeConnectionLost(self) -> None:  # noqa: N802
-        """FIN has been sent."""
+        """FIN has been sent, or the connection had been reset."""
+        self._end_stream()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The end."""
