@@ -206,7 +206,7 @@ class Policy:
         except LoginRefused as refusal:
             raise _as_reply(refusal) from refusal
         if slot is not None and slot.name_account(account.login) is not None:
-            raise Refused("too many sessions", Reply(530, "Too many sessions of yours"))
+            raise self._too_many_of_one(origin)
         person = await self._person(account, origin)
         permissions = self.rules.permissions(person, Permission.ALL)
         options = self.rules.options(person)
@@ -258,9 +258,14 @@ class Policy:
         here = self._per_user.get(user.whose, 0)
         most = user.options.sessions
         if most and here >= most:
-            raise Refused("too many sessions", Reply(530, "Too many sessions of yours"))
+            raise self._too_many_of_one(origin)
         self._per_user[user.whose] = here + 1
         return user
+
+    def _too_many_of_one(self, origin: Origin) -> Refused:
+        reason = "too many sessions of one user"
+        self.events.emit("session_refused", **origin.event_fields, reason=reason)
+        return Refused(reason, Reply(530, "Too many sessions of yours"))
 
     async def prepare(self) -> None:
         """Make the drop box where it is not there yet."""

@@ -287,6 +287,7 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
             users = [self.successResultOf(self.log_in(login)) for _ in range(most)]
             refused = self.failureResultOf(self.log_in(login), Refused)
             self.assertEqual(530, refused.value.reply.code)
+            self.assertEqual("session_refused", self.events.seen[-1][0])
             for user in users:
                 self.policy.logged_out(user, origin, 0.0)
             self.successResultOf(self.log_in(login))
@@ -302,6 +303,9 @@ class SessionTests(MemoryFTP, SynchronousTestCase):
         self.policy.reconfigure(with_values(FTPSettings, rules=("alice login=no",)))
         refused = self.failureResultOf(self.log_in("alice"), Refused)
         self.assertEqual(LOGIN_INCORRECT, refused.value.reply)
+        event, fields = self.events.seen[-1]
+        self.assertEqual("login_refused", event)
+        self.assertEqual("a rule", fields["reason"])
         self.successResultOf(self.log_in("anonymous"))
 
     def test_sessions_of_addresses(self) -> None:
