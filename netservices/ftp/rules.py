@@ -143,7 +143,13 @@ def _instead(wrong: str, words: Iterable[str]) -> str:
 
 def parse_who(text: str) -> tuple[Who, ...]:
     """Whom the first word of a line means.  ValueError."""
-    return tuple(_one(word) for word in text.split("+"))
+    who = tuple(_one(word) for word in text.split("+"))
+    logins = [one.text for one in who if one.network is None]
+    names = {login.partition("@")[0] for login in logins if login[0] not in "*@"}
+    if len(names) > 1:
+        both = " and ".join(sorted(names))
+        raise ValueError(f"nobody is {both} at once; give each a line")
+    return who
 
 
 def _one(word: str) -> Who:

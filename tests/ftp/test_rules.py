@@ -79,6 +79,7 @@ class ReadingTests(SynchronousTestCase):
             ("anonymoux umask=077", "'anonymoux' is nobody; did you mean anonymous?"),
             ("@ umask=077", "'@' is not a login, @group, network, anonymous or *"),
             ("alice+ umask=077", "'' is not a login"),
+            ("alice+bob umask=077", "nobody is alice and bob at once"),
         ):
             self.assertIn(told, errors_of(parse_rule, written), written)
 
