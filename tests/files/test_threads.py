@@ -75,8 +75,7 @@ class BackPressureTests(ThreadedCase):
     """A disk slower than the sender."""
 
     def test_the_sender_is_paused(self) -> None:
-        """Above ``upload_buffer`` a write asks for a pause until the disk has caught
-        up; nothing is lost or mixed up."""
+        """Above ``upload_buffer`` a write asks for a pause; nothing is mixed up."""
         upload = self.wait(self.tree.begin_write(("f",)))
         may_go_on = self.hold_writes()
         pieces = [bytes([number]) * 100_000 for number in range(6)]
