@@ -33,7 +33,8 @@ Near-private names of Twisted that this file leans on, watched by
 ``tests/core/test_twisted_names.py``: ``FileDescriptor._tempDataBuffer``,
 ``_tempDataLen``, ``dataBuffer``, ``offset``, ``_maybePauseProducer``, ``producer``,
 ``streamingProducer``, ``producerPaused``, ``_writeDisconnected``, ``doWrite``;
-``tcp.Connection._dataReceived``, ``readConnectionLost``, ``TLS``, ``_aborting``;
+``tcp.Connection._dataReceived``, ``readConnectionLost``, ``connectionLost``,
+``_closeSocket``, ``TLS``, ``_aborting``;
 ``tcp.Port.transport``, ``createInternetSocket``, ``_fromListeningDescriptor``,
 ``_preexistingSocket``, ``_shouldShutdown``, ``numberAccepts``,
 ``_logConnectionLostMsg``, ``_logger``; ``tcp._reservedFD``, ``tcp._resolveIPv6``;
@@ -49,8 +50,12 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp, unix
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.error import CannotListenError, ConnectionAborted
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IListeningPort,
+    IProtocolFactory,
+)
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
@@ -165,8 +170,10 @@ class SendAtOnce(_Stream):
         """The peer's end, which is a clean one only where the socket has no error."""
         if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.connectionLost(Failure(CONNECTION_LOST))
-        else:
+        elif IHalfCloseableProtocol.providedBy(self.protocol):
             super().readConnectionLost(reason)
+        else:
+            self.connectionLost(reason)
 
     def _uncork(self) -> None:
         """Send what one ``dataReceived`` has written."""
@@ -207,7 +214,22 @@ class SendAtOnce(_Stream):
             return 0
 
 
-class CorkedServer(SendAtOnce, tcp.Server):
+class _EndsQuickly(_Stream):
+    """Mixed in after ``SendAtOnce``, where a server's connection ends."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket; ``Failure.check`` would spell the names of all classes that
+        the reason's class has."""
+        if not hasattr(self, "socket"):
+            return
+        FileDescriptor.connectionLost(self, reason)
+        self._closeSocket(not isinstance(reason.value, ConnectionAborted))
+        protocol = self.protocol
+        del self.protocol, self.socket, self.fileno
+        protocol.connectionLost(reason)
+
+
+class CorkedServer(SendAtOnce, _EndsQuickly, tcp.Server):
     """The server's side of a TCP connection."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:

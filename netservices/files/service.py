@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
@@ -43,6 +44,7 @@ _HOME = "home:"
 _LONGEST_NAME = 200
 
 
+@lru_cache(maxsize=1024)
 def directory_name(login: str) -> str:
     """The directory of a login: itself, but for what a file name cannot be.
 

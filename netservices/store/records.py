@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from sqlite3 import Connection
 from typing import Any
 
@@ -228,6 +229,12 @@ _ACCOUNT = (
 )
 
 
+@lru_cache(maxsize=256)
+def _words(text: str) -> tuple[str, ...]:
+    """The words of a list that is stored as JSON: few lists, read at each login."""
+    return tuple(json.loads(text))
+
+
 def _account(row: Any) -> Account:
     """The account of a row of ``_ACCOUNT``."""
     number, name, domain, is_admin, is_enabled, quota, groups, revision, created = row
@@ -238,7 +245,7 @@ def _account(row: Any) -> Account:
         is_admin=bool(is_admin),
         is_enabled=bool(is_enabled),
         quota_octets=quota,
-        groups=tuple(sorted(json.loads(groups))),
+        groups=tuple(sorted(_words(groups))),
         revision=revision,
         created=created,
     )
@@ -336,7 +343,7 @@ def _credential(row: Any) -> Credential:
         kind=CredentialKind(kind),
         secret=secret,
         label=label,
-        protocols=tuple(json.loads(protocols)),
+        protocols=_words(protocols),
         created=created,
         expires=expires,
     )

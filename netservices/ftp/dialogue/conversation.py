@@ -389,8 +389,9 @@ class Conversation:
 
     def set_idle(self, seconds: float) -> None:
         """From now on the session may be silent for so long."""
-        self.idle_seconds = seconds
-        self.let_idle(seconds)
+        if seconds != self.idle_seconds:
+            self.idle_seconds = seconds
+            self.let_idle(seconds)
 
     @property
     def longest_idle(self) -> float:
