@@ -30,6 +30,11 @@ def as_deferred(
     return wrapper
 
 
+def begun(coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
+    """The ``Deferred`` of a coroutine that has been called."""
+    return Deferred.fromCoroutine(coroutine)
+
+
 def drive(coroutine: Coroutine[Any, Any, T]) -> T | Deferred[T]:
     """Run ``coroutine`` as far as it goes: its result, or a Deferred if it must wait.
 

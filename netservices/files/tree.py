@@ -224,6 +224,8 @@ class FileTree:
         begun = Deferred.fromCoroutine(
             self._begin_write(path, mode, offset, expected_size)
         )
+        if begun.called:
+            return begun
         return shielded(begun, lambda upload: upload.abort())
 
     async def _begin_write(

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypeVar
 
 from attrs import define
 
-from netservices.core.deferreds import as_deferred, shielded
+from netservices.core.deferreds import begun, shielded
 from netservices.core.dialogue import Answer, Then
 from netservices.core.dialogue import Reply as AnyReply
 from netservices.core.errors import ProtocolError, SyntaxProblem
@@ -445,7 +445,7 @@ class Conversation:
             self.policy.changed(user, origin, change, path, target, octets)
             return result
 
-        return await shielded(as_deferred(to_the_end)())
+        return await shielded(begun(to_the_end()))
 
     def transfer_ended(self) -> None:
         """Lines are held back no longer."""

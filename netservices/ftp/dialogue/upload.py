@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from netservices.core.deferreds import as_deferred, shielded
+from netservices.core.deferreds import begun, shielded
 from netservices.core.dialogue import Reply as AnyReply
 from netservices.ftp.backend import Permission
 from netservices.ftp.dialogue.channels import DataBroken, DataChannel
@@ -165,7 +165,7 @@ class _Upload:
             raise
         # Once begun, a commit goes on even if the client leaves meanwhile.
         self.is_committing = True
-        await shielded(as_deferred(self._commit)())
+        await shielded(begun(self._commit()))
 
     async def _receive(self, channel: DataChannel) -> None:
         upload, chosen = self.upload, self.transfer.representation

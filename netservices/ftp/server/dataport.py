@@ -99,16 +99,17 @@ class SessionPort:
     async def keeps_client(self) -> bool:
         """Whether the client is there after the end of its upload; see ``farewell``."""
         ended = self._current
-        if not self.is_client_there():
-            return False
-        if ended is None or self._ends_are_certain:
+        if self._ends_are_certain:
             return True
         link = look(self.control)
+        if ended is None or not link.is_open:
+            return link.is_open
         seconds = wait_seconds(
             ended.octets, ended.receiving_seconds, link, ended.has_losses
         )
-        if seconds:
-            await deferLater(self.shared.reactor, seconds)
+        if not seconds:
+            return True
+        await deferLater(self.shared.reactor, seconds)
         return self.is_client_there()
 
     def hears_replies(self) -> bool:
