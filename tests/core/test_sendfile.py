@@ -6,13 +6,19 @@ import os
 from typing import Any, cast
 
 from twisted.internet import reactor as live_reactor
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    gatherResults,
+    succeed,
+)
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.sendfile import (
+    PLAIN_STEP_OCTETS,
     STEP_OCTETS,
     FileSender,
     FileShrank,
@@ -27,7 +33,7 @@ from tests.core.connected import Connected
 from tests.tls.authority import Authority
 
 reactor: Any = live_reactor
-SIZE = 5 * STEP_OCTETS + 12_345
+SIZE = 2 * PLAIN_STEP_OCTETS + STEP_OCTETS + 12_345
 
 
 class Sink(Protocol):
@@ -298,6 +304,32 @@ class StepTests(SynchronousTestCase):
         self.assertEqual(bytes(1_000_000), made.receive(1_000_000))
         self.assertEqual(1_000_000, self.successResultOf(sent))
         self.assertEqual(0, sum(made.socket.sent))
+
+    def test_middle_of_a_step_is_not_in_memory(self) -> None:
+        """A step of which any stretch is not in memory waits for a thread."""
+        size = PLAIN_STEP_OCTETS
+        made, descriptor = self.connect(bytes(size))
+        really, asked = os.preadv, list[int]()
+
+        def preadv(file: int, buffers: Any, offset: int, flags: int = 0) -> int:
+            if flags and offset == 2 * STEP_OCTETS:
+                raise BlockingIOError
+            return really(file, buffers, offset, flags)
+
+        class Direct:
+            """Workers that note what they are asked to do, and do it."""
+
+            def call(self, function: Any) -> Deferred[None]:
+                """At once."""
+                asked.append(1)
+                function()
+                return succeed(None)
+
+        self.patch(os, "preadv", preadv)
+        sent = send_file(made.transport, descriptor, 0, size, cast(Any, Direct()))
+        self.assertEqual(bytes(size), made.receive(size))
+        self.assertEqual(size, self.successResultOf(sent))
+        self.assertEqual([1], asked)
 
     def test_descriptor_that_sendfile_refuses(self) -> None:
         """Where the kernel cannot sendfile from a descriptor it is read instead."""
