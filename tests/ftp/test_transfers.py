@@ -131,15 +131,6 @@ class BrokenUploadTests(TransferCase):
         self.assertEqual("226", said[-1][:3])
         self.assertEqual(b"abcdefGHI", self.content_of("old"))
 
-    def test_restart_unprepared(self) -> None:
-        """Where there is no way for the data, what is kept stays as long as it was."""
-        peer = self.logged_in("PASV", "STOR fresh")
-        kept = self.say(peer, "SIZE fresh")
-        self.assertEqual(["213 6"], kept)
-        found = self.say(peer, "REST 2", "STOR fresh")
-        self.assertEqual(["350", "425"], [line[:3] for line in found])
-        self.assertEqual(kept, self.say(peer, "SIZE fresh"))
-
     def test_new_file(self) -> None:
         """A file that never was complete is not there."""
         peer = self.logged_in()

@@ -21,7 +21,6 @@ from netservices.ftp.dialogue.representation import (
 )
 from netservices.ftp.dialogue.transfer import (
     BEYOND_END,
-    NOT_PREPARED,
     RESTART_PENDING,
     Transfer,
     carry,
@@ -126,9 +125,6 @@ async def _store(
     if not transfer.path:
         raise IsADirectory("/")
     tree = talk.view.tree
-    if restart.offset and not talk.data.is_prepared:
-        # What is continued is cut to the offset as soon as it begins.
-        return NOT_PREPARED
     try:
         upload = await tree.begin_write(transfer.path, mode, restart.offset, expected)
     except Conflict:
