@@ -63,7 +63,13 @@ def free_port() -> int:
 def program(name: str) -> str:
     """Its path.  Missing."""
     places = os.pathsep.join(
-        (f"{UNPACKED}/usr/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/bin")
+        (
+            f"{UNPACKED}/usr/sbin",
+            f"{UNPACKED}/usr/bin",
+            "/usr/sbin",
+            "/usr/local/sbin",
+            "/usr/bin",
+        )
     )
     path = shutil.which(name, path=places) or shutil.which(name)
     if path is None:
