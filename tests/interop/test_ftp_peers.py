@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
-from twisted.internet import reactor
+from twisted.internet import reactor, tcp
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from netservices.core.deferreds import as_deferred
@@ -42,6 +43,14 @@ CONTENT = bytes(range(256)) * 4000
 NAMES = ("café.txt", "a b  c", " lead", "日本", "plus+%41#?", "-l", "[x]*", "caf\udce9")
 
 
+@as_deferred
+async def parted() -> None:
+    """Once every connection has ended: some servers are slow to say goodbye in TLS."""
+    clock: Any = reactor
+    while any(isinstance(one, tcp.Connection) for one in clock.getReaders()):
+        await deferLater(clock, 0.01)
+
+
 class PeerCase:
     """What every server has to do for the client; subclasses say which server."""
 
@@ -57,6 +66,7 @@ class PeerCase:
     @as_deferred
     async def setUp(self) -> None:
         """Start the server."""
+        self.addCleanup(parted)
         self.stack = contextlib.ExitStack()
         self.addCleanup(self.stack.close)
         directory = Path(
@@ -366,6 +376,7 @@ class OursTests(PeerCase, TestCase):
     @as_deferred
     async def setUp(self) -> None:
         """Start it in this process."""
+        self.addCleanup(parted)
         server = await running(
             ftp=True,
             accounts=[(LOGIN, PASSWORD)],
