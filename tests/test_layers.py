@@ -38,13 +38,14 @@ MAY_IMPORT = {
         "policy",
         "backend",
         "options",
+        "rules",
         "settings",
         "zone",
     },
     "policy": {"wire", "policy", "backend", "options", "rules", "settings", "zone"},
     "options": {"options", "settings"},
-    "rules": {"options", "rules", "backend", "settings"},
-    "backend": {"wire", "policy", "backend", "settings", "zone"},
+    "rules": {"wire", "options", "rules", "policy", "backend", "settings"},
+    "backend": {"wire", "policy", "backend", "options", "settings", "zone"},
 }
 """Part of a protocol package to the parts of the same package that it may know."""
 

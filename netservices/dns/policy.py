@@ -9,6 +9,7 @@ from attrs import frozen
 
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.codes import Type
+from netservices.dns.wire.tsig import Key
 from netservices.values import RRset
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ class Client:
     address: str
     """IP address as text."""
     transport: Transport = Transport.UDP
+    server: str = ""
+    """The address of ours that was asked, where the server knows it."""
+    view: str = ""
+    """The view that this client sees; empty: the zones as they are."""
+    key: Key | None = None
+    """The key with which this very request is signed."""
+    reserved_octets: int = 0
+    """What a reply has to leave free for its signature."""
 
 
 _VERSION_NAMES = (b"\7version\4bind\0", b"\7version\6server\0")

@@ -86,6 +86,13 @@ class DNSSettings:
         1000, "TCP connections at the same time; a new one replaces the most idle."
     )
 
+    tcp_pending: int = setting(
+        16,
+        "Replies that one TCP connection may wait for, as for updates and transfers, "
+        "before no more of it is read.",
+        minimum=1,
+    )
+
     # --- zones ---
     load_slice: int = setting(
         500,

@@ -12,7 +12,14 @@ from netservices.dns.wire.edns import Edns
 from netservices.dns.wire.message import Message
 from netservices.dns.wire.names import parse_name
 from netservices.values import RRset
-from tests.dns.authority import LOOPBACK, ask, make_dialogue, make_tree, question
+from tests.dns.authority import (
+    LOOPBACK,
+    ask,
+    make_dialogue,
+    make_tree,
+    never_later,
+    question,
+)
 
 WWW = question("www.example.com.", "A")
 
@@ -23,7 +30,7 @@ class ExactTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.tree = make_tree()
         self.dialogue = make_dialogue(self.tree)
-        self.exact = ExactAnswers(self.dialogue, 8)
+        self.exact = ExactAnswers(self.dialogue, 8, later=never_later)
         self.answer = self.exact.answerer()
         self.peer = ("192.0.2.200", 4711)
 

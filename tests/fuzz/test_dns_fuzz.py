@@ -23,7 +23,7 @@ from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.dns.zonefile import parse_record
 from netservices.units import UpdateZone
 from netservices.values import RRset
-from tests.dns.authority import LOOPBACK, make_dialogue, question
+from tests.dns.authority import LOOPBACK, make_dialogue, never_later, question
 from tests.dns.house import add_zone, apply, make_authority, make_store
 from tests.dns.test_server import Wire, framed
 
@@ -72,7 +72,7 @@ class PacketTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.dialogue = make_dialogue()
-        self.exact = ExactAnswers(make_dialogue(), 1000).answerer()
+        self.exact = ExactAnswers(make_dialogue(), 1000, later=never_later).answerer()
 
     @quick
     @given(damaged_queries)

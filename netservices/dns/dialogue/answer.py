@@ -4,13 +4,14 @@ The order of the checks is the contract, one test each:
 
 1. shorter than a header, or a response (QR): silence, so that two servers never talk to
    each other for ever;
-2. an opcode other than QUERY: NOTIMP, header alone (its sections may mean anything);
+2. an opcode other than QUERY: its handler, or NOTIMP, header alone (its sections may
+   mean anything);
 3. no single readable question: FORMERR, header alone;
 4. octets after it that are no records, two OPTs, too much of anything: FORMERR with
    question, and OPT if there was one;
 5. EDNS version above 0: BADVERS; a TSIG of a key that is not known: NOTAUTH, BADKEY;
 6. the class: IN and ANY go to the zones, CH to the policy, others are refused;
-7. the type: transfers go to the policy, MAILA and MAILB are not implemented;
+7. the type: transfers go to their handler, MAILA and MAILB are not implemented;
 8. the zone of the longest match: REFUSED where there is none;
 9. the prepared answer, found or made; cut to what the client takes; TC if it must be.
 
@@ -22,8 +23,10 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from typing import TypeAlias
 
 from netservices.core.errors import SyntaxProblem
+from netservices.dns.dialogue.later import Handler, Later
 from netservices.dns.policy import Client, Policy, Transport
 from netservices.dns.wire import codes, edns
 from netservices.dns.wire.codes import Class, Rcode, Type
@@ -45,9 +48,10 @@ _TLS = Transport.TLS
 _COPIED_BITS = codes.RD | codes.CD
 _PADDED_OCTETS = 468
 _REPEATABLE = frozenset((Rcode.REFUSED, Rcode.NOTIMP))
+_TRANSFERS = frozenset((Type.AXFR, Type.IXFR))
 _COOKIE_LENGTHS = frozenset((8, *range(16, 41)))
 
-Composed = tuple[bytes, int, int, bool]
+Composed: TypeAlias = tuple[bytes, int, int, bool]
 """The reply, the type and response code to count, and whether the same packet from
 anybody gets the same reply until a zone changes."""
 
@@ -58,6 +62,12 @@ class Dialogue:
     def __init__(self, zones: Zones, policy: Policy) -> None:
         self.zones = zones
         self.policy = policy
+        self.views: dict[str, Zones] = {}
+        """What clients of a view get in place of ``zones``, by the view's name."""
+        self.opcodes: dict[int, Handler] = {}
+        """What replies to opcodes beside QUERY."""
+        self.transfer: Handler | None = None
+        """What replies to AXFR and IXFR."""
         self.truncated = 0
         """Replies with TC so far."""
         self.counts: Counter[tuple[int, int]] = Counter()
@@ -71,11 +81,11 @@ class Dialogue:
         self._opt = self._encode_opt(False)
         self._opt_do = self._encode_opt(True)
 
-    def answer(self, data: bytes, client: Client) -> bytes | None:
+    def answer(self, data: bytes, client: Client) -> bytes | Later | None:
         """The reply to a packet, or None: silence."""
         composed = self.compose(data, client)
-        if composed is None:
-            return None
+        if composed is None or isinstance(composed, Later):
+            return composed
         reply, qtype, rcode, _ = composed
         self.count(qtype, rcode, 1)
         return reply
@@ -86,12 +96,15 @@ class Dialogue:
             qtype = 0
         self.counts[qtype, rcode] += replies
 
-    def compose(self, data: bytes, client: Client) -> Composed | None:
+    def compose(self, data: bytes, client: Client) -> Composed | Later | None:
         """The reply with what is counted and remembered of it, or None: silence."""
         if len(data) < HEADER_OCTETS or data[2] & 0x80:
             return None
         if data[2] & 0x78:
-            return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, False
+            handler = self.opcodes.get(data[2] >> 3 & 15)
+            if handler is None:
+                return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, False
+            return _composed(handler(data, client))
         try:
             query = Query(data)
         except SyntaxProblem:
@@ -101,6 +114,8 @@ class Dialogue:
             if refusal is not None:
                 return self._refuse(data, query, client, refusal)
         if query.qclass == _IN:
+            if self.transfer is not None and query.qtype in _TRANSFERS:
+                return _composed(self.transfer(data, client))
             return self._answer_internet(data, query, client)
         return self._answer_class(data, query, client)
 
@@ -136,7 +151,8 @@ class Dialogue:
     def _answer_internet(self, data: bytes, query: Query, client: Client) -> Composed:
         """A question of class IN, or ANY."""
         qtype = query.qtype
-        tree = self.zones.find(query.folded, qtype)
+        zones = self.views[client.view] if client.view else self.zones
+        tree = zones.find(query.folded, qtype)
         if tree is None or not self.policy.may_ask(client, tree):
             return self._refuse(data, query, client, Rcode.REFUSED)
         key = query.folded + data[query.end - 4 : query.end]
@@ -203,7 +219,7 @@ class Dialogue:
             limit = min(query.udp_size or 512, self.policy.max_udp_size)
         else:
             limit = MAX_MESSAGE_OCTETS
-        room = limit - query.end - len(opt)
+        room = limit - query.end - len(opt) - client.reserved_octets
         flags = prepared.flags | query.bits & _COPIED_BITS
         body, counts = prepared.body, prepared.counts
         if len(body) > room:
@@ -308,6 +324,13 @@ class Dialogue:
             options=options,
             extended_rcode=rcode >> 4,
         ).encode()
+
+
+def _composed(reply: bytes | Later | None) -> Composed | Later | None:
+    """What a handler replied, with the response code in its header."""
+    if reply is None or isinstance(reply, Later):
+        return reply
+    return reply, 0, reply[3] & 15, False
 
 
 def _padded(opt: bytes, octets: int) -> bytes:

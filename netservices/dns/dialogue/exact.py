@@ -12,20 +12,26 @@ with EDNS options, TSIG, errors of format, and everything over TCP.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from netservices.dns.dialogue.answer import Composed, Dialogue
+from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client
 
 _MAX_PACKET_OCTETS = 12 + 255 + 4 + 11 + 32
 _MAX_REPLY_OCTETS = 1232
 
+SendLater: TypeAlias = Callable[[Later, Any, Any], None]
+"""``(later, (address, port, ...), local)``: send its messages there, from there."""
+
 
 class ExactAnswers:
     """Finished replies by exact packet, in front of a dialogue."""
 
-    def __init__(self, dialogue: Dialogue, max_entries: int) -> None:
+    def __init__(self, dialogue: Dialogue, max_entries: int, later: SendLater) -> None:
+        """``later`` sees to a reply that takes its time."""
         self._dialogue = dialogue
+        self._later = later
         self._max_entries = max_entries
         self._seen: set[int] = set()
         self.replies: dict[bytes, tuple[bytes, list[int]]] = {}
@@ -45,19 +51,23 @@ class ExactAnswers:
             if hit is not None and address[1]:
                 hit[1][0] += 1
                 return data[:2] + hit[0]
-            return compose(data, address)
+            return compose(data, address, local)
 
         return answer
 
-    def _compose(self, data: bytes, address: Any) -> bytes | None:
+    def _compose(self, data: bytes, address: Any, local: Any) -> bytes | None:
         """The reply to a packet that is not remembered; remember it at its second
         coming."""
         # RFC 768: port 0 says that no reply is wanted; nobody asks from there.
         if not address[1]:
             return None
         dialogue = self._dialogue
-        composed = dialogue.compose(data, Client(address[0]))
+        server = local.address if local is not None else ""
+        composed = dialogue.compose(data, Client(address[0], server=server))
         if composed is None:
+            return None
+        if isinstance(composed, Later):
+            self._later(composed, address, local)
             return None
         reply, qtype, rcode, is_repeatable = composed
         dialogue.count(qtype, rcode, 1)

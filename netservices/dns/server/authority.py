@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,9 +11,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from netservices.core.wheel import Wheel
-from netservices.dns.backend import ZoneBackend
+from netservices.dns.backend.zones import ZoneBackend
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
+from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.stream import Answer, StreamFactory
 from netservices.dns.settings import DNSSettings
@@ -31,7 +32,9 @@ class Authority:
     def __init__(self, settings: DNSSettings, services: Services) -> None:
         self.zones = Zones()
         self.dialogue = Dialogue(self.zones, Policy(settings))
-        self.exact = ExactAnswers(self.dialogue, settings.exact_cache_entries)
+        self.exact = ExactAnswers(
+            self.dialogue, settings.exact_cache_entries, later=_send_later
+        )
         self._clock: IReactorTime = services.clock
         self.backend = ZoneBackend(
             services.store,
@@ -106,6 +109,20 @@ class Authority:
         )
 
 
+def _send_later(later: Later, address: Any, local: Any) -> None:
+    """Send over UDP what was not ready when it was asked for."""
+
+    async def send() -> None:
+        async for message in later.messages():
+            local.send(message, address)
+
+    Deferred.fromCoroutine(send()).addErrback(
+        lambda failure: _log.failure(
+            "a request from {address}", failure, address=address[0]
+        )
+    )
+
+
 def _log_failure(zone: str) -> None:
     _log.failure("the zone {zone} cannot be read; its old version stays", zone=zone)
 
@@ -115,20 +132,38 @@ def _traced(answer: Answer) -> Answer:
     # Only here: presentation formats take a library that a plain start does without.
     from netservices.dns.server.trace import query_line, reply_lines
 
-    def trace(data: bytes, client: Client) -> bytes | None:
+    def show(way: str, reply: bytes | None) -> None:
+        for line in reply_lines(reply):
+            _log.info("{way} S: {line}", way=way, line=line)
+
+    def trace(data: bytes, client: Client) -> bytes | Later | None:
         reply = answer(data, client)
         way = f"{client.address} {client.transport.name.lower()}"
         _log.info("{way} C: {line}", way=way, line=query_line(data))
-        for line in reply_lines(reply):
-            _log.info("{way} S: {line}", way=way, line=line)
-        return reply
+        if not isinstance(reply, Later):
+            show(way, reply)
+            return reply
+
+        async def shown() -> AsyncGenerator[bytes, None]:
+            async for message in reply.messages():
+                show(way, message)
+                yield message
+
+        return Later(shown)
 
     return trace
 
 
 def _traced_datagrams(answer: Answer) -> DatagramAnswer:
     def datagram(data: bytes, address: Any, local: Any) -> bytes | None:
-        return answer(data, Client(address[0])) if address[1] else None
+        if not address[1]:
+            return None
+        server = local.address if local is not None else ""
+        reply = answer(data, Client(address[0], server=server))
+        if isinstance(reply, Later):
+            _send_later(reply, address, local)
+            return None
+        return reply
 
     return datagram
 

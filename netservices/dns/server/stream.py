@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
@@ -14,6 +15,7 @@ from zope.interface import implementer
 
 from netservices.core.limits import TooMany
 from netservices.core.wheel import Deadline, Wheel
+from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
 from netservices.dns.settings import DNSSettings
 
@@ -22,7 +24,7 @@ _log = Logger()
 MESSAGES_A_TURN = 128
 """Questions of one connection answered before other connections get their turn."""
 
-Answer: TypeAlias = Callable[[bytes, Client], bytes | None]
+Answer: TypeAlias = Callable[[bytes, Client], bytes | Later | None]
 
 
 @implementer(IPushProducer)
@@ -30,7 +32,10 @@ class StreamConnection(Protocol):
     """One TCP or TLS connection: messages behind their lengths (RFC 1035 4.2.2).
 
     A client that does not take its answers is not read from; one that sends no whole
-    question for ``tcp_idle`` is disconnected.
+    question for ``tcp_idle`` is disconnected, and so is one that takes nothing for as
+    long.  Replies that take their time go out when they are ready, behind others that
+    were asked for later (RFC 7766 6.2.1.1); while ``tcp_pending`` of them are under
+    way, nothing more is read.
     """
 
     transport: Any
@@ -44,6 +49,8 @@ class StreamConnection(Protocol):
         self._is_blocked = False
         self._is_resting = False
         self._is_closing = False
+        self._pending: set[Deferred[None]] = set()
+        self._writable: list[Deferred[None]] = []
 
     # --- what Twisted calls ---
 
@@ -67,12 +74,14 @@ class StreamConnection(Protocol):
         if self._is_closing:
             return
         self._received += data
-        if not self._is_resting and not self._is_blocked:
+        if not self._is_resting and not self._is_blocked and not self._is_full:
             self._work()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._is_closing = True
         self._received.clear()
+        for pending in tuple(self._pending):
+            pending.cancel()
         # The two hold each other no longer: both are free at once.
         deadline, self._deadline = self._deadline, None
         if deadline is not None:
@@ -91,16 +100,20 @@ class StreamConnection(Protocol):
         self._is_blocked = False
         if self._deadline is not None:
             self._deadline.touch()
-        self.transport.resumeProducing()
-        if not self._is_resting and not self._is_closing:
-            self._work()
+        waiting, self._writable = self._writable, []
+        for deferred in waiting:
+            deferred.callback(None)
+        if not self._is_blocked:
+            self._read_on()
 
     def stopProducing(self) -> None:
         """The connection is gone."""
 
     def drain(self) -> None:
-        """The server stops: what was asked is answered already."""
-        self.close()
+        """The server stops: what was asked is answered already, or soon."""
+        self._is_closing = True
+        if not self._pending:
+            self.close()
 
     # --- ours ---
 
@@ -118,6 +131,10 @@ class StreamConnection(Protocol):
         if self._is_closing or self._is_blocked:
             self.transport.abortConnection()
             return
+        if self._pending:
+            # It waits for us, not we for it.
+            self._touch()
+            return
         self.close()
         self._touch()
 
@@ -132,7 +149,7 @@ class StreamConnection(Protocol):
             if length > self.connections.max_query_octets:
                 self._is_closing = True
                 break
-            if len(received) < end:
+            if len(received) < end or self._is_full:
                 break
             if taken == MESSAGES_A_TURN:
                 self._rest()
@@ -144,15 +161,65 @@ class StreamConnection(Protocol):
                 # No question at all: nobody whom waiting for more would help.
                 self._is_closing = True
                 break
+            if isinstance(reply, Later):
+                self._begin(reply)
+                continue
             replies.append(len(reply).to_bytes(2, "big") + reply)
         del received[:position]
         if replies:
             self._touch()
             self.transport.write(b"".join(replies))
-        if self._is_closing:
+        if self._is_closing and not self._pending:
             self.close()
 
-    def _answer(self, data: bytes) -> bytes | None:
+    @property
+    def _is_full(self) -> bool:
+        return len(self._pending) >= self.connections.max_pending
+
+    def _begin(self, later: Later) -> None:
+        """Send the messages of ``later`` as they come, and then read on."""
+        deferred = Deferred.fromCoroutine(self._send(later))
+        if deferred.called:
+            return
+        self._pending.add(deferred)
+        if self._is_full:
+            self.transport.pauseProducing()
+        deferred.addBoth(self._end, deferred)
+
+    async def _send(self, later: Later) -> None:
+        messages = later.messages()
+        try:
+            async for message in messages:
+                self.transport.write(len(message).to_bytes(2, "big") + message)
+                self._touch()
+                if self._is_blocked:
+                    self._writable.append(Deferred())
+                    await self._writable[-1]
+        except CancelledError:
+            pass  # the client is gone
+        except Exception:
+            _log.failure("a request from {address}", address=self.client.address)
+            self.transport.abortConnection()
+        finally:
+            # The generator has ends of its own to see to.
+            await messages.aclose()
+
+    def _end(self, result: object, deferred: Deferred[None]) -> None:
+        self._pending.discard(deferred)
+        if self._is_closing:
+            if not self._pending:
+                self.close()
+            return
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Take input again, where nothing stands against it."""
+        if self._is_resting or self._is_closing or self._is_blocked or self._is_full:
+            return
+        self.transport.resumeProducing()
+        self._work()
+
+    def _answer(self, data: bytes) -> bytes | Later | None:
         try:
             return self.connections.answer(data, self.client)
         except Exception:
@@ -174,9 +241,7 @@ class StreamConnection(Protocol):
 
     def _resume(self) -> None:
         self._is_resting = False
-        if not self._is_closing and not self._is_blocked:
-            self.transport.resumeProducing()
-            self._work()
+        self._read_on()
 
 
 class StreamFactory(Factory):
@@ -194,6 +259,7 @@ class StreamFactory(Factory):
         self.idle_seconds = float(settings.tcp_idle)
         self.max_query_octets = int(settings.max_query_octets)
         self.refused = 0
+        self.max_pending = settings.tcp_pending
         self._max_connections = settings.tcp_connections
         self._live: OrderedDict[StreamConnection, None] = OrderedDict()
 

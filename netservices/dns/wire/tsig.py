@@ -1,8 +1,10 @@
-"""TSIG records (RFC 8945), as far as they are needed to say that a key is not known."""
+"""TSIG (RFC 8945): keys, and the records that sign messages with them."""
 
 from __future__ import annotations
 
 import struct
+
+from attrs import field, frozen
 
 from netservices.core.errors import SyntaxProblem
 from netservices.dns.wire.codes import Class, Rcode, Type
@@ -11,6 +13,19 @@ from netservices.dns.wire.names import fold, read_name
 _FIXED = struct.Struct(">HHIH")
 _TIME_AND_SIZE = struct.Struct(">HIHH")
 _TAIL = struct.Struct(">HHH")
+
+
+@frozen
+class Key:
+    """A secret that two servers share, or a server and somebody who updates it."""
+
+    name: bytes
+    """Folded."""
+    algorithm: bytes
+    """Folded name of the algorithm, as ``hmac-sha256.``; RFC 8945 6."""
+    secret: bytes = field(repr=False)
+    account: str = ""
+    """The account that uses it and whose rights it has too; empty: nobody's."""
 
 
 def unknown_key(data: bytes, start: int) -> bytes:

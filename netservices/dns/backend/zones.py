@@ -1,4 +1,4 @@
-"""The zones of the store, kept in memory and up to date.
+"""The zones of the store, and what is kept beside them, in memory and up to date.
 
 Answers come from memory alone; no question waits for the store.  A change notice marks
 a zone; one worker at a time asks the store what became of it.  Small changes are taken
@@ -9,10 +9,11 @@ read anew, in slices with pauses, into a fresh tree that takes the old one's pla
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from netservices.core.errors import SyntaxProblem
 from netservices.core.garbage import without_full_collections
+from netservices.dns.backend.shelf import NAMESPACE, Shelf
 from netservices.dns.wire.names import fold, name_text, parse_name
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.interfaces import IEvents, IStore, StoreError
@@ -60,7 +61,10 @@ class ZoneBackend:
         self._changed = changed
         self._failed = failed
         self._wake = wake
+        self.shelves: list[Shelf[Any]] = []
+        """Kept up to date together with the zones; to be filled before ``start``."""
         self._dirty: dict[bytes, None] = {}
+        self._are_shelves_dirty = False
         self._is_working = False
         self._is_stopped = False
         self._has_failed = False
@@ -72,6 +76,7 @@ class ZoneBackend:
         self._unsubscribe = self._store.changes.subscribe(self._noticed)
         self._is_working = True
         try:
+            await self._load_shelves()
             for info in await self._store.zones.zones():
                 await self._refresh(fold(info.name))
         finally:
@@ -80,6 +85,7 @@ class ZoneBackend:
 
     async def reload(self) -> None:
         """Look at every zone of the store, and at those that it may hold no longer."""
+        self._are_shelves_dirty = True
         for info in await self._store.zones.zones():
             self._dirty[fold(info.name)] = None
         self._dirty.update(dict.fromkeys(tree.apex for tree in self._zones.trees()))
@@ -98,11 +104,8 @@ class ZoneBackend:
             return
         self._is_working = True
         try:
-            while self._dirty and not self._is_stopped:
-                name = next(iter(self._dirty))
-                del self._dirty[name]
-                if not await self._try_refresh(name):
-                    self._dirty[name] = None
+            while self._has_work and not self._is_stopped:
+                if not await self._do_next():
                     await self._pause(RETRY_SECONDS)
         finally:
             self._is_working = False
@@ -110,7 +113,7 @@ class ZoneBackend:
     async def settle(self) -> None:
         """Wait until what the store has told so far is served, or cannot be read."""
         self._has_failed = False
-        while (self._dirty or self._is_working) and not self._is_stopped:
+        while (self._has_work or self._is_working) and not self._is_stopped:
             if self._has_failed:
                 return
             await self._pause(SETTLE_SECONDS)
@@ -119,19 +122,41 @@ class ZoneBackend:
         for notice in notices:
             if notice.topic is Topic.ZONE:
                 self._dirty[fold(parse_name(notice.object))] = None
-        if self._dirty and not self._is_working:
+            elif notice.topic is Topic.KEY_VALUE and notice.object == NAMESPACE:
+                self._are_shelves_dirty = True
+        if self._has_work and not self._is_working:
             self._wake()
 
-    async def _try_refresh(self, name: bytes) -> bool:
-        """Whether the zone is up to date now."""
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._dirty) or self._are_shelves_dirty
+
+    async def _do_next(self) -> bool:
+        """Bring one thing up to date; whether that could be done."""
+        name = None
         try:
-            await self._refresh(name)
+            if self._are_shelves_dirty:
+                await self._load_shelves()
+            else:
+                name = next(iter(self._dirty))
+                del self._dirty[name]
+                await self._refresh(name)
         except StoreError:
             # The old version stays in service.
             self._has_failed = True
-            self._failed(name_text(name))
+            if name is None:
+                self._are_shelves_dirty = True
+                self._failed("(what is kept beside the zones)")
+            else:
+                self._dirty[name] = None
+                self._failed(name_text(name))
             return False
         return True
+
+    async def _load_shelves(self) -> None:
+        self._are_shelves_dirty = False
+        for shelf in self.shelves:
+            await shelf.load()
 
     async def _refresh(self, name: bytes) -> None:
         tree = self._zones.get(name)
