@@ -49,6 +49,7 @@ class StreamConnection(Protocol):
         self._is_blocked = False
         self._is_resting = False
         self._is_closing = False
+        self._is_gone = False
         self._pending: set[Deferred[None]] = set()
         self._writable: list[Deferred[None]] = []
 
@@ -80,6 +81,7 @@ class StreamConnection(Protocol):
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._is_closing = True
         self._received.clear()
+        self._is_gone = True
         for pending in tuple(self._pending):
             pending.cancel()
         # The two hold each other no longer: both are free at once.
@@ -206,11 +208,12 @@ class StreamConnection(Protocol):
 
     def _end(self, result: object, deferred: Deferred[None]) -> None:
         self._pending.discard(deferred)
-        if self._is_closing:
-            if not self._pending:
-                self.close()
+        if self._is_gone:
             return
-        self._read_on()
+        if not self._is_closing:
+            self._read_on()
+        elif not self._pending:
+            self.close()
 
     def _read_on(self) -> None:
         """Take input again, where nothing stands against it."""
