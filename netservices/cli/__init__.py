@@ -8,12 +8,12 @@ force.
 from __future__ import annotations
 
 import errno
-from importlib import import_module
 from typing import Any
 
 import click
 
 from netservices import __version__
+from netservices.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "account": "netservices.cli.account.account",
@@ -27,23 +27,6 @@ _COMMANDS = {
     "status": "netservices.cli.status.status",
     "zone": "netservices.cli.zone.zone",
 }
-
-
-class LazyGroup(click.Group):
-    """A group that imports a subcommand when it is wanted: ``--help`` stays quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all subcommands."""
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand of that name."""
-        dotted_name = _COMMANDS.get(cmd_name)
-        if dotted_name is None:
-            return None
-        module_name, _, attribute = dotted_name.rpartition(".")
-        command: click.Command = getattr(import_module(module_name), attribute)
-        return command
 
 
 class WholeCommand(LazyGroup):
@@ -72,7 +55,11 @@ class WholeCommand(LazyGroup):
             ) from None
 
 
-@click.group(cls=WholeCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=WholeCommand,
+    places=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--state",
     metavar="DIR",

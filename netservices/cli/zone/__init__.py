@@ -1,0 +1,24 @@
+"""``netservices zone``: the names that this server answers for.
+
+One module for each subject; ``netservices.cli.zones`` is what they share.
+"""
+
+from __future__ import annotations
+
+import click
+
+from netservices.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "check": "netservices.cli.zone.check.check_zone",
+    "export": "netservices.cli.zone.files.export_zone",
+    "import": "netservices.cli.zone.files.import_zone",
+    "list": "netservices.cli.zone.manage.list_zones",
+    "record": "netservices.cli.zone.record.record",
+    "remove": "netservices.cli.zone.manage.remove_zone",
+}
+
+
+@click.group(cls=LazyGroup, places=_COMMANDS)
+def zone() -> None:
+    """DNS zones: import, export, check, and change single records."""
