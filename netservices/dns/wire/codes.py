@@ -80,6 +80,9 @@ class Type(IntEnum):
     URI = 256
     CAA = 257
     AVC = 258
+    # Of the numbers for private use (RFC 6895 3.1), with the meaning that others who
+    # have it give it: the name has the addresses of its target.
+    ALIAS = 65401
 
 
 class Class(IntEnum):
@@ -141,6 +144,7 @@ TYPE_NAMES: dict[int, str] = {member.value: member.name for member in Type}
 CLASS_NAMES: dict[int, str] = {member.value: member.name for member in Class}
 RCODE_NAMES: dict[int, str] = {member.value: member.name for member in Rcode}
 _TYPE_NUMBERS: dict[str, int] = {member.name: member.value for member in Type}
+_TYPE_NUMBERS["ANAME"] = Type.ALIAS.value
 
 
 def type_name(number: int) -> str:

@@ -64,6 +64,7 @@ LAYOUTS: dict[int, Layout] = {
     Type.DNAME: Layout(),
     Type.SVCB: Layout(prefix=2, rest=-1),
     Type.HTTPS: Layout(prefix=2, rest=-1),
+    Type.ALIAS: Layout(),
 }
 
 # RFC 1035 3.4.1, RFC 3596 2.2

@@ -13,11 +13,20 @@ from netservices.dns.zone.tree import CUT, DNAME, ZoneTree
 from netservices.values import Finding, RRset
 
 FATAL_CODES = frozenset(
-    ("no-soa", "no-ns", "bad-rdata", "out-of-zone", "cname-and-other", "many-records")
+    (
+        "no-soa",
+        "no-ns",
+        "bad-rdata",
+        "out-of-zone",
+        "cname-and-other",
+        "alias-and-address",
+        "alias-loop",
+        "many-records",
+    )
 )
 """Findings with which a zone should not be served."""
 
-_SINGLE = (Type.SOA, Type.CNAME, Type.DNAME)
+_SINGLE = (Type.SOA, Type.CNAME, Type.DNAME, Type.ALIAS)
 _BESIDE_CNAME = frozenset((Type.CNAME, Type.RRSIG, Type.NSEC))
 _GLUE = frozenset((Type.A, Type.AAAA))
 _AT_CUT = frozenset((Type.NS, Type.DS, Type.A, Type.AAAA, Type.RRSIG, Type.NSEC))
@@ -40,7 +49,7 @@ def check_zone(origin: str | bytes, rrsets: Iterable[RRset]) -> list[Finding]:
         else:
             findings.append(_finding("out-of-zone", rrset, "is not in the zone"))
     tree.touch()
-    for check in (_check_apex, _check_kinds, _check_targets, _check_occluded):
+    for check in _CHECKS:
         findings += check(tree)
     return findings
 
@@ -66,6 +75,10 @@ def _check_kinds(tree: ZoneTree) -> Iterator[Finding]:
         if Type.CNAME in kinds and not kinds <= _BESIDE_CNAME:
             name = name_text(owner)
             yield Finding("cname-and-other", name, f"{name} has CNAME and other data")
+        if Type.ALIAS in kinds and kinds & _GLUE:
+            name = name_text(owner)
+            text = f"{name} has ALIAS and addresses of its own"
+            yield Finding("alias-and-address", name, text)
         for rrset in node.rrsets:
             if rrset.type in _SINGLE and len(rrset.rdatas) > 1:
                 yield _finding("many-records", rrset, "has more than one record")
@@ -87,7 +100,7 @@ def _check_targets(tree: ZoneTree) -> Iterator[Finding]:
 
 
 def _targets(type_: int, rdata: bytes) -> tuple[bytes, ...]:
-    if type_ not in (Type.NS, Type.CNAME, Type.MX, Type.SRV):
+    if type_ not in (Type.NS, Type.CNAME, Type.MX, Type.SRV, Type.ALIAS):
         return ()
     # RFC 2782, RFC 7505: the root as a target says that there is no such service.
     return tuple(fold(name) for name in split_rdata(type_, rdata)[1] if len(name) > 1)
@@ -109,9 +122,38 @@ def _check_target(
         kinds = {other.type for other in node.rrsets}
         if Type.CNAME in kinds:
             # RFC 2181 10.3
-            yield _finding("alias", rrset, f"{name_text(target)} is a CNAME")
+            if rrset.type != Type.ALIAS:
+                yield _finding("alias", rrset, f"{name_text(target)} is a CNAME")
+        elif rrset.type != Type.NS and Type.ALIAS in kinds:
+            return
         elif not kinds & _GLUE:
             yield _finding("no-address", rrset, f"{name_text(target)} has no address")
+
+
+def _check_loops(tree: ZoneTree) -> Iterator[Finding]:
+    """ALIAS records that lead back to themselves and never to an address."""
+    for owner, node in tree.names.items():
+        alias = node.get(Type.ALIAS)
+        if alias is not None and _leads_back(tree, owner, alias):
+            text = f"leads back to {name_text(owner)}"
+            yield _finding("alias-loop", alias, text)
+
+
+def _leads_back(tree: ZoneTree, owner: bytes, alias: RRset) -> bool:
+    """Whether the targets, each of the one before, come to ``owner`` again."""
+    met: set[bytes] = set()
+    rrset: RRset | None = alias
+    while rrset is not None:
+        target = fold(rrset.rdatas[0])
+        if target == owner:
+            return True
+        if target in met or not is_below(target, tree.apex):
+            return False
+        met.add(target)
+        found, _, node = walk(tree, target, Type.A)
+        is_there = found in (Found.NAME, Found.WILDCARD)
+        rrset = node.get(Type.ALIAS) or node.get(Type.CNAME) if is_there else None
+    return False
 
 
 def _check_occluded(tree: ZoneTree) -> Iterator[Finding]:
@@ -130,3 +172,6 @@ def _check_occluded(tree: ZoneTree) -> Iterator[Finding]:
             if rrset.type not in allowed:
                 text = f"is hidden by {name_text(above)}"
                 yield _finding("occluded", rrset, text)
+
+
+_CHECKS = (_check_apex, _check_kinds, _check_targets, _check_loops, _check_occluded)

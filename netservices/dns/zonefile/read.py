@@ -32,6 +32,8 @@ MAX_RECORDS = 20_000_000
 
 _CLASSES = {"IN": True, "CH": False, "HS": False, "CS": False, "CLASS1": True}
 _BESIDE_CNAME = frozenset((Type.CNAME, Type.RRSIG, Type.NSEC))
+_SINGLE = (Type.SOA, Type.CNAME, Type.DNAME, Type.ALIAS)
+_ADDRESSES = frozenset((Type.A, Type.AAAA))
 _PROGRESS_LINES = 5000
 
 
@@ -233,7 +235,7 @@ class ZoneReader:
         before, names, after = split_rdata(type_, rdata)
         canonical = before + b"".join(name.lower() for name in names) + after
         rrset.rdatas.setdefault(canonical, rdata)
-        if len(rrset.rdatas) > 1 and type_ in (Type.SOA, Type.CNAME, Type.DNAME):
+        if len(rrset.rdatas) > 1 and type_ in _SINGLE:
             raise ValueError(f"a second {Type(type_).name} at {name_text(owner)}")
 
     def _check_kinds(self, folded: bytes, type_: int) -> None:
@@ -245,6 +247,9 @@ class ZoneReader:
         # RFC 1034 3.6.2, RFC 2181 10.1: where there is a CNAME, there is nothing else.
         if Type.CNAME in kinds and not kinds <= _BESIDE_CNAME:
             raise ValueError(f"{name_text(folded)} has a CNAME and other records")
+        if Type.ALIAS in kinds and kinds & _ADDRESSES:
+            text = "has an ALIAS, and addresses of its own"
+            raise ValueError(f"{name_text(folded)} {text}")
 
     def _warn(self, code: str, owner: bytes, place: _Place, text: str) -> None:
         where = f"{place.file}:{place.line}"

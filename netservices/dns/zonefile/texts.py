@@ -25,7 +25,7 @@ _TTL_PART = re.compile(r"(\d+)([wdhms]?)")
 _TTL_SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
 _ESCAPE = re.compile(r"\\(\d\d\d|.)", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^"\\]|\\.)+')
-_NAME_TYPES = frozenset((Type.NS, Type.CNAME, Type.PTR, Type.DNAME))
+_NAME_TYPES = frozenset((Type.NS, Type.CNAME, Type.PTR, Type.DNAME, Type.ALIAS))
 
 
 def is_ttl(word: str) -> bool:
