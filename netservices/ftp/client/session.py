@@ -12,7 +12,7 @@ from attrs import frozen
 
 from netservices.core.errors import SyntaxProblem
 from netservices.core.lines import LineBuffer
-from netservices.ftp.client.channel import ClientChannel, Take
+from netservices.ftp.client.channel import ClientChannel
 from netservices.ftp.client.commands import Commands
 from netservices.ftp.client.control import Control
 from netservices.ftp.client.data import DataConnections, Prepared
@@ -23,6 +23,7 @@ from netservices.ftp.client.problems import (
     TooMuch,
     Unexpected,
 )
+from netservices.ftp.datastream import Take
 from netservices.ftp.dialogue.channels import DataBroken
 from netservices.ftp.wire import (
     Entry,

@@ -8,11 +8,6 @@ becomes ``DataBroken``, because the octets before it may be incomplete (RFC 959 
 in stream mode the end of file is the end of the connection, which is why it must be a
 clean one).
 
-Flow control is Twisted's on the way out (the channel is its transport's producer) and
-on the way in the channel pauses its transport while ``IUpload.write`` wants to wait.
-A client on a fast network takes all at once and never makes a sender wait, so ``send``
-itself stops for others after ``_CHUNKS_A_TURN`` chunks.
-
 A download is complete when the client's system has acknowledged its last octet; see
 ``acknowledged``.
 """
@@ -21,7 +16,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -30,24 +25,21 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices.core.sendfile import FileSender, FileShrank
-from netservices.core.speed import Speed
 from netservices.core.write import expect_bulk
+from netservices.ftp.datastream import Take
 from netservices.ftp.dialogue.channels import DataBroken, NotProtected
-from netservices.ftp.server.acknowledged import Parting, unacknowledged_octets
+from netservices.ftp.server.acknowledged import Parting
 from netservices.ftp.server.farewell import LOOK_OCTETS, look
 from netservices.ftp.server.lasting import LastingConnection
-from netservices.ftp.server.pace import Pace
 from netservices.ftp.server.protection import begin
 from netservices.ftp.server.rates import Throttle
 from netservices.interfaces import IOpenFile
 from netservices.tls.layer import TLSFailed, TLSLayer, TLSTruncated
 
-_CHUNKS_A_TURN = 4
 _AT_ONCE_OCTETS = 64 * 1024
 _LEAST_AHEAD = 64 * 1024
 _MUCH_A_SECOND = 4 * 1024 * 1024
@@ -58,36 +50,16 @@ class DataConnection(LastingConnection):
     """An open data connection, or one that has ended."""
 
     def __init__(self, chunk_octets: int, reactor: IReactorTime) -> None:
-        super().__init__()
-        self._octets = 0
-        self._reactor = reactor
-        self._octets_this_turn = 0
+        super().__init__(reactor, chunk_octets)
         self.made: Callable[[DataConnection], None] | None = None
         """Told when the connection is there."""
         self.lost: Callable[[bool], None] | None = None
         """Told when it has ended, and whether that was a clean end."""
-        self._chunk = chunk_octets
-        self._problem: DataBroken | None = None
-        self._is_closed = False
-        self._is_producer = False
-        self._is_finishing = False
-        self._has_room = True
-        self._waiter: Deferred[None] | None = None
         self._sender: FileSender | None = None
         self._sending: Deferred[int] | None = None
-        self._take: Callable[[bytes], Awaitable[None] | None] | None = None
-        self._is_storing = False
-        self.pace: Pace | None = None
-        """How the transfer on it moves; None where none runs."""
         self.has_losses = False
         """Whether an upload came over a network that loses segments."""
         self._next_look = LOOK_OCTETS
-        self._received_at: float | None = None
-        self.throttle: Throttle | None = None
-        """Its bandwidth limits; None where there is none."""
-        self._held: Any = None
-        """The timer of a pause that a limit has asked for."""
-        self._speed = Speed(reactor.seconds())
         self.protection: tuple[str, bool] | None = None
         """The version of TLS, and whether a session was resumed."""
         self.accepts_truncation = False
@@ -109,9 +81,7 @@ class DataConnection(LastingConnection):
 
     def connectionMade(self) -> None:
         """Wait, without reading, for the transfer."""
-        transport: Any = self.transport
-        expect_bulk(transport, self._chunk)
-        transport.pauseProducing()
+        super().connectionMade()
         if self.made is not None:
             self.made(self)
 
@@ -175,22 +145,6 @@ class DataConnection(LastingConnection):
             piece = data[start : start + self.throttle.step]
             await self._wait_for_turn(self.throttle.wait(len(piece), self._now()))
             await self._send(piece)
-
-    async def _send(self, data: bytes) -> None:
-        transport: Any = self.transport
-        if not self._is_producer:
-            self._is_producer = True
-            transport.registerProducer(self, True)
-        self._octets += len(data)
-        self._octets_this_turn += len(data)
-        transport.write(data)
-        if not self._has_room:
-            await self._wait()
-            self._octets_this_turn = 0
-        elif self._octets_this_turn >= self._chunk * _CHUNKS_A_TURN:
-            await deferLater(self._reactor, 0)
-            self._octets_this_turn = 0
-            self._check()
 
     async def send_file(
         self, file: IOpenFile, offset: int, end: int | None = None
@@ -263,11 +217,6 @@ class DataConnection(LastingConnection):
                 self._forget_hold()
             self._check()
 
-    def _forget_hold(self) -> None:
-        held, self._held = self._held, None
-        if held is not None and held.active():
-            held.cancel()
-
     @property
     def is_held(self) -> bool:
         """Whether a bandwidth limit is what it waits for."""
@@ -277,12 +226,9 @@ class DataConnection(LastingConnection):
         """Close; returns once the client's system has everything.  DataBroken."""
         self._check()
         self._is_finishing = True
-        transport: Any = self.transport
-        if self._is_producer:
-            self._is_producer = False
-            transport.unregisterProducer()
-        if isinstance(transport, TLSLayer):
-            transport.leave(self._part)
+        self._end_producing()
+        if isinstance(self.transport, TLSLayer):
+            self.transport.leave(self._part)
         else:
             self._part()
         if not self._is_closed:
@@ -299,59 +245,31 @@ class DataConnection(LastingConnection):
         else:
             lower.loseConnection()
 
-    def pauseProducing(self) -> None:
-        """The transport's buffer is full."""
-        self._has_room = False
-
-    def resumeProducing(self) -> None:
-        """There is room again."""
-        self._has_room = True
-        if not self._is_finishing:
-            self._wake(None)
-
-    def stopProducing(self) -> None:
-        """The connection is going; ``connectionLost`` follows."""
-        self._has_room = False
-
     # --- receiving ------------------------------------------------------------------
 
-    async def receive(self, take: Callable[[bytes], Awaitable[None] | None]) -> None:
-        """Hand over what arrives until the clean end of the stream."""
+    async def receive(self, take: Take) -> None:
+        """Hand over what arrives until the clean end of the stream.  DataBroken."""
         self._check()
-        self._take = take
         if self.throttle is not None:
             # What one read takes goes through at once.
             expect_bulk(self.transport, self.throttle.step)
             self._hold_little(self.throttle.octets)
-        self._go_on_reading()
-        try:
-            await self._wait()
-        finally:
-            self._take = None
+        await super().receive(take)
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand octets over, and pause while they are more than can be stored."""
+        """Hand octets over, and pause while they are more than can be stored, or than
+        a limit allows."""
         if self._take is None:
             return
-        self._octets += len(data)
         if self._received_at is None:
             self._received_at = self._reactor.seconds()
-        if self._octets >= self._next_look:
+        if self._octets + len(data) >= self._next_look:
             self._look_for_losses()
-        try:
-            waiting: Any = self._take(data)
-        except Exception:
-            self._wake(Failure())
-            return
-        transport: Any = self.transport
-        if waiting is not None:
-            transport.pauseProducing()
-            self._is_storing = True
-            waiting.addCallbacks(self._stored, self._not_stored)
+        self._store(data)
         if self.throttle is not None:
             seconds = self.throttle.charge(len(data), self._now())
             if seconds > 0 and self._held is None and not self._is_closed:
-                transport.pauseProducing()
+                self.transport.pauseProducing()
                 self._held = self._reactor.callLater(seconds, self._let_read)
 
     def _hold_little(self, octets_a_second: int) -> None:
@@ -369,13 +287,6 @@ class DataConnection(LastingConnection):
         self._held = None
         self._go_on_reading()
 
-    def _go_on_reading(self) -> None:
-        """Read, unless something else still waits."""
-        is_wanted = self._take is not None and not self._is_closed
-        if is_wanted and not self._is_storing and self._held is None:
-            transport: Any = self.transport
-            transport.resumeProducing()
-
     @property
     def receiving_seconds(self) -> float:
         """How long ago the first octet of an upload came."""
@@ -388,17 +299,6 @@ class DataConnection(LastingConnection):
         self._next_look *= 2
         handle = getattr(self.transport, "getHandle", lambda: None)()
         self.has_losses = look(handle).has_losses
-
-    def _stored(self, _none: None) -> None:
-        self._is_storing = False
-        if self._is_closed:
-            self._wake(None)
-        else:
-            self._go_on_reading()
-
-    def _not_stored(self, failure: Failure) -> None:
-        self._is_storing = False
-        self._wake(failure)
 
     # --- the end --------------------------------------------------------------------
 
@@ -413,20 +313,13 @@ class DataConnection(LastingConnection):
             is_clean = True
         if not is_clean or not (self._is_finishing or self._take is not None):
             kind = NotProtected if self._is_shaking(reason) else DataBroken
-            self._break(kind(f"data connection lost: {reason.value!r}"))
+            self._break(Failure(kind(f"data connection lost: {reason.value!r}")))
         elif not self._is_storing:
             self._wake(None)
 
     def _is_shaking(self, reason: Failure) -> bool:
         """Whether the handshake has failed, and nothing else."""
         return self.protection is None and reason.check(TLSFailed) is not None
-
-    def abort(self) -> None:
-        """Reset the connection; safe to call again, and after the end."""
-        transport: Any = self.transport
-        if not self._is_closed and transport is not None:
-            transport.abortConnection()
-        self._break(DataBroken("data connection aborted"))
 
     def look(self, now: float) -> None:
         """Give up a connection whose peer lets nothing move, or hardly anything.
@@ -441,7 +334,7 @@ class DataConnection(LastingConnection):
             now, self.octets - unacknowledged, self._waits_for_peer(unacknowledged)
         )
         if problem is not None:
-            self._break(DataBroken(problem))
+            self._break(Failure(DataBroken(problem)))
             self.abort()
 
     def _waits_for_peer(self, unacknowledged: int) -> bool:
@@ -452,40 +345,11 @@ class DataConnection(LastingConnection):
             return unacknowledged > 0
         return self._waiter is not None
 
-    def _unacknowledged(self) -> int:
-        return 0 if self._is_closed else unacknowledged_octets(self.transport)
-
-    def _check(self) -> None:
-        self._check_problem()
-        if self._is_closed:
-            raise DataBroken("data connection closed early")
-
-    def _check_problem(self) -> None:
-        if self._problem is not None:
-            raise self._problem
-
-    def _wait(self) -> Deferred[None]:
-        self._waiter = Deferred()
-        return self._waiter
-
-    def _break(self, problem: DataBroken) -> None:
-        if self._problem is None:
-            self._problem = problem
+    def _break(self, problem: Failure) -> None:
         if self._sending is not None:
+            self._problem = self._problem or problem
             self._sending.cancel()
-        if self._waiter is not None:
-            self._wake(Failure(self._problem))
-
-    def _wake(self, result: Failure | None) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is None:
-            if isinstance(result, Failure) and result.check(DataBroken) is None:
-                # Nobody waits now; the next call that does is told.
-                self._problem = DataBroken(result.getErrorMessage())
-        elif result is None:
-            waiter.callback(None)
-        else:
-            waiter.errback(result)
+        super()._break(problem)
 
 
 async def _octets_of(file: IOpenFile, offset: int, end: int) -> bytes:

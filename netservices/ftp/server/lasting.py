@@ -10,73 +10,65 @@ reading.  When nothing is read or written, the kernel is asked for resets.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 
 from netservices.core.speed import Speed
+from netservices.ftp.datastream import DataStream, Take
 from netservices.ftp.dialogue.channels import DataBroken
 from netservices.ftp.server.acknowledged import (
     FIRST_LOOK_SECONDS,
     LONGEST_LOOK_SECONDS,
+    unacknowledged_octets,
 )
 from netservices.ftp.server.pace import Pace
 from netservices.ftp.server.rates import Throttle
 
 
-class LastingConnection(Protocol):
+class LastingConnection(DataStream):
     """The part of ``channels.DataConnection`` that goes beyond one transfer."""
 
-    pace: Pace | None
-    throttle: Throttle | None
     _reactor: IReactorTime
-    _octets: int
-    _octets_this_turn: int
-    _received_at: float | None
-    _speed: Speed
-    _problem: DataBroken | None
-    _is_closed: bool
-    _is_producer: bool
-    _is_finishing: bool
-    _has_room: bool
-    _take: Callable[[bytes], Awaitable[None] | None] | None
 
-    def __init__(self) -> None:
+    def __init__(self, reactor: IReactorTime, chunk_octets: int) -> None:
+        super().__init__(reactor, chunk_octets)
+        self.pace: Pace | None = None
+        """How the transfer on it moves; None where none runs."""
+        self.throttle: Throttle | None = None
+        """Its bandwidth limits; None where there is none."""
+        self._speed = Speed(reactor.seconds())
+        self._received_at: float | None = None
+        self._held: Any = None
+        """The timer of a pause that a limit has asked for."""
         self._arrived: list[bytes] = []
         """What ``read`` has not given out."""
 
-    async def receive(self, take: Callable[[bytes], Awaitable[None] | None]) -> None:
-        """Hand over what arrives until the clean end of the stream."""
-        raise NotImplementedError
-
-    def _check(self) -> None:
-        """DataBroken where it is broken or closed."""
-        raise NotImplementedError
-
-    def _check_problem(self) -> None:
-        """DataBroken where it is broken."""
-        raise NotImplementedError
-
-    def _wait(self) -> Deferred[None]:
-        """Until ``_wake``."""
-        raise NotImplementedError
-
-    def _wake(self, result: Failure | None) -> None:
-        """Let who waits go on."""
-        raise NotImplementedError
-
     def _unacknowledged(self) -> int:
         """Octets sent that the client's system has not acknowledged."""
-        raise NotImplementedError
+        return 0 if self._is_closed else unacknowledged_octets(self.transport)
 
     def _forget_hold(self) -> None:
         """End a pause that a bandwidth limit has asked for."""
-        raise NotImplementedError
+        held, self._held = self._held, None
+        if held is not None and held.active():
+            held.cancel()
+
+    async def receive(self, take: Take) -> None:
+        """Hand over what arrives until the clean end of the stream.  DataBroken."""
+        self._check()
+        self._take = take
+        self._go_on_reading()
+        try:
+            await self._wait()
+        finally:
+            self._take = None
+
+    def _go_on_reading(self) -> None:
+        """Read, unless something else still waits."""
+        if not self._is_storing and self._held is None:
+            super()._go_on_reading()
 
     # --- reading --------------------------------------------------------------------
 
@@ -89,16 +81,14 @@ class LastingConnection(Protocol):
         return data
 
     def _put(self, data: bytes) -> None:
-        transport: Any = self.transport
-        transport.pauseProducing()
+        self.transport.pauseProducing()
         self._arrived.append(data)
         self._wake(None)
 
     def stop_reading(self) -> None:
         """Who waits in ``read`` gets nothing; what comes waits in the kernel again."""
         if not self._is_closed:
-            transport: Any = self.transport
-            transport.pauseProducing()
+            self.transport.pauseProducing()
             self._wake(None)
 
     def put_back(self, data: bytes) -> None:
@@ -131,13 +121,11 @@ class LastingConnection(Protocol):
 
     def _check_socket(self) -> None:
         """Where nothing is read or written, nobody else hears of a reset."""
-        transport: Any = self.transport
-        if transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if self.transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise DataBroken("data connection reset")
 
     def _has_unsettled(self) -> bool:
-        transport: Any = self.transport
-        lower = getattr(transport, "lower", transport)
+        lower = getattr(self.transport, "lower", self.transport)
         unsent = getattr(lower, "unsent_octets", 0)
         return bool(not self._has_room or unsent or self._unacknowledged())
 
@@ -146,15 +134,12 @@ class LastingConnection(Protocol):
         whether that is possible."""
         if self._is_closed or self._problem is not None:
             return False
-        transport: Any = self.transport
-        if self._is_producer:
-            self._is_producer = False
-            transport.unregisterProducer()
+        self._end_producing()
         self.pace = self.throttle = None
         self._forget_hold()
         if not self._arrived:
             self._take = self._put
-            transport.resumeProducing()
+            self.transport.resumeProducing()
         return True
 
     @property
@@ -164,8 +149,7 @@ class LastingConnection(Protocol):
 
     def renew(self) -> None:
         """Another transfer begins on a connection that was kept."""
-        transport: Any = self.transport
-        transport.pauseProducing()
+        self.transport.pauseProducing()
         self._take = None
         self._octets = sum(len(data) for data in self._arrived)
         self._octets_this_turn = 0
@@ -174,7 +158,6 @@ class LastingConnection(Protocol):
 
     def let_go(self) -> None:
         """Close a connection that was kept."""
-        transport: Any = self.transport
         if not self._is_closed:
             self._is_finishing = True
-            transport.loseConnection()
+            self.transport.loseConnection()
