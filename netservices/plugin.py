@@ -27,7 +27,7 @@ framework.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, TypeAlias
 
@@ -60,6 +60,7 @@ __all__ = [
     "Services",
     "Setting",
     "Size",
+    "Verb",
     "setting",
     "settings",
 ]
@@ -67,6 +68,10 @@ __all__ = [
 DatagramAnswer: TypeAlias = Callable[[bytes, Any, Any], bytes | None]
 """``(data, address, local) -> reply or None``; ``address`` and ``local`` are what the
 port's ``send(data, address, local)`` takes for an answer that comes later."""
+
+Verb: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Answers one request of the control socket; ``LookupError`` and ``ValueError`` become
+its error."""
 
 
 class IProtocolPlugin(Interface):
@@ -188,3 +193,6 @@ class Server:
     """Numbers that ``netservices status`` shows."""
     sessions: Callable[[], Iterable[OpenSession]] | None = None
     """All sessions of now, which ``netservices session`` lists and ends."""
+    verbs: Mapping[str, Verb] = attrs.field(factory=dict)
+    """What commands may ask of it over the control socket, there under the plugin's
+    name: ``refresh`` of the plugin ``dns`` is ``dns.refresh``."""

@@ -7,7 +7,7 @@ line asks, one answers, in order; ``control.client.ask`` is the other half.
 A request is ``{"verb": ...}``: ``status``, ``changed`` (another process wrote to the
 store: answered when that is in force), ``unlock`` with ``name``, ``sessions`` and
 ``end_sessions`` with ``protocol``, ``account``, ``address`` or ids, ``reload``,
-``stop``.
+``stop``; and those of protocols under their names, as ``dns.refresh``.
 A reply is ``{"ok": true, ...}`` or ``{"error": "one line"}``.
 """
 

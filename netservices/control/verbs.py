@@ -17,7 +17,13 @@ _SESSIONS_OF_STATUS = 200
 def verbs_of(house: NetServices) -> Mapping[str, Verb]:
     """The verbs of a running server."""
     verbs = _Verbs(house)
+    theirs = {
+        f"{name}.{verb}": answer
+        for name, server in house.servers.items()
+        for verb, answer in server.verbs.items()
+    }
     return {
+        **theirs,
         "status": verbs.status,
         "changed": verbs.changed,
         "unlock": verbs.unlock,
