@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,6 +12,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.control.server import ControlSession
+from netservices.control.verbs import verbs_of
+from netservices.plugin import Server
 
 PATIENCE = 30.0
 
@@ -51,3 +54,18 @@ class ControlSessionTests(SynchronousTestCase):
         self.assertFalse(self.transport.disconnected)
         self.clock.advance(1)
         self.assertTrue(self.transport.disconnected)
+
+    def test_verbs_of_protocols(self) -> None:
+        """What a protocol answers is asked for under the protocol's name."""
+
+        async def refresh(request: Any) -> Any:
+            return {"zone": request["zone"]}
+
+        house: Any = SimpleNamespace(
+            servers={"dns": Server(verbs={"refresh": refresh})}
+        )
+        session = ControlSession(verbs_of(house), self.clock, PATIENCE)
+        session.makeConnection(self.transport)
+        session.dataReceived(b'{"verb": "dns.refresh", "zone": "example.org"}\n')
+        reply = json.loads(self.transport.value())
+        self.assertEqual({"ok": True, "zone": "example.org"}, reply)

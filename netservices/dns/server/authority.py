@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from netservices.core.wheel import Wheel
+from netservices.dns.backend.shelf import ZONE_OPTIONS, Shelf
 from netservices.dns.backend.zones import ZoneBackend
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
@@ -46,6 +47,11 @@ class Authority:
             failed=_log_failure,
             wake=self._wake,
         )
+        self.zone_options = Shelf(
+            services.store, ZONE_OPTIONS, self.exact.clear, _complain
+        )
+        """What is particular to single zones, by folded name."""
+        self.backend.shelves.append(self.zone_options)
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
@@ -121,6 +127,10 @@ def _send_later(later: Later, address: Any, local: Any) -> None:
             "a request from {address}", failure, address=address[0]
         )
     )
+
+
+def _complain(problem: str) -> None:
+    _log.warn("what is kept beside the zones: {problem}", problem=problem)
 
 
 def _log_failure(zone: str) -> None:
