@@ -41,6 +41,7 @@ from netservices.values import (
     Usage,
     WriteMode,
     Zone,
+    ZoneChange,
     ZoneInfo,
 )
 
@@ -271,6 +272,13 @@ class IZones(Interface):
     ]:
         """``(from serial, to serial, removed, added)`` since that revision; None: too
         old."""
+
+    def history(
+        name: bytes, since: int | None = None
+    ) -> Deferred[tuple[ZoneChange, ...]]:
+        """What the journal tells of a zone, the newest change first and that which made
+        the zone last.  With ``since`` the changes from that revision on, with their
+        RRsets; a journal that does not reach back so far begins later."""
 
 
 class IKeyValue(Interface):

@@ -252,6 +252,8 @@ class CreateZone(Operation):
 
     name: bytes
     rrsets: tuple[RRset, ...]
+    author: str = ""
+    """Who did it, and how, for people who read the history."""
 
 
 @frozen
@@ -262,6 +264,7 @@ class ReplaceZone(Operation):
     name: bytes
     rrsets: tuple[RRset, ...]
     if_revision: int | None = None
+    author: str = ""
 
 
 @frozen
@@ -273,6 +276,7 @@ class UpdateZone(Operation):
     removed: tuple[tuple[bytes, int], ...]
     added: tuple[RRset, ...]
     if_revision: int | None = None
+    author: str = ""
 
 
 @frozen

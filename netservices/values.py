@@ -311,6 +311,25 @@ class Zone:
     rrsets: tuple[RRset, ...]
 
 
+@frozen
+class ZoneChange:
+    """One change of a zone, as its journal has it."""
+
+    revision: int
+    """That of the zone after the change."""
+    at: float | None
+    """When it was stored; None: by a release that did not note it."""
+    author: str
+    from_serial: int
+    to_serial: int
+    removed_records: int
+    added_records: int
+    removed: tuple[RRset, ...] = ()
+    """RRsets that went or changed, whole, as they were."""
+    added: tuple[RRset, ...] = ()
+    """RRsets that came or changed, whole, as they became."""
+
+
 # --- store --------------------------------------------------------------------------
 
 

@@ -170,5 +170,23 @@ CREATE TABLE file_digest(
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+# ``octets_so_far`` counts the octets of a zone's journal up to and with that change.
+_VERSION_3 = """
+ALTER TABLE zone ADD COLUMN made_at REAL;
+ALTER TABLE zone ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE zone ADD COLUMN made_revision INTEGER;
+ALTER TABLE zone ADD COLUMN made_serial INTEGER;
+ALTER TABLE zone ADD COLUMN made_records INTEGER;
+ALTER TABLE zone_diff ADD COLUMN at REAL;
+ALTER TABLE zone_diff ADD COLUMN author TEXT NOT NULL DEFAULT '';
+ALTER TABLE zone_diff ADD COLUMN removed_records INTEGER;
+ALTER TABLE zone_diff ADD COLUMN added_records INTEGER;
+ALTER TABLE zone_diff ADD COLUMN octets_so_far INTEGER NOT NULL DEFAULT 0;
+UPDATE zone_diff SET octets_so_far=sums.octets FROM (
+  SELECT zone, revision, sum(length(removed) + length(added))
+    OVER (PARTITION BY zone ORDER BY revision) AS octets FROM zone_diff
+) AS sums WHERE sums.zone=zone_diff.zone AND sums.revision=zone_diff.revision;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION = len(MIGRATIONS)

@@ -63,7 +63,15 @@ class StoreSettings:
         "1h", "How long content that nothing refers to is kept."
     )
     zone_journal: int = setting(
-        100, "Changes of a zone that are kept for incremental transfers.", minimum=0
+        1000,
+        "Changes of a zone that are kept, for incremental transfers, its history, and "
+        "to be undone.",
+        minimum=0,
+    )
+    zone_journal_octets: Size = setting(
+        "16M",
+        "Octets of a zone's changes that are kept; the last change is kept in any "
+        "case.",
     )
     durability: str = setting(
         "full",

@@ -1,41 +1,35 @@
-"""DNS zones: the truth, and the journal of what changed.
-
-The journal holds whole RRsets: those that a change took away or altered as they were
-(``removed``), and those that it brought or altered as they became (``added``).  So a
-change can be undone by swapping the two, and the single records of an incremental
-transfer (RFC 1995) are their differences.
-"""
+"""DNS zones: the truth.  ``journal`` has what changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from sqlite3 import Connection
-from typing import TypeAlias
 
 from attrs import define
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from netservices.interfaces import Conflict, Exists, IZones, NotFound
+from netservices.store.journal import (
+    Difference,
+    Key,
+    by_key,
+    count_records,
+    read_differences,
+    read_history,
+    write_change,
+)
 from netservices.store.operations import Handlers, Transaction
 from netservices.store.readers import Readers
 from netservices.store.rrsets import (
     SOA,
     name_text,
     pack_rdatas,
-    pack_rrsets,
     soa_serial,
     unpack_rdatas,
-    unpack_rrsets,
 )
 from netservices.units import CreateZone, DeleteZone, ReplaceZone, UpdateZone
-from netservices.values import RRset, Topic, Zone, ZoneInfo
-
-Key: TypeAlias = tuple[bytes, int]
-"""Owner in lower case, and type."""
-
-Difference: TypeAlias = tuple[int, int, tuple[RRset, ...], tuple[RRset, ...]]
-"""From serial, to serial, removed, added."""
+from netservices.values import RRset, Topic, Zone, ZoneChange, ZoneInfo
 
 
 @define
@@ -61,16 +55,25 @@ def create_zone(transaction: Transaction, operation: CreateZone) -> int:
         ).fetchone()[0]
     )
     row = connection.execute(
-        "INSERT INTO zone(key, name, serial, revision) VALUES(?, ?, 0, ?) "
-        "ON CONFLICT DO NOTHING RETURNING id",
-        (key, operation.name, revision),
+        "INSERT INTO zone(key, name, serial, revision, made_at, made_by, made_revision)"
+        " VALUES(?, ?, 0, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+        (
+            key,
+            operation.name,
+            revision,
+            transaction.now,
+            operation.author,
+            revision,
+        ),
     ).fetchone()
     if row is None:
         raise Exists(f"the zone {name_text(key)} exists")
-    _insert(connection, row[0], _by_key(operation.rrsets).items())
+    rrsets = by_key(operation.rrsets)
+    _insert(connection, row[0], rrsets.items())
+    serial = _serial(connection, row[0], key)
     connection.execute(
-        "UPDATE zone SET serial=? WHERE id=?",
-        (_serial(connection, row[0], key), row[0]),
+        "UPDATE zone SET serial=?, made_serial=?, made_records=? WHERE id=?",
+        (serial, serial, sum(len(r.rdatas) for r in rrsets.values()), row[0]),
     )
     transaction.notify(Topic.ZONE, name_text(key))
     return int(revision)
@@ -80,19 +83,20 @@ def replace_zone(transaction: Transaction, operation: ReplaceZone) -> int:
     """The whole content; only what differs is written."""
     zone = _zone(transaction.connection, operation.name, operation.if_revision)
     old = _content(transaction.connection, zone.id)
-    new = _by_key(operation.rrsets)
+    new = by_key(operation.rrsets)
     return _change(
         transaction,
         zone,
         {key: rrset for key, rrset in old.items() if new.get(key) != rrset},
         {key: rrset for key, rrset in new.items() if old.get(key) != rrset},
+        operation.author,
     )
 
 
 def update_zone(transaction: Transaction, operation: UpdateZone) -> int:
     """Some RRsets go, then some are put."""
     zone = _zone(transaction.connection, operation.name, operation.if_revision)
-    new = _by_key(operation.added)
+    new = by_key(operation.added)
     touched = {(owner.lower(), type_) for owner, type_ in operation.removed} | set(new)
     old = {}
     for key in sorted(touched):
@@ -101,7 +105,7 @@ def update_zone(transaction: Transaction, operation: UpdateZone) -> int:
             old[key] = rrset
         elif rrset is not None:
             del new[key]
-    return _change(transaction, zone, old, new)
+    return _change(transaction, zone, old, new, operation.author)
 
 
 def delete_zone(transaction: Transaction, operation: DeleteZone) -> None:
@@ -121,6 +125,7 @@ def _change(
     zone: _Row,
     removed: dict[Key, RRset],
     added: dict[Key, RRset],
+    author: str,
 ) -> int:
     """Take ``removed`` away, put ``added``, and write both to the journal."""
     connection = transaction.connection
@@ -134,29 +139,22 @@ def _change(
     connection.execute(
         "UPDATE zone SET serial=?, revision=? WHERE id=?", (serial, revision, zone.id)
     )
-    connection.execute(
-        "INSERT INTO zone_diff(zone, revision, from_serial, to_serial, removed, added) "
-        "VALUES(?, ?, ?, ?, ?, ?)",
-        (
-            zone.id,
+    write_change(
+        transaction,
+        zone.id,
+        ZoneChange(
             revision,
+            transaction.now,
+            author,
             zone.serial,
             serial,
-            pack_rrsets(removed.values()),
-            pack_rrsets(added.values()),
+            *count_records(removed, added),
+            tuple(removed.values()),
+            tuple(added.values()),
         ),
-    )
-    connection.execute(
-        "DELETE FROM zone_diff WHERE zone=? AND revision<=?",
-        (zone.id, revision - transaction.settings.zone_journal),
     )
     transaction.notify(Topic.ZONE, name_text(zone.name))
     return revision
-
-
-def _by_key(rrsets: Iterable[RRset]) -> dict[Key, RRset]:
-    """RRsets by owner and type; of two with the same, the last counts."""
-    return {(rrset.owner.lower(), rrset.type): rrset for rrset in rrsets}
 
 
 def _insert(
@@ -266,23 +264,14 @@ class Zones:
         """``(from serial, to serial, removed, added)`` since that revision; None: too
         old."""
 
-        def read(connection: Connection) -> tuple[Difference, ...] | None:
-            # One statement, and so one snapshot.
-            rows = connection.execute(
-                "SELECT z.revision, d.from_serial, d.to_serial, d.removed, d.added "
-                "FROM zone z LEFT JOIN zone_diff d ON d.zone=z.id AND d.revision>? "
-                "WHERE z.key=? ORDER BY d.revision",
-                (revision, name.lower()),
-            ).fetchall()
-            if not rows or revision > rows[0][0]:
-                return None
-            if revision == rows[0][0]:
-                return ()
-            if rows[0][1] is None or len(rows) != rows[0][0] - revision:
-                return None
-            return tuple(
-                (old, new, unpack_rrsets(removed), unpack_rrsets(added))
-                for _, old, new, removed, added in rows
-            )
+        return self._readers.far(
+            lambda connection: read_differences(connection, name, revision)
+        )
 
-        return self._readers.far(read)
+    def history(
+        self, name: bytes, since: int | None = None
+    ) -> Deferred[tuple[ZoneChange, ...]]:
+        """What the journal tells of a zone, the newest change first."""
+        return self._readers.far(
+            lambda connection: read_history(connection, name, since)
+        )

@@ -6,6 +6,8 @@ import hashlib
 import struct
 from typing import Any
 
+from attrs import evolve
+
 from netservices.interfaces import (
     Conflict,
     Exists,
@@ -33,7 +35,7 @@ from netservices.units import (
     Unit,
     UpdateZone,
 )
-from netservices.values import BlobRef, Digests, Path, RRset, ZoneInfo
+from netservices.values import BlobRef, Digests, Path, RRset, ZoneChange, ZoneInfo
 from tests.contract.store import UnitContract
 
 ODD = ("d\udcff", "ünïcode", "a.b")
@@ -273,17 +275,71 @@ class ZonesContract(UnitContract):
         reach back so far."""
         store = await self.make_store()
         await store.apply(Unit((CreateZone(APEX, (soa(1),)),)))
-        for serial in range(2, 150):
+        for serial in range(2, 50):
             await store.apply(Unit((UpdateZone(APEX, (), (soa(serial),)),)))
-        changes = await store.zones.differences(APEX, 100)
+        changes = await store.zones.differences(APEX, 40)
         self.assertEqual(
-            [(n, n + 1) for n in range(100, 149)], [change[:2] for change in changes]
+            [(n, n + 1) for n in range(40, 49)], [change[:2] for change in changes]
         )
-        self.assertEqual((), await store.zones.differences(APEX, 149))
-        self.assertIsNone(await store.zones.differences(APEX, 150))
-        self.assertEqual(100, len(await store.zones.differences(APEX, 49)))
-        self.assertIsNone(await store.zones.differences(APEX, 48))
+        self.assertEqual((), await store.zones.differences(APEX, 49))
+        self.assertIsNone(await store.zones.differences(APEX, 50))
+        self.assertEqual(20, len(await store.zones.differences(APEX, 29)))
+        self.assertIsNone(await store.zones.differences(APEX, 28))
         self.assertIsNone(await store.zones.differences(WWW, 1))
+
+    async def test_journal_octets(self) -> None:
+        """A journal above its octets loses its oldest changes; the newest stays, also
+        where it alone is above."""
+        store = await self.make_store()
+        large = address(WWW, *(n.to_bytes(4, "big") for n in range(200)))
+        await store.apply(Unit((CreateZone(APEX, (soa(1),)),)))
+        for serial in range(2, 12):
+            await store.apply(
+                Unit((UpdateZone(APEX, ((WWW, 1),), (soa(serial), large)),))
+            )
+            large = evolve(large, ttl=serial)
+        self.assertEqual(1, len(await store.zones.differences(APEX, 10)))
+        self.assertIsNone(await store.zones.differences(APEX, 2))
+        huge = address(WWW, *(n.to_bytes(4, "big") for n in range(9000)))
+        await store.apply(Unit((UpdateZone(APEX, (), (soa(20), huge)),)))
+        self.assertEqual(1, len(await store.zones.differences(APEX, 11)))
+        self.assertIsNone(await store.zones.differences(APEX, 10))
+
+    async def test_history(self) -> None:
+        """The history tells when and by whom a zone was made and changed, and how many
+        records came and went."""
+        store = await self.make_store()
+        start = self.time.now
+        create = CreateZone(APEX, (soa(1), address(WWW, b"1111", b"2222")), "import")
+        await store.apply(Unit((create,)))
+        self.time.now += 10
+        update = UpdateZone(APEX, (), (soa(2), address(WWW, b"1111", b"3333")), None)
+        await store.apply(Unit((evolve(update, author="key k."),)))
+        await store.apply(Unit((ReplaceZone(APEX, (soa(3),), author="joe"),)))
+        history = await store.zones.history(APEX.upper())
+        self.assertEqual(
+            [
+                ZoneChange(3, start + 10, "joe", 2, 3, 3, 1),
+                ZoneChange(2, start + 10, "key k.", 1, 2, 2, 2),
+                ZoneChange(1, start, "import", 0, 1, 0, 3),
+            ],
+            list(history),
+        )
+        self.assertEqual((), await store.zones.history(WWW))
+
+    async def test_history_with_records(self) -> None:
+        """From a revision on, the history has the RRsets of each change."""
+        store = await self.make_store()
+        old, new = address(WWW, b"1111"), address(WWW, b"2222")
+        await store.apply(Unit((CreateZone(APEX, (soa(1), old)),)))
+        await store.apply(Unit((UpdateZone(APEX, (), (soa(2), new)),)))
+        await store.apply(Unit((UpdateZone(APEX, ((WWW, 1),), (soa(3),)),)))
+        last, first = await store.zones.history(APEX, 2)
+        self.assertEqual((3, {soa(2), new}), (last.revision, set(last.removed)))
+        self.assertEqual({soa(2), new}, set(first.added))
+        self.assertEqual({soa(1), old}, set(first.removed))
+        (alone,) = await store.zones.history(APEX, 3)
+        self.assertEqual(last, alone)
 
     async def test_delete(self) -> None:
         """A deleted zone is gone; one made anew under its name goes on counting

@@ -8,8 +8,10 @@ from typing import Any
 from netservices.store.settings import StoreSettings
 from netservices.store.sqlite import SQLiteStore
 
-SMALL = StoreSettings(free_space_floor=0, spare=0)
-"""Settings that do not mind how full the machine's disk is."""
+SMALL = StoreSettings(
+    free_space_floor=0, spare=0, zone_journal=20, zone_journal_octets=20_000
+)
+"""Settings that do not mind how full the machine's disk is, and a short journal."""
 
 
 class FakeTime:

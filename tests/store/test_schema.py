@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
@@ -89,7 +90,15 @@ class SchemaTests(SynchronousTestCase):
     def test_from_version_1(self) -> None:
         """A database as version 1 wrote it is migrated with its data, and then looks
         like a new one."""
-        self.load(1)
+        self.check_migration(1)
+
+    def test_from_version_2(self) -> None:
+        """So is one of version 2."""
+        self.check_migration(2)
+
+    def check_migration(self, version: int) -> None:
+        """Migrate what that version wrote, and compare."""
+        self.load(version)
         store = self.open()
         (domain,) = value_of(store.records.domains())
         self.assertEqual("example.com", domain.name)
@@ -99,6 +108,8 @@ class SchemaTests(SynchronousTestCase):
         path = ("a", "\udcff")
         known = value_of(store.file_records.digests("home", path, "1:2:3:4"))
         self.assertEqual(7, known.lf_count)
+        (change,) = value_of(store.zones.history(b"\7example\3com\0"))
+        self.assertEqual((2, None, "", 1, 2, 1, 1), attrs.astuple(change)[:7])
         self.assertEqual((), value_of(store.admin.check("full")).findings)
         value_of(store.close())
         fresh = SQLiteStore(self.mktemp(), SMALL, None)
