@@ -88,7 +88,7 @@ class ExactTests(SynchronousTestCase):
             for _ in range(3):
                 self.ask(data)
             self.assertLessEqual(len(self.exact), 8)
-            self.assertLessEqual(len(self.exact._seen), 8)
+            self.assertLessEqual(len(self.exact._views[""].seen), 8)
 
     def test_counts(self) -> None:
         """Replies from the cache are counted like others, also when it is dropped."""

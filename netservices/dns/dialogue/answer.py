@@ -17,15 +17,20 @@ The order of the checks is the contract, one test each:
 
 A reply repeats the ID, opcode, RD and CD, and the question as it was sent; Z is clear;
 AD and RA are never set here; OPT is there if the question had one.
+
+What comes back of ``compose`` says also who may get the same octets again, and what
+response rate limiting counts it against.  A zone that is not for everybody, and any
+reply that depends on the client, must not be repeatable.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import Counter
+from collections.abc import Callable
 from typing import TypeAlias
 
-from netservices.core.errors import SyntaxProblem
+from netservices.core.errors import SyntaxProblem, Trouble
 from netservices.dns.dialogue.later import Handler, Later
 from netservices.dns.policy import Client, Policy, Transport
 from netservices.dns.wire import codes, edns
@@ -34,7 +39,7 @@ from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
 from netservices.dns.wire.query import HEADER_OCTETS, Query
 from netservices.dns.wire.rdata import txt_rdata
 from netservices.dns.wire.tsig import unknown_key
-from netservices.dns.zone.lookup import resolve
+from netservices.dns.zone.lookup import NOBODY, Answer, Asked, resolve
 from netservices.dns.zone.prepare import Prepared, prepare
 from netservices.dns.zone.tree import Zones, ZoneTree
 
@@ -51,15 +56,32 @@ _REPEATABLE = frozenset((Rcode.REFUSED, Rcode.NOTIMP))
 _TRANSFERS = frozenset((Type.AXFR, Type.IXFR))
 _COOKIE_LENGTHS = frozenset((8, *range(16, 41)))
 
-Composed: TypeAlias = tuple[bytes, int, int, bool]
-"""The reply, the type and response code to count, and whether the same packet from
-anybody gets the same reply until a zone changes."""
+Composed: TypeAlias = tuple[bytes, int, int, bool, bytes]
+"""The reply, the type and response code to count, whether the same packet from anybody
+gets the same reply until a zone changes, and its account.
+
+The account is what replies are rated by: the name that was asked for where that has
+records (a folded name, so its first octet is below 64); where there is no end of such
+names, a letter and the apex of the zone: ``N`` a denial, ``R`` a referral, ``W`` what a
+wildcard gave; ``E`` alone an error; nothing for what is never rated."""
+
+DENIAL = b"N"
+REFERRAL = b"R"
+WILDCARD = b"W"
+ERROR = b"E"
+
+
+def _no_time() -> float:
+    return 0.0
 
 
 class Dialogue:
     """Answers questions from the zones as the policy allows."""
 
-    def __init__(self, zones: Zones, policy: Policy) -> None:
+    def __init__(
+        self, zones: Zones, policy: Policy, now: Callable[[], float] = _no_time
+    ) -> None:
+        """``now`` for records that depend on it, in seconds."""
         self.zones = zones
         self.policy = policy
         self.views: dict[str, Zones] = {}
@@ -80,13 +102,14 @@ class Dialogue:
         self._keepalive_tenths = min(int(settings.tcp_idle * 10), 0xFFFF)
         self._opt = self._encode_opt(False)
         self._opt_do = self._encode_opt(True)
+        self.now = now
 
     def answer(self, data: bytes, client: Client) -> bytes | Later | None:
         """The reply to a packet, or None: silence."""
         composed = self.compose(data, client)
         if composed is None or isinstance(composed, Later):
             return composed
-        reply, qtype, rcode, _ = composed
+        reply, qtype, rcode, _, _ = composed
         self.count(qtype, rcode, 1)
         return reply
 
@@ -103,12 +126,12 @@ class Dialogue:
         if data[2] & 0x78:
             handler = self.opcodes.get(data[2] >> 3 & 15)
             if handler is None:
-                return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, False
+                return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, False, ERROR
             return _composed(handler(data, client))
         try:
             query = Query(data)
         except SyntaxProblem:
-            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, False
+            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, False, ERROR
         if len(data) != query.end or data[8:12] != b"\0\0\0\0":
             refusal = self._read_extensions(data, query)
             if refusal is not None:
@@ -161,7 +184,10 @@ class Dialogue:
             refusal = self._check_type(query, tree)
             if refusal is not None:
                 return self._refuse(data, query, client, refusal)
-            prepared = self._prepare(query, key, tree)
+            try:
+                prepared = self._prepare(query, key, tree, client)
+            except Trouble:
+                return self._refuse(data, query, client, Rcode.SERVFAIL)
         return self._fit(data, query, client, prepared)
 
     def _check_type(self, query: Query, tree: ZoneTree) -> int | None:
@@ -178,7 +204,9 @@ class Dialogue:
             return Rcode.REFUSED
         return None
 
-    def _prepare(self, query: Query, key: bytes, tree: ZoneTree) -> Prepared:
+    def _prepare(
+        self, query: Query, key: bytes, tree: ZoneTree, client: Client
+    ) -> Prepared:
         """Make the answer, and keep it: one that a record gave for long; a denial, a
         referral or what a wildcard gave until too many came.  So a flood of random
         names pushes out nothing but its own like."""
@@ -190,11 +218,15 @@ class Dialogue:
             policy.pick_any,
             policy.max_chain,
             policy.is_minimal,
+            Asked(client, self.now()) if tree.dynamic else NOBODY,
         )
         # RFC 1034 4.3.2 and RFC 1035 3.2.5: nobody is an authority for all classes.
         if query.qclass == Class.ANY:
             found.is_authoritative = False
         prepared = prepare(query.folded, found)
+        prepared.account = _account(query.folded, tree, found)
+        if found.is_fleeting:
+            return prepared
         is_lasting = (
             prepared.counts[0] > 0
             and query.folded in tree.names
@@ -230,7 +262,8 @@ class Dialogue:
                 fitted = b"", (0, 0, 0)
             body, counts = fitted
         reply = self._assemble(data, query, client, flags, counts, body, opt)
-        return reply, query.qtype, prepared.rcode, not query.options
+        is_repeatable = not query.options and not prepared.is_fleeting
+        return reply, query.qtype, prepared.rcode, is_repeatable, prepared.account
 
     def _assemble(
         self,
@@ -292,7 +325,7 @@ class Dialogue:
                 query.tsig_start = 0
                 return self._refuse(data, query, client, Rcode.FORMERR)
         is_repeatable = rcode in _REPEATABLE and not query.options
-        return reply, query.qtype, rcode, is_repeatable
+        return reply, query.qtype, rcode, is_repeatable, ERROR
 
     def _reply_opt(self, query: Query, client: Client, rcode: int) -> bytes:
         """OPT of a reply, where the question had one; RFC 6891 6.1.1."""
@@ -326,11 +359,18 @@ class Dialogue:
         ).encode()
 
 
+def _account(name: bytes, tree: ZoneTree, found: Answer) -> bytes:
+    """What replies with that answer are rated by."""
+    if not found.answer:
+        return (DENIAL if found.is_authoritative else REFERRAL) + tree.apex
+    return name if name in tree.names else WILDCARD + tree.apex
+
+
 def _composed(reply: bytes | Later | None) -> Composed | Later | None:
     """What a handler replied, with the response code in its header."""
     if reply is None or isinstance(reply, Later):
         return reply
-    return reply, 0, reply[3] & 15, False
+    return reply, 0, reply[3] & 15, False, b""
 
 
 def _padded(opt: bytes, octets: int) -> bytes:

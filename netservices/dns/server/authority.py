@@ -32,7 +32,7 @@ class Authority:
 
     def __init__(self, settings: DNSSettings, services: Services) -> None:
         self.zones = Zones()
-        self.dialogue = Dialogue(self.zones, Policy(settings))
+        self.dialogue = Dialogue(self.zones, Policy(settings), services.clock.seconds)
         self.exact = ExactAnswers(
             self.dialogue, settings.exact_cache_entries, later=_send_later
         )

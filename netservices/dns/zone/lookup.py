@@ -6,18 +6,28 @@ five ways: at a zone cut (a referral), below a DNAME, at the name, at the wildca
 stands for it, or nowhere.  A CNAME, found or made from a DNAME, starts another turn
 with its target as long as that is in the zone, was not met before, and the limit
 allows.
+
+A node marked ``DYNAMIC`` has records that depend on the moment or on who asks: whatever
+``ZoneTree.set_dynamic`` put there is asked for them, each time anew, and the answer is
+``is_fleeting``, so that nobody keeps it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.names import MAX_NAME_OCTETS, ROOT, is_below
 from netservices.dns.wire.rdata import split_rdata
-from netservices.dns.zone.tree import CUT, DNAME, Node, ZoneTree
+from netservices.dns.zone.tree import CUT, DNAME, DYNAMIC, Node, ZoneTree
 from netservices.values import RRset
+
+if TYPE_CHECKING:
+    from netservices.dns.policy import Client
 
 # Plain numbers: looking up the member of an Enum class costs more than comparing it.
 _A, _NS, _CNAME, _MX = int(Type.A), int(Type.NS), int(Type.CNAME), int(Type.MX)
@@ -41,7 +51,8 @@ class Answer:
 
     ``glue`` and ``more`` make the additional section: the first must be there
     (RFC 9471), the second may be left out where room is short (RFC 2181 9), as may
-    ``authority`` where ``is_authority_optional``.
+    ``authority`` where ``is_authority_optional``.  ``is_fleeting`` says that the same
+    question may get another answer in a moment, or when somebody else asks it.
     """
 
     __slots__ = (
@@ -50,6 +61,7 @@ class Answer:
         "glue",
         "is_authoritative",
         "is_authority_optional",
+        "is_fleeting",
         "more",
         "rcode",
     )
@@ -58,6 +70,7 @@ class Answer:
         self.rcode: int = Rcode.NOERROR
         self.is_authoritative = True
         self.is_authority_optional = False
+        self.is_fleeting = False
         self.answer: list[RRset] = []
         self.authority: list[RRset] = []
         self.glue: list[RRset] = []
@@ -69,6 +82,17 @@ _BELOW_DNAME, _WILDCARD = Found.DNAME, Found.WILDCARD
 
 PickAny = Callable[[bytes, tuple[RRset, ...]], tuple[RRset, ...]]
 """What a question for ANY gets, of an owner and its RRsets."""
+
+
+@frozen
+class Asked:
+    """Who asks, and when; for records that depend on it."""
+
+    client: Client | None = None
+    now: float = 0.0
+
+
+NOBODY = Asked()
 
 
 def walk(tree: ZoneTree, name: bytes, qtype: int) -> tuple[Found, bytes, Node]:
@@ -113,8 +137,10 @@ def resolve(
     pick_any: PickAny,
     max_chain: int = 18,
     is_minimal: bool = False,
+    asked: Asked = NOBODY,
 ) -> Answer:
-    """The answer from ``tree``, which has a SOA, for a folded name in it."""
+    """The answer from ``tree``, which has a SOA, for a folded name in it.  What a
+    ``Dynamic`` raises comes through."""
     answer = Answer()
     met = set()
     is_whole = False
@@ -122,7 +148,7 @@ def resolve(
         met.add(name)
         found, owner, node = walk(tree, name, qtype)
         if found is _REFERRAL:
-            _refer(tree, answer, owner, node)
+            _refer(tree, answer, owner, node, asked)
             break
         if found is _NOTHING:
             # RFC 8020 2: so nothing is below that name either.
@@ -138,6 +164,9 @@ def resolve(
             if len(target) > len(name) and is_below(target, owner):
                 break
         else:
+            if node.marks & DYNAMIC:
+                key = owner if found is _NAME else b"\1*" + owner
+                node = _node_now(tree, answer, key, node, qtype, asked)
             target, is_whole = _take(tree, answer, name, node, qtype, pick_any)
             if target is None:
                 break
@@ -149,7 +178,7 @@ def resolve(
         # DS beside a cut goes without, as with other servers.
         if is_whole and qtype != _DS:
             _add_authority(tree, answer)
-        _add_addresses(tree, answer)
+        _add_addresses(tree, answer, asked)
     return answer
 
 
@@ -195,7 +224,30 @@ def _deny(tree: ZoneTree, answer: Answer) -> None:
         answer.authority.append(tree.negative_soa)
 
 
-def _refer(tree: ZoneTree, answer: Answer, owner: bytes, node: Node) -> None:
+def _node_now(
+    tree: ZoneTree, answer: Answer, key: bytes, node: Node, qtype: int, asked: Asked
+) -> Node:
+    """The node with the records that it has for this client, now."""
+    answer.is_fleeting = True
+    dynamic = tree.dynamic[key]
+    rrsets = {rrset.type: rrset for rrset in node.rrsets}
+    types = (
+        {*rrsets, _A, _AAAA} if qtype == _ANY else {qtype, *rrsets} & {qtype, _CNAME}
+    )
+    for type_ in types:
+        rrset = dynamic.rrset(type_, asked.client, asked.now)
+        if rrset is not None:
+            rrsets[type_] = rrset
+            if not rrset.rdatas:
+                del rrsets[type_]
+    found = Node()
+    found.rrsets = tuple(rrsets.values())
+    return found
+
+
+def _refer(
+    tree: ZoneTree, answer: Answer, owner: bytes, node: Node, asked: Asked
+) -> None:
     """Step 3b: the servers of a zone below, and the addresses one needs to reach
     them."""
     servers = node.get(_NS)
@@ -211,7 +263,7 @@ def _refer(tree: ZoneTree, answer: Answer, owner: bytes, node: Node) -> None:
             # below other cuts (sibling glue) and plain addresses are there if they fit.
             is_needed = is_below(target, owner)
             section = answer.glue if is_needed else answer.more
-            _add_address(tree, section, target, is_glue=True)
+            _add_address(tree, answer, section, target, True, asked)
 
 
 def _substitute(answer: Answer, name: bytes, owner: bytes, node: Node) -> bytes | None:
@@ -241,16 +293,16 @@ def _add_authority(tree: ZoneTree, answer: Answer) -> None:
     answer.authority.append(_owned(servers, tree.apex))
 
 
-def _add_addresses(tree: ZoneTree, answer: Answer) -> None:
+def _add_addresses(tree: ZoneTree, answer: Answer, asked: Asked) -> None:
     """Step 6: addresses that the client will need next."""
     done = {(r.owner, r.type) for r in answer.answer + answer.glue + answer.more}
     extra: list[RRset] = []
     for rrset in answer.answer:
         for target in _targets(rrset):
-            _add_address(tree, extra, target, is_glue=rrset.type == _NS)
+            _add_address(tree, answer, extra, target, rrset.type == _NS, asked)
     if answer.is_authority_optional:
         for target in _targets(answer.authority[0]):
-            _add_address(tree, extra, target, is_glue=True)
+            _add_address(tree, answer, extra, target, True, asked)
     for rrset in extra:
         if (rrset.owner, rrset.type) not in done:
             done.add((rrset.owner, rrset.type))
@@ -272,17 +324,27 @@ def _targets(rrset: RRset) -> list[bytes]:
 
 
 def _add_address(
-    tree: ZoneTree, section: list[RRset], target: bytes, is_glue: bool
+    tree: ZoneTree,
+    answer: Answer,
+    section: list[RRset],
+    target: bytes,
+    is_glue: bool,
+    asked: Asked,
 ) -> None:
     """Add the addresses of ``target`` if the zone has them.  Below a cut they are no
     authoritative data (RFC 2181 5.4.1) and serve as glue alone."""
     if not is_below(target, tree.apex):
         return
     node = tree.names.get(target) if is_glue else None
+    key = target
     if node is None:
-        found, _, node = walk(tree, target, _A)
+        found, owner, node = walk(tree, target, _A)
         if found not in (_NAME, _WILDCARD):
             return
+        if found is _WILDCARD:
+            key = b"\1*" + owner
+    if node.marks & DYNAMIC:
+        node = _node_now(tree, answer, key, node, _ANY, asked)
     for rrset in node.rrsets:
         if rrset.type in (_A, _AAAA):
             section.append(_owned(rrset, target))

@@ -22,7 +22,7 @@ _QUESTION_END = b"\0\0\0\0"
 class Prepared:
     """The octets after the question, and where they may be cut."""
 
-    __slots__ = ("body", "counts", "cuts", "flags", "rcode")
+    __slots__ = ("account", "body", "counts", "cuts", "flags", "is_fleeting", "rcode")
 
     def __init__(
         self,
@@ -39,6 +39,10 @@ class Prepared:
         """(octets, counts of the three sections), ascending: at the first all that
         must be there is there, at the last everything is."""
         self.counts = cuts[-1][1]
+        self.is_fleeting = False
+        """Whether the next one to ask may get another answer."""
+        self.account = b""
+        """What replies are rated by; see ``dialogue.answer``."""
 
     def fit(self, room: int) -> tuple[bytes, tuple[int, int, int]] | None:
         """As much as goes into ``room`` octets, never part of an RRset; None where not
@@ -73,12 +77,14 @@ def prepare(name: bytes, answer: Answer) -> Prepared:
     write(2, answer.more, is_optional=True)
     cuts.append((len(writer.octets) - start, _three(counts)))
     flags = codes.QR | (codes.AA if answer.is_authoritative else 0)
-    return Prepared(
+    prepared = Prepared(
         flags | answer.rcode & 15,
         answer.rcode,
         bytes(writer.octets[start:]),
         tuple(cuts),
     )
+    prepared.is_fleeting = answer.is_fleeting
+    return prepared
 
 
 def _three(counts: list[int]) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ change is whole, which forgets every answer prepared from what was there before.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from netservices.core.errors import SyntaxProblem
 from netservices.dns.wire.codes import Type
@@ -26,16 +26,33 @@ from netservices.dns.wire.rdata import SOA, check_rdata
 from netservices.values import RRset
 
 if TYPE_CHECKING:
+    from netservices.dns.policy import Client
     from netservices.dns.zone.prepare import Prepared
 
 # What a node is marked with, so that the walk down need not search its types.
 CUT = 1
 DNAME = 2
+DYNAMIC = 4
+
+_HIDES = CUT | DNAME
 
 _SOA = int(Type.SOA)
 _NS = int(Type.NS)
 _DS = int(Type.DS)
 _MARKS: dict[int, int] = {Type.NS: CUT, Type.DNAME: DNAME}
+
+
+class Dynamic(Protocol):
+    """What knows the records of a name that depend on the moment or the client, such
+    as one of several addresses by weight, or those that are in health."""
+
+    def rrset(self, qtype: int, client: Client | None, now: float) -> RRset | None:
+        """The RRset of that type for this client, now, with the name that it is
+        registered for as its owner; one without records: there is none; None: what the
+        zone says.  ``Trouble``: nobody knows at the moment (SERVFAIL).
+
+        ``client`` is None where nobody asks, as in a check of the zone.
+        """
 
 
 class Node:
@@ -64,6 +81,7 @@ class ZoneTree:
         "_marked",
         "apex",
         "apex_labels",
+        "dynamic",
         "names",
         "negative_soa",
         "ns",
@@ -89,6 +107,9 @@ class ZoneTree:
         """Finished answers of records, by folded question."""
         self.passing: dict[bytes, Prepared] = {}
         """The same for denials, referrals and wildcards, of which there is no end."""
+        self.dynamic: dict[bytes, Dynamic] = {}
+        """What is asked for the records of a name, by folded owner (``*`` for those
+        that a wildcard stands for); filled by ``set_dynamic``."""
         self._marked = 0
 
     @property
@@ -116,6 +137,17 @@ class ZoneTree:
             return
         self._count(owner, node, tuple(r for r in node.rrsets if r.type != type_))
         self._drop_empty(owner, node)
+
+    def set_dynamic(self, owner: bytes, dynamic: Dynamic | None) -> None:
+        """Let ``dynamic`` say what the records of a name (folded) are, or the zone
+        again.  The name needs records of its own to exist."""
+        if dynamic is None:
+            self.dynamic.pop(owner, None)
+        else:
+            self.dynamic[owner] = dynamic
+        node = self.names.get(owner)
+        if node is not None:
+            self._count(owner, node, node.rrsets)
 
     def touch(self) -> None:
         """A change is complete: note the new SOA and forget prepared answers."""
@@ -147,7 +179,9 @@ class ZoneTree:
         if owner == self.apex:
             # NS at the apex is the zone's own, no cut.
             marks &= ~CUT
-        self._marked += bool(marks) - bool(node.marks)
+        self._marked += bool(marks & _HIDES) - bool(node.marks & _HIDES)
+        if owner in self.dynamic:
+            marks |= DYNAMIC
         node.marks = marks
         node.rrsets = rrsets
 
