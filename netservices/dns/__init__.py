@@ -46,7 +46,7 @@ RFC 7873    partial      malformed cookies are refused; others are ignored
 RFC 8020    done         nothing is below a name that does not exist
 RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
-RFC 8945    partial      every TSIG key is unknown: BADKEY
+RFC 8945    partial      TSIG: all but the cache of times (5.2.3) and gss-tsig
 RFC 9432    partial      catalog zones are known as such
 RFC 9460    partial      SVCB and HTTPS with the addresses of their targets
 RFC 9471    done         all glue inside the delegated domain, or TC

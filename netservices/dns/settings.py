@@ -99,3 +99,10 @@ class DNSSettings:
         "RRsets that are taken into memory before other work gets its turn.",
         minimum=1,
     )
+
+    # --- keys (TSIG, RFC 8945) ---
+    allow_md5_keys: bool = setting(
+        False,
+        "Whether keys of the algorithm hmac-md5 are taken; it is broken, and some old "
+        "devices know no other.",
+    )

@@ -9,7 +9,8 @@ The order of the checks is the contract, one test each:
 3. no single readable question: FORMERR, header alone;
 4. octets after it that are no records, two OPTs, too much of anything: FORMERR with
    question, and OPT if there was one;
-5. EDNS version above 0: BADVERS; a TSIG of a key that is not known: NOTAUTH, BADKEY;
+5. a signature (TSIG): NOTAUTH, or on with the message without it; EDNS version above 0:
+   BADVERS;
 6. the class: IN and ANY go to the zones, CH to the policy, others are refused;
 7. the type: transfers go to their handler, MAILA and MAILB are not implemented;
 8. the zone of the longest match: REFUSED where there is none;
@@ -32,13 +33,14 @@ from typing import TypeAlias
 
 from netservices.core.errors import SyntaxProblem, Trouble
 from netservices.dns.dialogue.later import Handler, Later
+from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.policy import Client, Policy, Transport
 from netservices.dns.wire import codes, edns
 from netservices.dns.wire.codes import Class, Rcode, Type
 from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
 from netservices.dns.wire.query import HEADER_OCTETS, Query
 from netservices.dns.wire.rdata import txt_rdata
-from netservices.dns.wire.tsig import unknown_key
+from netservices.dns.wire.tsig import find_tsig
 from netservices.dns.zone.lookup import NOBODY, Answer, Asked, resolve
 from netservices.dns.zone.prepare import Prepared, prepare
 from netservices.dns.zone.tree import Zones, ZoneTree
@@ -90,6 +92,8 @@ class Dialogue:
         """What replies to opcodes beside QUERY."""
         self.transfer: Handler | None = None
         """What replies to AXFR and IXFR."""
+        self.signatures = Signatures(dict, lambda: 0.0)
+        """What checks signatures; without more, every key is unknown."""
         self.truncated = 0
         """Replies with TC so far."""
         self.counts: Counter[tuple[int, int]] = Counter()
@@ -124,10 +128,7 @@ class Dialogue:
         if len(data) < HEADER_OCTETS or data[2] & 0x80:
             return None
         if data[2] & 0x78:
-            handler = self.opcodes.get(data[2] >> 3 & 15)
-            if handler is None:
-                return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, False, ERROR
-            return _composed(handler(data, client))
+            return self._compose_other(data, client)
         try:
             query = Query(data)
         except SyntaxProblem:
@@ -136,11 +137,44 @@ class Dialogue:
             refusal = self._read_extensions(data, query)
             if refusal is not None:
                 return self._refuse(data, query, client, refusal)
+            if query.tsig_start:
+                return self._compose_signed(data, query, client)
         if query.qclass == _IN:
             if self.transfer is not None and query.qtype in _TRANSFERS:
                 return _composed(self.transfer(data, client))
             return self._answer_internet(data, query, client)
         return self._answer_class(data, query, client)
+
+    def _compose_other(self, data: bytes, client: Client) -> Composed | Later | None:
+        """The reply to an opcode that is not QUERY."""
+        handler = self.opcodes.get(data[2] >> 3 & 15)
+        if handler is None:
+            return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, False, ERROR
+        try:
+            start = find_tsig(data)
+        except SyntaxProblem:
+            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, False, ERROR
+        if not start:
+            return _composed(handler(data, client))
+        return self.signatures.compose(
+            data,
+            start,
+            client,
+            self.compose,
+            lambda rcode: (self._bare(data, rcode), 0, rcode, False, ERROR),
+        )
+
+    def _compose_signed(
+        self, data: bytes, query: Query, client: Client
+    ) -> Composed | Later | None:
+        """The reply to a question that is signed."""
+        return self.signatures.compose(
+            data,
+            query.tsig_start,
+            client,
+            self.compose,
+            lambda rcode: self._refuse(data, query, client, rcode),
+        )
 
     def _read_extensions(self, data: bytes, query: Query) -> int | None:
         """Read what follows the question; the response code where it forbids an
@@ -150,6 +184,9 @@ class Dialogue:
         except SyntaxProblem:
             query.tsig_start = 0
             return Rcode.FORMERR
+        # RFC 8945 5.2: the signature comes first; what it covers is looked at after.
+        if query.tsig_start:
+            return None
         if query.version:
             return Rcode.BADVERS
         if query.options:
@@ -157,8 +194,7 @@ class Dialogue:
             cookie = query.option(edns.COOKIE)
             if cookie is not None and len(cookie) not in _COOKIE_LENGTHS:
                 return Rcode.FORMERR
-        # RFC 8945 5.2.1: no keys are configured, so every key is unknown.
-        return Rcode.NOTAUTH if query.tsig_start else None
+        return None
 
     def _answer_class(self, data: bytes, query: Query, client: Client) -> Composed:
         """The classes beside IN."""
@@ -316,14 +352,6 @@ class Dialogue:
         opt = self._reply_opt(query, client, rcode) if query.udp_size else b""
         flags = codes.QR | rcode & 15 | query.bits & _COPIED_BITS
         reply = self._assemble(data, query, client, flags, (0, 0, 0), b"", opt)
-        if query.tsig_start:
-            try:
-                # TSIG is the last record, and OPT comes before it.
-                reply += unknown_key(data, query.tsig_start)
-                reply = reply[:11] + bytes((reply[11] + 1,)) + reply[12:]
-            except SyntaxProblem:
-                query.tsig_start = 0
-                return self._refuse(data, query, client, Rcode.FORMERR)
         is_repeatable = rcode in _REPEATABLE and not query.options
         return reply, query.qtype, rcode, is_repeatable, ERROR
 

@@ -11,11 +11,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from netservices.core.wheel import Wheel
+from netservices.dns.backend.keys import KeyRing
 from netservices.dns.backend.shelf import ZONE_OPTIONS, Shelf
 from netservices.dns.backend.zones import ZoneBackend
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
 from netservices.dns.dialogue.later import Later
+from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.stream import Answer, StreamFactory
 from netservices.dns.settings import DNSSettings
@@ -52,6 +54,9 @@ class Authority:
         )
         """What is particular to single zones, by folded name."""
         self.backend.shelves.append(self.zone_options)
+        self.keys = KeyRing(services.store, settings.allow_md5_keys, _complain)
+        self.backend.shelves.append(self.keys.shelf)
+        self.dialogue.signatures = Signatures(self.keys.current, services.clock.seconds)
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
@@ -91,6 +96,7 @@ class Authority:
             "by_type": types,
             "by_rcode": rcodes,
             "truncated": self.dialogue.truncated,
+            "tsig": self.dialogue.signatures.status(),
             "tcp_connections": len(self.streams),
             "tcp_refused": self.streams.refused,
             "exact_answers": len(self.exact),

@@ -121,6 +121,8 @@ class Rcode(IntEnum):
     NOTAUTH = 9
     NOTZONE = 10
     BADVERS = 16
+    BADSIG = 16
+    """In TSIG; RFC 8945 3."""
     BADKEY = 17
     BADTIME = 18
     BADMODE = 19

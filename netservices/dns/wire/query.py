@@ -135,6 +135,8 @@ class Query:
             if length:
                 self.options = parse_options(data[position + 10 : end], max_options)
         elif type_ == _TSIG:
+            if not is_additional:
+                raise SyntaxProblem("TSIG out of place")
             self.tsig_start = start
         return end
 
