@@ -14,7 +14,7 @@ from attrs import frozen
 
 from netservices.core.errors import SyntaxProblem
 from netservices.dns.wire.codes import Type
-from netservices.dns.wire.names import check_name, read_name
+from netservices.dns.wire.names import check_name, fold, read_name
 
 _SHORT = struct.Struct(">H")
 _SERIALS = struct.Struct(">IIIII")
@@ -154,6 +154,15 @@ def split_rdata(type_: int, rdata: bytes) -> tuple[bytes, tuple[bytes, ...], byt
 def rdata_names(type_: int, rdata: bytes) -> tuple[bytes, ...]:
     """The names inside uncompressed RDATA."""
     return split_rdata(type_, rdata)[1]
+
+
+def fold_rdata(type_: int, rdata: bytes) -> bytes:
+    """Uncompressed RDATA with its names in lower case: equal where two records say the
+    same (RFC 4343, RFC 4034 6.2)."""
+    if type_ not in LAYOUTS:
+        return rdata
+    before, names, after = split_rdata(type_, rdata)
+    return b"".join((before, *map(fold, names), after))
 
 
 # --- the types that the server itself reads or makes --------------------------------

@@ -5,10 +5,10 @@ lines themselves, are read here, so that a million records load in seconds and e
 error names its file and line.
 """
 
+from netservices.dns.wire.serials import is_newer_serial
 from netservices.dns.zonefile.check import FATAL_CODES, check_zone
 from netservices.dns.zonefile.create import (
     default_zone,
-    is_newer_serial,
     next_serial,
     serial_of,
     with_serial,

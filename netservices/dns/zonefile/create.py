@@ -9,17 +9,12 @@ from attrs import evolve
 from netservices.dns.wire.codes import Type
 from netservices.dns.wire.names import fold, is_below, parse_name
 from netservices.dns.wire.rdata import SOA, address_rdata
+from netservices.dns.wire.serials import is_newer_serial
 from netservices.values import RRset
 
 DEFAULT_TTL = 3600
 _SERIAL_MASK = 0xFFFFFFFF
-_HALF = 0x80000000
 _FIRST_DATE, _LAST_DATE = 19700101, 42000101
-
-
-def is_newer_serial(serial: int, than: int) -> bool:
-    """Whether ``serial`` comes after ``than`` in the circle of RFC 1982 3.2."""
-    return serial != than and (serial - than & _SERIAL_MASK) < _HALF
 
 
 def next_serial(serial: int, today: int | None = None) -> int:

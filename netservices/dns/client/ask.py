@@ -1,5 +1,5 @@
-"""A client that asks one server: UDP first, TCP where the answer is truncated
-(RFC 1035 4.2, RFC 7766 5).  No resolver: it follows nothing and caches nothing."""
+"""Questions to one server: UDP first, TCP where the answer is truncated
+(RFC 1035 4.2, RFC 7766 5)."""
 
 from __future__ import annotations
 
