@@ -13,7 +13,7 @@ RFC 1034    done         names, the answer algorithm (4.3.2), delegation and glu
 RFC 1035    done         messages, compression, UDP and TCP, master files
 RFC 1912    done         SOA timers of a new zone
 RFC 1982    done         serial arithmetic
-RFC 1995    not          IXFR is refused
+RFC 1995    partial      IXFR in
 RFC 1996    not          NOTIFY is not implemented
 RFC 2136    not          UPDATE is not implemented
 RFC 2142    done         hostmaster, in the SOA of a new zone
@@ -32,7 +32,7 @@ RFC 4892    done         version.bind, id.server, by policy
 RFC 5001    done         NSID
 RFC 5358    done         no recursion for strangers
 RFC 5452    partial      what the client takes for an answer
-RFC 5936    not          AXFR is refused
+RFC 5936    partial      AXFR in
 RFC 6604    done         response code of a chain
 RFC 6672    done         DNAME, YXDOMAIN
 RFC 6891    done         EDNS(0), BADVERS
@@ -47,6 +47,7 @@ RFC 8020    done         nothing is below a name that does not exist
 RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
 RFC 8945    partial      TSIG: all but the cache of times (5.2.3) and gss-tsig
+RFC 9103    partial      zones over TLS, in
 RFC 9432    partial      catalog zones are known as such
 RFC 9460    partial      SVCB and HTTPS with the addresses of their targets
 RFC 9471    done         all glue inside the delegated domain, or TC
