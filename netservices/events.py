@@ -78,8 +78,8 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     ),
     "hook_failed": ("hook", "program", "path", "status", "reason"),
     # names
-    "zone_changed": ("zone", "serial", "change", "records"),
-    "zone_refused": ("zone", "reason"),
+    "zone_changed": ("zone", "view", "serial", "change", "records"),
+    "zone_refused": ("zone", "view", "reason"),
 }
 """Event name to field names."""
 

@@ -46,6 +46,14 @@ class DNSSettings:
         "", "The name server identifier for clients that ask (RFC 5001); empty: none."
     )
 
+    # --- views ---
+    views: tuple[str, ...] = setting(
+        (),
+        'Who sees which zones, the first line that fits: "inside clients=10.0.0.0/8,'
+        'key:NAME" by network or key, "root server=127.0.0.11 zones=." by the address '
+        "of ours that is asked, limited to some zones.",
+    )
+
     # --- caches of finished answers ---
     exact_cache_entries: int = setting(
         32768,

@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 from netservices.core.errors import SyntaxProblem
 from netservices.core.garbage import without_full_collections
 from netservices.dns.backend.shelf import NAMESPACE, Shelf
+from netservices.dns.backend.views import ViewedZones, empty_tree
 from netservices.dns.wire.names import fold, name_text, parse_name
+from netservices.dns.zone.overlay import Overlay
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.interfaces import IEvents, IStore, StoreError
 from netservices.values import Notice, RRset, Topic, Zone
@@ -50,11 +52,14 @@ class ZoneBackend:
         changed: Callable[[], None],
         failed: Callable[[str], None],
         wake: Callable[[], None],
+        views: ViewedZones | None = None,
     ) -> None:
         """``pause`` lets other work have its turn, for so many seconds; ``changed`` is
         called whenever answers may differ from now on; ``failed`` while an exception is
-        handled that the log should show; ``wake`` shall run ``catch_up``."""
+        handled that the log should show; ``wake`` shall run ``catch_up``; ``views``
+        follow the zones."""
         self._store = store
+        self._views = views or ViewedZones(zones)
         self._zones = zones
         self._events = events
         self._pause = pause
@@ -94,6 +99,7 @@ class ZoneBackend:
         for info in await self._store.zones.zones():
             self._dirty[fold(info.name)] = None
         self._dirty.update(dict.fromkeys(tree.apex for tree in self._zones.trees()))
+        self._dirty.update(dict.fromkeys(o.name for o in self._views.overlays()))
         await self.catch_up()
 
     def stop(self) -> None:
@@ -164,7 +170,7 @@ class ZoneBackend:
             await shelf.load()
 
     async def _refresh(self, name: bytes) -> None:
-        tree = self._zones.get(name)
+        tree = self._held(name)
         if tree is not None:
             differences = await self._store.zones.differences(name, tree.revision)
             if differences is not None and self._fits_in_place(differences):
@@ -175,11 +181,16 @@ class ZoneBackend:
             if zone is None:
                 self._remove(name)
                 return
-            self._zones.put(await self._build(zone))
+            fresh = await self._build(zone)
             del zone
-        fresh = self._zones.get(name)
-        if fresh is not None:
-            self._announce(fresh, "loaded")
+        if not isinstance(fresh, Overlay):
+            self._zones.put(fresh)
+        self._views.put(fresh)
+        self._announce(fresh, "loaded")
+
+    def _held(self, name: bytes) -> ZoneTree | None:
+        """The zone or overlay that the store has under that name, as it is here."""
+        return self._views.overlay(name) or self._zones.get(name)
 
     @staticmethod
     def _fits_in_place(differences: Iterable[Difference]) -> bool:
@@ -203,12 +214,13 @@ class ZoneBackend:
             for watcher in self.watchers:
                 watcher(tree, owners)
             tree.touch()
+            self._views.follow(tree, owners)
             self._complain(tree, left_out)
             self._announce(tree, "updated")
 
     async def _build(self, zone: Zone) -> ZoneTree:
         """A tree of the whole zone."""
-        tree = ZoneTree(zone.info.name, zone.info.revision)
+        tree = empty_tree(zone.info.name, zone.info.revision)
         left_out = 0
         for index, rrset in enumerate(zone.rrsets, 1):
             left_out += not _put(tree, rrset)
@@ -223,26 +235,39 @@ class ZoneBackend:
     def _complain(self, tree: ZoneTree, left_out: int) -> None:
         """Say what is wrong with a zone that is served all the same: without a SOA with
         SERVFAIL, which is the truth, where REFUSED would not be."""
-        if tree.soa is None:
-            self._refuse(tree.apex, "the zone has no SOA record")
+        if tree.soa is None and not isinstance(tree, Overlay):
+            self._refuse(tree, "the zone has no SOA record")
         if left_out:
-            self._refuse(tree.apex, f"{left_out} malformed RRsets are left out")
+            self._refuse(tree, f"{left_out} malformed RRsets are left out")
 
     def _remove(self, name: bytes) -> None:
-        tree = self._zones.get(name)
+        tree = self._held(name)
         if tree is not None:
-            self._zones.remove(name)
+            if not isinstance(tree, Overlay):
+                self._zones.remove(name)
+            self._views.remove(tree)
             self._announce(tree, "removed")
 
-    def _refuse(self, name: bytes, reason: str) -> None:
-        self._events.emit("zone_refused", zone=name_text(name), reason=reason)
+    def _refuse(self, tree: ZoneTree, reason: str) -> None:
+        self._events.emit(
+            "zone_refused",
+            zone=name_text(tree.apex),
+            view=_view_of(tree),
+            reason=reason,
+        )
 
     def _announce(self, tree: ZoneTree, change: str) -> None:
         self._changed()
         self._events.emit(
             "zone_changed",
             zone=name_text(tree.apex),
+            view=_view_of(tree),
             serial=tree.serial,
             change=change,
             records=tree.record_count,
         )
+
+
+def _view_of(tree: ZoneTree) -> str:
+    """The view whose overlay it is; empty: it is a zone."""
+    return tree.view if isinstance(tree, Overlay) else ""

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from netservices.core.wheel import Wheel
 from netservices.dns.backend.keys import KeyRing
 from netservices.dns.backend.shelf import ZONE_OPTIONS, Shelf
+from netservices.dns.backend.views import ViewedZones
 from netservices.dns.backend.zones import ZoneBackend
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
@@ -21,6 +22,7 @@ from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.stream import Answer, StreamFactory
 from netservices.dns.settings import DNSSettings
+from netservices.dns.views import Views
 from netservices.dns.wire import codes
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.tree import Zones
@@ -34,10 +36,15 @@ class Authority:
 
     def __init__(self, settings: DNSSettings, services: Services) -> None:
         self.zones = Zones()
+        self.views = Views(settings.views)
+        viewed = ViewedZones(self.zones, self.views.views)
         self.dialogue = Dialogue(self.zones, Policy(settings), services.clock.seconds)
+        self.dialogue.views = viewed.zones
         self.exact = ExactAnswers(
             self.dialogue, settings.exact_cache_entries, later=_send_later
         )
+        if self.views:
+            self.exact.choose_view = self.views.of
         self._clock: IReactorTime = services.clock
         self.backend = ZoneBackend(
             services.store,
@@ -48,6 +55,7 @@ class Authority:
             changed=self.exact.clear,
             failed=_log_failure,
             wake=self._wake,
+            views=viewed,
         )
         self.zone_options = Shelf(
             services.store, ZONE_OPTIONS, self.exact.clear, _complain
@@ -61,9 +69,11 @@ class Authority:
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
             answer = _traced(answer)
-            self.datagram = _traced_datagrams(answer)
+            self.datagram = _traced_datagrams(answer, self.views)
         wheel = Wheel(services.clock)
-        self.streams = StreamFactory(answer, settings, services.limits, wheel)
+        self.streams = StreamFactory(
+            answer, settings, services.limits, wheel, self.views.see
+        )
 
     def start(self) -> Deferred[None]:
         """Load the zones."""
@@ -109,6 +119,12 @@ class Authority:
                     "records": tree.record_count,
                 }
                 for tree in self.zones.trees()
+            },
+            "views": {
+                name: {
+                    name_text(tree.apex): tree.record_count for tree in zones.trees()
+                }
+                for name, zones in self.dialogue.views.items()
             },
         }
 
@@ -170,12 +186,12 @@ def _traced(answer: Answer) -> Answer:
     return trace
 
 
-def _traced_datagrams(answer: Answer) -> DatagramAnswer:
+def _traced_datagrams(answer: Answer, views: Views) -> DatagramAnswer:
     def datagram(data: bytes, address: Any, local: Any) -> bytes | None:
         if not address[1]:
             return None
         server = local.address if local is not None else ""
-        reply = answer(data, Client(address[0], server=server))
+        reply = answer(data, views.see(Client(address[0], server=server)))
         if isinstance(reply, Later):
             _send_later(reply, address, local)
             return None

@@ -56,8 +56,14 @@ class StreamConnection(Protocol):
     # --- what Twisted calls ---
 
     def connectionMade(self) -> None:
-        if ISSLTransport.providedBy(self.transport):
-            self.client = Client(self.client.address, Transport.TLS)
+        is_tls = ISSLTransport.providedBy(self.transport)
+        self.client = self.connections.see(
+            Client(
+                self.client.address,
+                Transport.TLS if is_tls else Transport.TCP,
+                getattr(self.transport.getHost(), "host", ""),
+            )
+        )
         slot = self.connections.limits.enter("dns", "", self.client.address)
         if isinstance(slot, TooMany):
             self.connections.refused += 1
@@ -254,9 +260,16 @@ class StreamFactory(Factory):
     noisy = False
 
     def __init__(
-        self, answer: Answer, settings: DNSSettings, limits: Any, wheel: Wheel
+        self,
+        answer: Answer,
+        settings: DNSSettings,
+        limits: Any,
+        wheel: Wheel,
+        see: Callable[[Client], Client] = lambda client: client,
     ) -> None:
+        """``see`` gives a client its view."""
         self.answer = answer
+        self.see = see
         self.limits = limits
         self.wheel = wheel
         self.idle_seconds = float(settings.tcp_idle)

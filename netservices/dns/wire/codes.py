@@ -83,6 +83,8 @@ class Type(IntEnum):
     # Of the numbers for private use (RFC 6895 3.1), with the meaning that others who
     # have it give it: the name has the addresses of its target.
     ALIAS = 65401
+    # Another one: in overlays alone, and never in an answer.
+    HIDE = 65402
 
 
 class Class(IntEnum):

@@ -13,7 +13,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from netservices.core.errors import SyntaxProblem
-from netservices.dns.wire.codes import Type, type_name
+from netservices.dns.wire.codes import Type, type_name, type_number
 from netservices.dns.wire.names import ROOT, name_text, parse_name
 from netservices.dns.wire.rdata import check_rdata, mx_rdata
 
@@ -64,6 +64,8 @@ def _parse_common(type_: int, words: Sequence[str], origin: bytes) -> bytes | No
         return None
     if type_ == Type.TXT:
         return _parse_strings(words)
+    if type_ == Type.HIDE:
+        return _parse_hidden(words)
     if len(words) == 1:
         if type_ == Type.A:
             return _parse_address(socket.AF_INET, words[0])
@@ -76,6 +78,18 @@ def _parse_common(type_: int, words: Sequence[str], origin: bytes) -> bytes | No
         if preference <= 0xFFFF:
             return mx_rdata(preference, parse_name(words[1], origin))
     return None
+
+
+def _parse_hidden(words: Sequence[str]) -> bytes:
+    """RDATA of HIDE: no octets for ``*``, else the numbers of the types."""
+    if list(words) == ["*"]:
+        return b""
+    return b"".join(type_number(word).to_bytes(2, "big") for word in words)
+
+
+def _hidden_text(rdata: bytes) -> str:
+    types = [rdata[i : i + 2] for i in range(0, len(rdata), 2)]
+    return " ".join(type_name(int.from_bytes(t, "big")) for t in types) or "*"
 
 
 def _parse_address(family: int, word: str) -> bytes:
@@ -150,6 +164,8 @@ def rdata_text(type_: int, rdata: bytes) -> str:
         return socket.inet_ntop(socket.AF_INET, rdata)
     if type_ in _NAME_TYPES:
         return name_text(rdata)
+    if type_ == Type.HIDE and len(rdata) % 2 == 0:
+        return _hidden_text(rdata)
     try:
         found = dns.rdata.from_wire(
             dns.rdataclass.IN, _rdatatype(type_), rdata, 0, len(rdata)
