@@ -11,11 +11,14 @@ from netservices.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "check": "netservices.cli.zone.check.check_zone",
+    "diff": "netservices.cli.zone.history.show_differences",
     "export": "netservices.cli.zone.files.export_zone",
+    "history": "netservices.cli.zone.history.show_history",
     "import": "netservices.cli.zone.files.import_zone",
     "list": "netservices.cli.zone.manage.list_zones",
     "record": "netservices.cli.zone.record.record",
     "remove": "netservices.cli.zone.manage.remove_zone",
+    "undo": "netservices.cli.zone.history.undo_change",
 }
 
 

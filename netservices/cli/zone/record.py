@@ -19,7 +19,7 @@ def record() -> None:
 @pass_workplace
 def add_record(workplace: Workplace, origin: str, text: tuple[str, ...]) -> None:
     """Add a record, written as in a master file: www 300 A 192.0.2.1"""
-    from netservices.cli.zones import add_to_zone
+    from netservices.cli.zone.editing import add_to_zone
 
     with workplace.open() as bench:
         add_to_zone(bench, origin, " ".join(text))
@@ -35,7 +35,7 @@ def remove_record(
     workplace: Workplace, origin: str, name: str, rdtype: str, rdata: tuple[str, ...]
 ) -> None:
     """Remove all records of NAME and TYPE, or only the one with RDATA."""
-    from netservices.cli.zones import remove_from_zone
+    from netservices.cli.zone.editing import remove_from_zone
 
     with workplace.open() as bench:
         remove_from_zone(bench, origin, name, rdtype, " ".join(rdata))
@@ -55,7 +55,8 @@ def list_records(
     as_json: bool,
 ) -> None:
     """List the records of a zone."""
-    from netservices.cli.zones import load_zone, record_rows
+    from netservices.cli.zone.editing import record_rows
+    from netservices.cli.zones import load_zone
 
     with workplace.open() as bench:
         rows = record_rows(load_zone(bench, origin), name, rdtype)

@@ -6,6 +6,13 @@ error names its file and line.
 """
 
 from netservices.dns.wire.serials import is_newer_serial
+from netservices.dns.zonefile.changes import (
+    CannotUndo,
+    Comparison,
+    compare,
+    undoing,
+    version_before,
+)
 from netservices.dns.zonefile.check import FATAL_CODES, check_zone
 from netservices.dns.zonefile.create import (
     default_zone,
@@ -19,8 +26,11 @@ from netservices.dns.zonefile.write import record_text, write_rrsets, write_zone
 
 __all__ = [
     "FATAL_CODES",
+    "CannotUndo",
+    "Comparison",
     "ZoneFileError",
     "check_zone",
+    "compare",
     "default_zone",
     "is_newer_serial",
     "next_serial",
@@ -28,6 +38,8 @@ __all__ = [
     "read_zone",
     "record_text",
     "serial_of",
+    "undoing",
+    "version_before",
     "with_serial",
     "write_rrsets",
     "write_zone",
