@@ -40,9 +40,12 @@ class Signatures:
         keys: Callable[[], Mapping[bytes, Key]],
         now: Callable[[], float],
         doubted: Doubt = lambda client, key, error: None,
+        see: Callable[[Client], Client] = lambda client: client,
     ) -> None:
         """``keys`` are by folded name; ``now`` is in seconds since 1970; ``doubted``
-        is told of requests that were not believed."""
+        is told of requests that were not believed; ``see`` gives a client with a key
+        its view."""
+        self._see = see
         self._keys = keys
         self._now = now
         self._doubted = doubted
@@ -88,8 +91,8 @@ class Signatures:
         self, believed: Believed, client: Client, compose: Compose
     ) -> Composed | Later | None:
         signer = believed.signer
-        client = evolve(
-            client, key=believed.key, reserved_octets=signer.reserved_octets
+        client = self._see(
+            evolve(client, key=believed.key, reserved_octets=signer.reserved_octets)
         )
         composed = compose(believed.message, client)
         if composed is None:

@@ -64,7 +64,9 @@ class Authority:
         self.backend.shelves.append(self.zone_options)
         self.keys = KeyRing(services.store, settings.allow_md5_keys, _complain)
         self.backend.shelves.append(self.keys.shelf)
-        self.dialogue.signatures = Signatures(self.keys.current, services.clock.seconds)
+        self.dialogue.signatures = Signatures(
+            self.keys.current, services.clock.seconds, see=self.views.see
+        )
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
