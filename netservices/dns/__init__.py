@@ -48,6 +48,7 @@ RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
 RFC 8945    partial      TSIG: all but the cache of times (5.2.3) and gss-tsig
 RFC 9103    partial      zones over TLS, in
+RFC 9112    partial      the requests of health checks
 RFC 9432    partial      catalog zones are known as such
 RFC 9460    partial      SVCB and HTTPS with the addresses of their targets
 RFC 9471    done         all glue inside the delegated domain, or TC

@@ -1,7 +1,7 @@
 """One look at an address: does it take a connection, does it answer a request?
 
-The request is HTTP/1.0, so the answer comes in one piece and its end is that of the
-connection (RFC 9112 appendix C.1).
+The request is HTTP/1.0, so the answer comes in one piece (RFC 9112 6.1: no chunks),
+and its end is that of the connection (RFC 9112 6.3).
 """
 
 from __future__ import annotations

@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 CUT = 1
 DNAME = 2
 DYNAMIC = 4
+ALIAS = 8
 
 _HIDES = CUT | DNAME
 
 _SOA = int(Type.SOA)
 _NS = int(Type.NS)
 _DS = int(Type.DS)
-_MARKS: dict[int, int] = {Type.NS: CUT, Type.DNAME: DNAME}
+_MARKS: dict[int, int] = {Type.NS: CUT, Type.DNAME: DNAME, Type.ALIAS: ALIAS}
 
 
 class Dynamic(Protocol):
@@ -79,6 +80,7 @@ class ZoneTree:
 
     __slots__ = (
         "_marked",
+        "aliases",
         "apex",
         "apex_labels",
         "dynamic",
@@ -110,6 +112,8 @@ class ZoneTree:
         self.dynamic: dict[bytes, Dynamic] = {}
         """What is asked for the records of a name, by folded owner (``*`` for those
         that a wildcard stands for); filled by ``set_dynamic``."""
+        self.aliases: set[bytes] = set()
+        """The names with an ALIAS record, folded."""
         self._marked = 0
 
     @property
