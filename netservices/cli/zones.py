@@ -12,6 +12,13 @@ from typing import Any
 import click
 
 from netservices.cli.bench import Bench, Progress
+from netservices.cli.zone.overlays import (
+    apex_of,
+    refuse_broken_overlay,
+    refuse_unknown_view,
+    serial_raised,
+    zone_title,
+)
 from netservices.dns.wire.codes import Type
 from netservices.dns.wire.names import (
     fold,
@@ -42,7 +49,10 @@ def wire_name(text: str) -> bytes:
 
 def load_zone(bench: Bench, origin: str) -> Zone:
     """The whole zone of that name."""
-    found = bench.get(bench.store.zones.load(wire_name(origin)))
+    name = wire_name(origin)
+    found = bench.get(bench.store.zones.load(name))
+    if found is None and apex_of(name) != name:
+        raise click.ClickException(f"there is no overlay of {zone_title(name)}")
     if found is None:
         raise click.ClickException(f"there is no zone {origin}")
     return found
@@ -50,11 +60,18 @@ def load_zone(bench: Bench, origin: str) -> Zone:
 
 def read_master_file(origin: str, file: str, progress: Progress) -> tuple[RRset, ...]:
     """The RRsets of a master file, or of standard input for ``-``."""
-    apex = wire_name(origin)
+    name = wire_name(origin)
+    apex = apex_of(name)
     warnings: list[Finding] = []
     source = sys.stdin.read() if file == "-" else Path(file)
     try:
-        rrsets = read_zone(source, apex, progress=progress, warnings=warnings)
+        rrsets = read_zone(
+            source,
+            apex,
+            needs_soa=apex == name,
+            progress=progress,
+            warnings=warnings,
+        )
     except ZoneFileError as problem:
         raise click.ClickException(str(problem)) from None
     for finding in warnings:
@@ -64,7 +81,11 @@ def read_master_file(origin: str, file: str, progress: Progress) -> tuple[RRset,
 
 def refuse_broken(origin: str, rrsets: tuple[RRset, ...]) -> None:
     """Refuse what cannot be served; say what is merely doubtful."""
-    findings = check_zone(wire_name(origin), rrsets)
+    name = wire_name(origin)
+    if apex_of(name) != name:
+        refuse_broken_overlay(name, rrsets)
+        return
+    findings = check_zone(name, rrsets)
     fatal = [f for f in findings if f.code in FATAL_CODES]
     if fatal:
         lines = "\n".join(f"  {f.object}: {f.text}" for f in fatal)
@@ -81,8 +102,11 @@ def import_rrsets(
     apex = wire_name(origin)
     known = bench.get(bench.store.zones.load(apex))
     action = "created"
+    who = author()
     if known is None:
-        bench.apply(CreateZone(apex, rrsets, author()))
+        refuse_unknown_view(bench, apex)
+        raised = serial_raised(bench, apex, who)
+        bench.apply(CreateZone(apex, rrsets, who), *raised)
     elif _content(known.rrsets) == _content(rrsets):
         action = "unchanged"
         rrsets = known.rrsets
@@ -90,9 +114,10 @@ def import_rrsets(
         action = "replaced"
         if not keep_serial:
             rrsets = _with_newer_serial(rrsets, known.info.serial)
-        bench.apply(ReplaceZone(apex, rrsets, known.info.revision, author()))
+        raised = serial_raised(bench, apex, who)
+        bench.apply(ReplaceZone(apex, rrsets, known.info.revision, who), *raised)
     return {
-        "zone": name_text(apex),
+        "zone": zone_title(apex),
         "action": action,
         "records": sum(len(rrset.rdatas) for rrset in rrsets),
         "serial": serial_of(rrsets),
@@ -146,6 +171,9 @@ def change_zone(
     serial = next_serial(zone.info.serial, today())
     soa = [r for r in with_serial(after, serial) if r.type == Type.SOA]
     added = (*(r for r in added if r.type != Type.SOA), *soa)
-    bench.apply(
-        UpdateZone(zone.info.name, removed, added, zone.info.revision, author(detail))
-    )
+    name, who = zone.info.name, author(detail)
+    raised = serial_raised(bench, name, who)
+    if not zone.info.revision:
+        bench.apply(CreateZone(name, added, who), *raised)
+        return
+    bench.apply(UpdateZone(name, removed, added, zone.info.revision, who), *raised)

@@ -8,7 +8,8 @@ import click
 from attrs import evolve
 
 from netservices.cli.bench import Bench
-from netservices.cli.zones import change_zone, load_zone
+from netservices.cli.zone.overlays import apex_of, new_overlay
+from netservices.cli.zones import change_zone, load_zone, wire_name
 from netservices.dns.wire.codes import Type, type_name, type_number
 from netservices.dns.wire.names import (
     canonical_key,
@@ -24,12 +25,13 @@ from netservices.values import RRset, Zone
 
 def add_to_zone(bench: Bench, origin: str, text: str) -> None:
     """Add the record that ``text`` writes; one that is there already stays."""
-    zone = load_zone(bench, origin)
+    zone = _zone_or_new_overlay(bench, origin)
+    apex = apex_of(zone.info.name)
     try:
-        wanted = parse_record(zone.info.name, text)
+        wanted = parse_record(apex, text)
     except ValueError as problem:
         raise click.ClickException(str(problem)) from None
-    if not is_below(fold(wanted.owner), fold(zone.info.name)):
+    if not is_below(fold(wanted.owner), fold(apex)):
         owner = name_text(wanted.owner)
         raise click.ClickException(f"{owner} is not in the zone {origin}")
     known = _rrset(zone, wanted.owner, wanted.type)
@@ -41,6 +43,17 @@ def add_to_zone(bench: Bench, origin: str, text: str) -> None:
     if wanted.type == Type.SOA:
         changed = wanted
     change_zone(bench, zone, removed=(), added=(changed,))
+
+
+def _zone_or_new_overlay(bench: Bench, origin: str) -> Zone:
+    """The zone or overlay; an overlay begins with its first record."""
+    name = wire_name(origin)
+    found = bench.get(bench.store.zones.load(name)) or new_overlay(bench, name)
+    if found is None:
+        return load_zone(bench, origin)
+    if not found.info.revision:
+        load_zone(bench, name_text(apex_of(name)))
+    return found
 
 
 def remove_from_zone(
@@ -57,7 +70,7 @@ def remove_from_zone(
     if rdata:
         try:
             text = f"{name_text(owner)} {known.ttl} {type_name(known.type)} {rdata}"
-            (unwanted,) = parse_record(zone.info.name, text).rdatas
+            (unwanted,) = parse_record(apex_of(zone.info.name), text).rdatas
         except ValueError as problem:
             raise click.ClickException(str(problem)) from None
         rest = tuple(kept for kept in known.rdatas if kept != unwanted)
@@ -69,7 +82,7 @@ def remove_from_zone(
 
 def _owner(zone: Zone, name: str) -> bytes:
     try:
-        return parse_name(name, zone.info.name)
+        return parse_name(name, apex_of(zone.info.name))
     except ValueError as problem:
         raise click.ClickException(str(problem)) from None
 

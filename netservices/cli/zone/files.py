@@ -8,12 +8,14 @@ import click
 
 from netservices.cli.output import json_option, progress, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
+from netservices.cli.zone.overlays import view_option
 
 
 @click.command("import")
 @click.argument("origin")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--keep-serial", is_flag=True, help="Never raise the SOA serial.")
+@view_option
 @json_option
 @pass_workplace
 def import_zone(
@@ -36,6 +38,7 @@ def import_zone(
 @click.command("export")
 @click.argument("origin")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="A file.")
+@view_option
 @pass_workplace
 def export_zone(workplace: Workplace, origin: str, output: str | None) -> None:
     """Write a zone as a master file, to standard output or a file."""

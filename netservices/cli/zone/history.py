@@ -10,6 +10,7 @@ import click
 
 from netservices.cli.output import json_option, progress, show, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
+from netservices.cli.zone.overlays import view_option
 
 if TYPE_CHECKING:
     from netservices.dns.zonefile import Comparison
@@ -27,6 +28,7 @@ class _Trouble(click.ClickException):
 @click.argument("file", required=False, type=click.Path(exists=True, allow_dash=True))
 @click.option("--from", "old", metavar="VERSION", help="An earlier version.")
 @click.option("--to", "new", metavar="VERSION", help="A later one; else the present.")
+@view_option
 @json_option
 @pass_workplace
 def show_differences(
@@ -69,6 +71,7 @@ def show_differences(
 @click.command("history")
 @click.argument("origin")
 @click.argument("revision", required=False, type=int)
+@view_option
 @json_option
 @pass_workplace
 def show_history(
@@ -92,6 +95,7 @@ def show_history(
 @click.command("undo")
 @click.argument("origin")
 @click.argument("revision", type=int)
+@view_option
 @pass_workplace
 def undo_change(workplace: Workplace, origin: str, revision: int) -> None:
     """Take back one change, if nothing touched the same records later.

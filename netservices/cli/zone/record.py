@@ -6,6 +6,7 @@ import click
 
 from netservices.cli.output import json_option, show
 from netservices.cli.workplace import Workplace, pass_workplace
+from netservices.cli.zone.overlays import view_option
 
 
 @click.group("record")
@@ -16,6 +17,7 @@ def record() -> None:
 @record.command("add")
 @click.argument("origin")
 @click.argument("text", nargs=-1, required=True)
+@view_option
 @pass_workplace
 def add_record(workplace: Workplace, origin: str, text: tuple[str, ...]) -> None:
     """Add a record, written as in a master file: www 300 A 192.0.2.1"""
@@ -30,6 +32,7 @@ def add_record(workplace: Workplace, origin: str, text: tuple[str, ...]) -> None
 @click.argument("name")
 @click.argument("rdtype", metavar="TYPE")
 @click.argument("rdata", nargs=-1)
+@view_option
 @pass_workplace
 def remove_record(
     workplace: Workplace, origin: str, name: str, rdtype: str, rdata: tuple[str, ...]
@@ -45,6 +48,7 @@ def remove_record(
 @click.argument("origin")
 @click.option("--name", help="Only this owner name.")
 @click.option("--type", "rdtype", help="Only this type.")
+@view_option
 @json_option
 @pass_workplace
 def list_records(

@@ -22,6 +22,7 @@ FATAL_CODES = frozenset(
         "alias-and-address",
         "alias-loop",
         "many-records",
+        "hide-place",
     )
 )
 """Findings with which a zone should not be served."""
@@ -82,6 +83,8 @@ def _check_kinds(tree: ZoneTree) -> Iterator[Finding]:
         for rrset in node.rrsets:
             if rrset.type in _SINGLE and len(rrset.rdatas) > 1:
                 yield _finding("many-records", rrset, "has more than one record")
+            if rrset.type == Type.HIDE:
+                yield _finding("hide-place", rrset, "is for overlays alone")
             if rrset.type == Type.SOA and owner != tree.apex:
                 yield _finding("soa-place", rrset, "is not at the zone's own name")
 

@@ -202,6 +202,8 @@ class ZoneReader:
         if ttl is not None:
             self._last_ttl = ttl
             return ttl
+        if type_ == Type.HIDE:
+            return 0
         if self._default_ttl is not None:
             return self._default_ttl
         if self._last_ttl is not None:
@@ -242,6 +244,8 @@ class ZoneReader:
         """A new RRset must get on with those that its name has."""
         if type_ == Type.SOA and folded != self.apex:
             raise ValueError("SOA that is not at the zone's own name")
+        if type_ == Type.HIDE:
+            return
         kinds = self._kinds.setdefault(folded, set())
         kinds.add(type_)
         # RFC 1034 3.6.2, RFC 2181 10.1: where there is a CNAME, there is nothing else.
@@ -273,14 +277,16 @@ def read_zone(
     *,
     file: str = "zone",
     may_include: bool | None = None,
+    needs_soa: bool = True,
     progress: Callable[[int, int], None] | None = None,
     warnings: list[Finding] | None = None,
 ) -> tuple[RRset, ...]:
     """The RRsets of a master file: ``source`` is its text, or a path object.
 
     ``file`` names a text in errors.  ``$INCLUDE`` is obeyed in files and refused in
-    texts, unless ``may_include`` says otherwise.  ``progress`` is told octets read and
-    octets in all; ``warnings`` gets what was read but looks wrong.  ZoneFileError.
+    texts, unless ``may_include`` says otherwise.  An overlay needs no SOA.
+    ``progress`` is told octets read and octets in all; ``warnings`` gets what was read
+    but looks wrong.  ZoneFileError.
     """
     apex = parse_name(origin) if isinstance(origin, str) else origin
     if isinstance(source, str):
@@ -290,7 +296,7 @@ def read_zone(
         file = os.fspath(source)
         reader = ZoneReader(apex, may_include is not False, progress)
         reader.read_file(file)
-    if (reader.apex, int(Type.SOA)) not in reader._gathered:
+    if needs_soa and (reader.apex, int(Type.SOA)) not in reader._gathered:
         raise ZoneFileError(file, 0, f"no SOA record for {name_text(apex)}")
     if warnings is not None:
         warnings += reader.warnings

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from netservices.dns.wire.codes import Type, type_name
 from netservices.dns.wire.names import canonical_key, name_text
+from netservices.dns.zone.overlay import split_overlay
 from netservices.dns.zonefile.texts import rdata_text
 from netservices.values import RRset, Zone
 
@@ -35,5 +36,10 @@ def write_rrsets(rrsets: Iterable[RRset]) -> str:
 def write_zone(zone: Zone) -> str:
     """The whole zone as a master file."""
     info = zone.info
-    head = f"; {name_text(info.name)} serial {info.serial} revision {info.revision}\n"
+    overlay = split_overlay(info.name)
+    if overlay is None:
+        head = f"; {name_text(info.name)} serial {info.serial}"
+    else:
+        head = f"; {name_text(overlay[1])} view {overlay[0]}"
+    head += f" revision {info.revision}\n"
     return head + write_rrsets(zone.rrsets)
