@@ -48,7 +48,12 @@ class ZoneTests(CommandTestCase):
             self.imported(ZONE),
         )
         self.assertIn(
-            {"zone": "example.net.", "serial": 2026112100, "revision": 1},
+            {
+                "zone": "example.net.",
+                "serial": 2026112100,
+                "revision": 1,
+                "view": None,
+            },
             self.rows("zone", "list"),
         )
 

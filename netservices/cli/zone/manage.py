@@ -33,7 +33,10 @@ def list_zones(workplace: Workplace, as_json: bool) -> None:
             }
             for info in bench.get(bench.store.zones.zones())
         ]
-    show(rows, ("zone", "serial", "revision", "view"), as_json)
+    columns = ["zone", "serial", "revision"]
+    if any(row["view"] for row in rows):
+        columns.append("view")
+    show(rows, columns, as_json)
 
 
 @click.command("remove")

@@ -15,7 +15,7 @@ import click
 
 from netservices.cli.bench import Bench
 from netservices.units import Operation, UpdateZone
-from netservices.values import RRset, Zone, ZoneInfo
+from netservices.values import Finding, RRset, Zone, ZoneInfo
 
 
 def view_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,3 +131,15 @@ def refuse_broken_overlay(name: bytes, rrsets: tuple[RRset, ...]) -> None:
         lines = "\n".join(f"  {finding.text}" for finding in findings)
         text = f"the overlay {zone_title(name)} cannot be served:\n{lines}"
         raise click.ClickException(text)
+
+
+def overlay_findings(
+    bench: Bench, name: bytes, rrsets: tuple[RRset, ...]
+) -> list[Finding]:
+    """What is wrong with an overlay, and with the zone under it but not without it."""
+    from netservices.dns.zonefile.overlay import check_merged, check_overlay
+
+    apex = apex_of(name)
+    zone = bench.get(bench.store.zones.load(apex))
+    base = zone.rrsets if zone is not None else ()
+    return check_overlay(apex, rrsets) or check_merged(apex, base, rrsets)
