@@ -114,3 +114,25 @@ class DNSSettings:
         "Whether keys of the algorithm hmac-md5 are taken; it is broken, and some old "
         "devices know no other.",
     )
+
+    # --- what the server tells of its questions ---
+    query_log: str = setting(
+        "",
+        "File with a line for each question, below log/ in the state directory unless "
+        'absolute, such as "queries"; reopened at SIGHUP; empty: none.',
+    )
+    query_log_every: int = setting(
+        1, "One of so many questions is written to the query log.", minimum=1
+    )
+    top_entries: int = setting(
+        1000,
+        "How many of the busiest clients, and of the most frequent questions, are "
+        "counted for `netservices zone top`; 0: none.",
+        minimum=0,
+        maximum=100_000,
+    )
+    top_window: Duration = setting(
+        "10m",
+        "How far back `netservices zone top` looks at least; at most twice as far.",
+        minimum=1,
+    )

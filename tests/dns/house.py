@@ -45,6 +45,7 @@ class Configuration:
     """As much of the configuration as the DNS server looks at."""
 
     log: LogSettings
+    state_directory: str = ""
 
 
 def make_store() -> SQLiteStore:

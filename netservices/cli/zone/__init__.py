@@ -18,6 +18,7 @@ _COMMANDS = {
     "list": "netservices.cli.zone.manage.list_zones",
     "record": "netservices.cli.zone.record.record",
     "remove": "netservices.cli.zone.manage.remove_zone",
+    "top": "netservices.cli.zone.top.show_top",
     "undo": "netservices.cli.zone.history.undo_change",
 }
 

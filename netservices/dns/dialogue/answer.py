@@ -98,6 +98,10 @@ class Dialogue:
         """Replies with TC so far."""
         self.counts: Counter[tuple[int, int]] = Counter()
         """Replies by (type, response code); type 0 stands for the unknown ones."""
+        self.zone_counts: Counter[bytes] = Counter()
+        """Replies from each zone, by its apex."""
+        self.stream_counts: Counter[Transport] = Counter()
+        """Requests that came over TCP and TLS."""
         settings = policy.settings
         self._max_records = settings.max_query_records
         self._max_options = settings.max_edns_options
@@ -110,6 +114,7 @@ class Dialogue:
 
     def answer(self, data: bytes, client: Client) -> bytes | Later | None:
         """The reply to a packet, or None: silence."""
+        self.stream_counts[client.transport] += 1
         composed = self.compose(data, client)
         if composed is None or isinstance(composed, Later):
             return composed
@@ -122,6 +127,13 @@ class Dialogue:
         if qtype not in codes.TYPE_NAMES:
             qtype = 0
         self.counts[qtype, rcode] += replies
+
+    def apex_of(self, data: bytes, view: str) -> bytes:
+        """The zone in which the question of a packet is looked up; empty for none."""
+        query = Query(data)
+        zones = self.views[view] if view else self.zones
+        tree = zones.find(query.folded, query.qtype)
+        return b"" if tree is None or query.qclass == Class.CH else tree.apex
 
     def compose(self, data: bytes, client: Client) -> Composed | Later | None:
         """The reply with what is counted and remembered of it, or None: silence."""
@@ -214,6 +226,7 @@ class Dialogue:
         tree = zones.find(query.folded, qtype)
         if tree is None or not self.policy.may_ask(client, tree):
             return self._refuse(data, query, client, Rcode.REFUSED)
+        self.zone_counts[tree.apex] += 1
         key = query.folded + data[query.end - 4 : query.end]
         prepared = tree.prepared.get(key) or tree.passing.get(key)
         if prepared is None:

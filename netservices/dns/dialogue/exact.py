@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 from netservices.dns.dialogue.answer import Composed, Dialogue
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client
+from netservices.dns.wire.codes import Rcode
 
 _MAX_PACKET_OCTETS = 12 + 255 + 4 + 11 + 32
 _MAX_REPLY_OCTETS = 1232
@@ -140,7 +141,11 @@ class ExactAnswers:
             self._clear((view,))
         reply, qtype, rcode, _, account = composed
         if self._max_entries and len(reply) <= _MAX_REPLY_OCTETS:
-            view.replies[key] = reply[2:], [0, qtype, rcode, account]
+            is_refused = rcode == Rcode.REFUSED
+            apex = (
+                b"" if is_refused else self._dialogue.apex_of(b"\0\0" + key, view.name)
+            )
+            view.replies[key] = reply[2:], [0, qtype, rcode, account, apex]
 
     def settle(self) -> None:
         """Add the hits of what is remembered to the dialogue's counts."""
@@ -152,10 +157,13 @@ class ExactAnswers:
 
     def _settle(self, views: Iterable[_View]) -> None:
         count = self._dialogue.count
+        zone_counts = self._dialogue.zone_counts
         for view in views:
             for _, tally in view.replies.values():
                 if tally[0]:
                     count(tally[1], tally[2], tally[0])
+                    if tally[4]:
+                        zone_counts[tally[4]] += tally[0]
                     tally[0] = 0
 
     def _clear(self, views: Iterable[_View]) -> None:
@@ -175,4 +183,4 @@ class _View:
         self.seen: set[int] = set()
         self.replies: dict[bytes, tuple[bytes, list[Any]]] = {}
         """Packet without ID -> (reply without ID, [hits, type, response code,
-        account])."""
+        account, apex of the zone or nothing])."""

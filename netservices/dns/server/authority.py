@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from netservices.core.deferreds import as_deferred
 from netservices.core.wheel import Wheel
 from netservices.dns.backend.keys import KeyRing
 from netservices.dns.backend.shelf import ZONE_OPTIONS, Shelf
@@ -21,9 +22,9 @@ from netservices.dns.dialogue.later import Later
 from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.stream import Answer, StreamFactory
+from netservices.dns.server.watch import Watch
 from netservices.dns.settings import DNSSettings
 from netservices.dns.views import Views
-from netservices.dns.wire import codes
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.tree import Zones
 from netservices.plugin import DatagramAnswer, Server, Services
@@ -67,46 +68,42 @@ class Authority:
         self.dialogue.signatures = Signatures(
             self.keys.current, services.clock.seconds, see=self.views.see
         )
+        self.watch = Watch(settings, services, self.dialogue, self.exact)
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
             answer = _traced(answer)
             self.datagram = _traced_datagrams(answer, self.views)
+        self.datagram = self.watch.datagrams(self.datagram)
         wheel = Wheel(services.clock)
         self.streams = StreamFactory(
-            answer, settings, services.limits, wheel, self.views.see
+            self.watch.streams(answer), settings, services.limits, wheel, self.views.see
         )
 
     def start(self) -> Deferred[None]:
         """Load the zones."""
+        self.watch.start()
         return Deferred.fromCoroutine(self.backend.start())
 
-    def reload(self) -> Deferred[None]:
-        """Look at every zone again."""
-        return Deferred.fromCoroutine(self.backend.reload())
+    @as_deferred
+    async def reload(self) -> None:
+        """Look at every zone again; go on in a new query log."""
+        await self.watch.reopen()
+        await self.backend.reload()
 
     def settle(self) -> Deferred[None]:
         """Fires when what the store has told so far is in the answers."""
         return Deferred.fromCoroutine(self.backend.settle())
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None] | None:
         """Follow changes no longer."""
         self.backend.stop()
+        return self.watch.stop()
 
     def status(self) -> Mapping[str, Any]:
         """Counts since the start, and what is served."""
-        self.exact.settle()
-        types: dict[str, int] = {}
-        rcodes: dict[str, int] = {}
-        for (qtype, rcode), count in self.dialogue.counts.items():
-            name = codes.type_name(qtype) if qtype else "other"
-            types[name] = types.get(name, 0) + count
-            code = codes.rcode_name(rcode)
-            rcodes[code] = rcodes.get(code, 0) + count
         return {
-            "queries": sum(rcodes.values()),
-            "by_type": types,
-            "by_rcode": rcodes,
+            **self.watch.status(),
             "truncated": self.dialogue.truncated,
             "tsig": self.dialogue.signatures.status(),
             "tcp_connections": len(self.streams),
@@ -119,6 +116,7 @@ class Authority:
                 name_text(tree.apex): {
                     "serial": tree.serial,
                     "records": tree.record_count,
+                    "queries": self.watch.zone_queries(tree.apex),
                 }
                 for tree in self.zones.trees()
             },
@@ -214,4 +212,6 @@ def make_server(settings: DNSSettings, services: Services) -> Server:
         settle=authority.settle,
         stop=authority.stop,
         status=authority.status,
+        sessions=authority.streams.sessions,
+        verbs=authority.watch.verbs,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -14,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices.core.limits import TooMany
+from netservices.core.session import make_session_id
 from netservices.core.wheel import Deadline, Wheel
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
@@ -43,6 +45,8 @@ class StreamConnection(Protocol):
     def __init__(self, factory: StreamFactory, address: str) -> None:
         self.connections = factory
         self.client = Client(address, Transport.TCP)
+        self._since = time.time()
+        self._session_id = ""
         self._received = bytearray()
         self._slot: Any = None
         self._deadline: Deadline | None = None
@@ -122,6 +126,29 @@ class StreamConnection(Protocol):
         self._is_closing = True
         if not self._pending:
             self.close()
+
+    # --- what ``netservices session`` sees ---
+
+    def status(self) -> Mapping[str, Any]:
+        """The connection as ``netservices session list`` shows it."""
+        if not self._session_id:
+            self._session_id = make_session_id()
+        silence = 0.0
+        if self._deadline is not None:
+            left = self._deadline.deadline - self.connections.wheel.seconds()
+            silence = self.connections.idle_seconds - left
+        return {
+            "session": self._session_id,
+            "address": self.client.address,
+            "since": self._since,
+            "idle_seconds": max(0, round(silence)),
+            "tls": getattr(self.transport, "version", None) or "",
+        }
+
+    def end(self) -> None:
+        """An administrator ends it: what is under way is not waited for."""
+        self._is_closing = True
+        self.transport.abortConnection()
 
     # --- ours ---
 
@@ -284,6 +311,10 @@ class StreamFactory(Factory):
 
     def __len__(self) -> int:
         return len(self._live)
+
+    def sessions(self) -> tuple[StreamConnection, ...]:
+        """All connections."""
+        return tuple(self._live)
 
     def add(self, connection: StreamConnection) -> None:
         """Count a new connection in."""
