@@ -21,6 +21,7 @@ _COMMANDS = {
     "check": "netservices.cli.care.check",
     "completion": "netservices.cli.completion.completion",
     "domain": "netservices.cli.domain.domain",
+    "key": "netservices.cli.key.key",
     "mirror": "netservices.cli.mirror.mirror",
     "restore": "netservices.cli.care.restore",
     "session": "netservices.cli.session.session",

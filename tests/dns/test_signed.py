@@ -180,7 +180,8 @@ class KeyRingTests(SynchronousTestCase):
 
     def load(self, **options: Any) -> KeyRing:
         ring = KeyRing(self.store, **options)
-        self.successResultOf(begun(ring.shelf.load()))
+        for shelf in ring.shelves:
+            self.successResultOf(begun(shelf.load()))
         return ring
 
     def test_round_trip(self) -> None:

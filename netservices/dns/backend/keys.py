@@ -1,4 +1,4 @@
-"""The keys (TSIG, RFC 8945) that the store keeps, ready for use."""
+"""The keys (TSIG, RFC 8945) and grants that the store keeps, ready for use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from netservices.dns.backend.shelf import Kind, Shelf
+from netservices.dns.backend.shelf import Kind, Shelf, load_shelf
+from netservices.dns.grants import Grant, Grants, make_grant
 from netservices.dns.wire.names import fold, name_text, parse_name
 from netservices.dns.wire.tsig import ALGORITHMS, Key, algorithm_text, find_algorithm
 from netservices.interfaces import IStore
@@ -19,6 +20,7 @@ def _to_json(key: Key) -> Mapping[str, Any]:
         "algorithm": algorithm_text(key.algorithm),
         "secret": base64.b64encode(key.secret).decode("ascii"),
         "account": key.account,
+        "account_id": key.account_id,
     }
 
 
@@ -26,18 +28,21 @@ def _from_json(fields: Mapping[str, Any]) -> Key:
     return make_key(**fields)
 
 
-def make_key(name: str, algorithm: str, secret: str, account: str = "") -> Key:
+def make_key(
+    name: str, algorithm: str, secret: str, account: str = "", account_id: int = 0
+) -> Key:
     """A key as people write it, its secret in base64.  ValueError."""
     if algorithm not in ALGORITHMS:
         known = ", ".join(ALGORITHMS)
         raise ValueError(f"{algorithm!r} is none of {known}")
     try:
         octets = base64.b64decode(secret, validate=True)
-    except binascii.Error:
+    except (binascii.Error, ValueError):
         raise ValueError("the secret is no base64") from None
     if not octets:
         raise ValueError("the secret is empty")
-    return Key(key_name(name), parse_name(algorithm + "."), octets, account)
+    wire_algorithm = parse_name(algorithm + ".")
+    return Key(key_name(name), wire_algorithm, octets, account, account_id)
 
 
 def key_name(text: str) -> bytes:
@@ -50,8 +55,34 @@ KEYS: Kind[Key] = Kind(b"key/", _to_json, _from_json)
 """By the folded name."""
 
 
+def _grant_from_json(fields: Mapping[str, Any]) -> Grant:
+    return make_grant(**fields)
+
+
+GRANTS: Kind[Grant] = Kind(b"grant/", Grant.to_json, _grant_from_json)
+"""By ``Grant.id``."""
+
+
+class KeyShelf(Shelf[Key]):
+    """Keys, without those of accounts that are gone or disabled."""
+
+    async def load(self) -> None:
+        """Read them all.  StoreError."""
+        things, problems = await load_shelf(self._store, self.kind)
+        for problem in problems:
+            self._complain(problem)
+        for name, key in tuple(things.items()):
+            if key.account_id and not await self._is_enabled(key.account_id):
+                del things[name]
+        self._put(things)
+
+    async def _is_enabled(self, account_id: int) -> bool:
+        account = await self._store.records.account_by_id(account_id)
+        return account is not None and account.is_enabled
+
+
 class KeyRing:
-    """All keys that may be used, by folded name."""
+    """All keys that may be used, by folded name, and what they may change."""
 
     def __init__(
         self,
@@ -59,9 +90,16 @@ class KeyRing:
         allows_md5: bool = False,
         complain: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.shelf: Shelf[Key] = Shelf(store, KEYS, self._changed, complain)
+        self._keys = KeyShelf(store, KEYS, self._changed, complain)
+        self._granted: Shelf[Grant] = Shelf(store, GRANTS, self._changed, complain)
         self.keys: dict[bytes, Key] = {}
+        self.grants = Grants()
         self._allows_md5 = allows_md5
+
+    @property
+    def shelves(self) -> tuple[Shelf[Any], ...]:
+        """What is to be kept up to date."""
+        return self._keys, self._granted
 
     def current(self) -> Mapping[bytes, Key]:
         """The keys as they are now."""
@@ -76,8 +114,9 @@ class KeyRing:
 
     def _changed(self) -> None:
         self.keys = {
-            name: key for name, key in self.shelf.things.items() if self._is_usable(key)
+            name: key for name, key in self._keys.things.items() if self._is_usable(key)
         }
+        self.grants = Grants(self._granted.things.values())
 
     def _is_usable(self, key: Key) -> bool:
         # RFC 8945 6: MD5 must not be used.

@@ -97,6 +97,10 @@ class Shelf(Generic[T]):
         things, problems = await load_shelf(self._store, self.kind)
         for problem in problems:
             self._complain(problem)
+        self._put(things)
+
+    def _put(self, things: dict[bytes, T]) -> None:
+        """Hold these, and say so where they differ from before."""
         if things != self.things:
             self.things = things
             self._changed()

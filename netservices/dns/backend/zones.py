@@ -135,6 +135,9 @@ class ZoneBackend:
                 self._dirty[fold(parse_name(notice.object))] = None
             elif notice.topic is Topic.KEY_VALUE and notice.object == NAMESPACE:
                 self._are_shelves_dirty = True
+            elif notice.topic is Topic.ACCOUNT:
+                # Keys belong to accounts, and go with them.
+                self._are_shelves_dirty = True
         if self._has_work and not self._is_working:
             self._wake()
 

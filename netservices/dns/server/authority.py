@@ -64,7 +64,7 @@ class Authority:
         """What is particular to single zones, by folded name."""
         self.backend.shelves.append(self.zone_options)
         self.keys = KeyRing(services.store, settings.allow_md5_keys, _complain)
-        self.backend.shelves.append(self.keys.shelf)
+        self.backend.shelves += self.keys.shelves
         self.dialogue.signatures = Signatures(
             self.keys.current, services.clock.seconds, see=self.views.see
         )

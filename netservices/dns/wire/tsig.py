@@ -44,7 +44,10 @@ class Key:
     """Folded name of the algorithm, as ``hmac-sha256.``; RFC 8945 6."""
     secret: bytes = field(repr=False)
     account: str = ""
-    """The account that uses it and whose rights it has too; empty: nobody's."""
+    """The login of the account that uses it and whose rights it has too; empty:
+    nobody's."""
+    account_id: int = 0
+    """The account's number in the store: the next account of that name is another."""
 
 
 @frozen

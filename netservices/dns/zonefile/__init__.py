@@ -5,7 +5,7 @@ lines themselves, are read here, so that a million records load in seconds and e
 error names its file and line.
 """
 
-from netservices.dns.wire.serials import is_newer_serial
+from netservices.dns.wire.serials import is_newer_serial, next_serial
 from netservices.dns.zonefile.changes import (
     CannotUndo,
     Comparison,
@@ -16,7 +16,6 @@ from netservices.dns.zonefile.changes import (
 from netservices.dns.zonefile.check import FATAL_CODES, check_zone
 from netservices.dns.zonefile.create import (
     default_zone,
-    next_serial,
     serial_of,
     with_serial,
 )

@@ -9,23 +9,9 @@ from attrs import evolve
 from netservices.dns.wire.codes import Type
 from netservices.dns.wire.names import fold, is_below, parse_name
 from netservices.dns.wire.rdata import SOA, address_rdata
-from netservices.dns.wire.serials import is_newer_serial
 from netservices.values import RRset
 
 DEFAULT_TTL = 3600
-_SERIAL_MASK = 0xFFFFFFFF
-_FIRST_DATE, _LAST_DATE = 19700101, 42000101
-
-
-def next_serial(serial: int, today: int | None = None) -> int:
-    """A serial that is newer: of the form YYYYMMDDnn where the old one is and
-    ``today`` (20261121) is given, else one more (RFC 1982 3.1), never 0."""
-    following = (serial + 1 & _SERIAL_MASK) or 1
-    if today is not None and _FIRST_DATE <= serial // 100 < _LAST_DATE:
-        dated = today * 100
-        if is_newer_serial(dated, serial):
-            return dated
-    return following
 
 
 def serial_of(rrsets: Iterable[RRset]) -> int | None:
