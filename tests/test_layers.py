@@ -24,6 +24,7 @@ SANS_IO = {
     "policy",
     "backend",
     "options",
+    "grants",
     "rules",
     "zone",
     "zonefile",
@@ -38,6 +39,7 @@ MAY_IMPORT = {
         "policy",
         "backend",
         "options",
+        "grants",
         "rules",
         "settings",
         "zone",
@@ -45,7 +47,8 @@ MAY_IMPORT = {
     "policy": {"wire", "policy", "backend", "options", "rules", "settings", "zone"},
     "options": {"options", "settings"},
     "rules": {"wire", "options", "rules", "policy", "backend", "settings"},
-    "backend": {"wire", "policy", "backend", "options", "settings", "zone"},
+    "grants": {"wire", "grants"},
+    "backend": {"wire", "policy", "backend", "options", "grants", "settings", "zone"},
 }
 """Part of a protocol package to the parts of the same package that it may know."""
 
@@ -56,6 +59,7 @@ OUTWARD = {
     "policy": {"core", *SEAMS},
     "options": {"core", "values"},
     "rules": {"core", *SEAMS},
+    "grants": {"core", "values"},
     "backend": {"core", *SEAMS},
 }
 """Part of a protocol package to what it may know beside its own package."""
