@@ -80,6 +80,18 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     # names
     "zone_changed": ("zone", "view", "serial", "change", "records"),
     "zone_refused": ("zone", "view", "reason"),
+    "zone_transferred": (
+        "zone",
+        "primary",
+        "form",
+        "from_serial",
+        "serial",
+        "records",
+        "octets",
+        "seconds",
+    ),
+    "zone_transfer_failed": ("zone", "primary", "reason"),
+    "zone_expired": ("zone", "serial"),
 }
 """Event name to field names."""
 

@@ -58,6 +58,8 @@ class Policy:
         self.max_chain: int = settings.max_cname_chain
         self.is_minimal: bool = settings.minimal_responses
         self.nsid: bytes = settings.nsid.encode()
+        self.withheld: set[bytes] = set()
+        """Apexes of zones that are too old to be served: secondaries that expired."""
         self._texts: dict[bytes, bytes] = {}
         for names, text in (
             (_VERSION_NAMES, settings.version),

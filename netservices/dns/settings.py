@@ -136,3 +136,48 @@ class DNSSettings:
         "How far back `netservices zone top` looks at least; at most twice as far.",
         minimum=1,
     )
+
+    # --- secondary zones ---
+    refresh_at_least: Duration = setting(
+        "30s", "A secondary zone is not checked more often than so, whatever its SOA."
+    )
+    refresh_at_most: Duration = setting(
+        "1d", "A secondary zone is checked at least so often, whatever its SOA."
+    )
+    retry_at_least: Duration = setting(
+        "10s", "How soon primaries that failed are asked again, at the soonest."
+    )
+    retry_at_most: Duration = setting(
+        "1h", "How late primaries that failed are asked again, at the latest."
+    )
+    expire_at_least: Duration = setting(
+        "1h", "A secondary zone is served for so long without word of its primaries."
+    )
+    expire_at_most: Duration = setting(
+        "26w", "For longer than this no zone is served without word of its primaries."
+    )
+    notify_interval: Duration = setting(
+        "1s", "Notices of one zone lead to one check of its primaries in this time."
+    )
+    transfers_in: int = setting(
+        10, "Zones that are checked or transferred at the same time.", minimum=1
+    )
+    transfers_in_per_primary: int = setting(
+        4, "The same, from one address of a primary.", minimum=1
+    )
+    transfer_in_records: int = setting(
+        20_000_000, "Records that one transfer may bring.", minimum=1
+    )
+    transfer_in_octets: Size = setting("4G", "Octets that one transfer may bring.")
+    transfer_in_connect: Duration = setting(
+        "10s", "How long a connection to a primary may take, TLS included."
+    )
+    transfer_in_idle: Duration = setting(
+        "30s", "How long a primary may be silent in a transfer."
+    )
+    transfer_in_time: Duration = setting("1h", "How long one transfer may take.")
+    primary_authorities: str = setting(
+        "",
+        "A file of the authorities (PEM) that sign the certificates of primaries; "
+        "empty: those of the system.",
+    )

@@ -242,7 +242,8 @@ class Dialogue:
     def _check_type(self, query: Query, tree: ZoneTree) -> int | None:
         """The response code where a type cannot be asked for, or not now."""
         qtype = query.qtype
-        if tree.soa is None:
+        # RFC 1034 4.3.5: of a secondary zone that has expired nothing is told.
+        if tree.soa is None or tree.apex in self.policy.withheld:
             return Rcode.SERVFAIL
         if qtype in (Type.MAILA, Type.MAILB, Type.TKEY):
             return Rcode.NOTIMP

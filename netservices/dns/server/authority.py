@@ -19,12 +19,15 @@ from netservices.dns.backend.zones import ZoneBackend
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
 from netservices.dns.dialogue.later import Later
+from netservices.dns.dialogue.notify import Notify
 from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.policy import Client, Policy
+from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
 from netservices.dns.server.watch import Watch
 from netservices.dns.settings import DNSSettings
 from netservices.dns.views import Views
+from netservices.dns.wire.codes import Opcode
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.tree import Zones
 from netservices.plugin import DatagramAnswer, Server, Services
@@ -59,7 +62,7 @@ class Authority:
             views=viewed,
         )
         self.zone_options = Shelf(
-            services.store, ZONE_OPTIONS, self.exact.clear, _complain
+            services.store, ZONE_OPTIONS, self._options_changed, _complain
         )
         """What is particular to single zones, by folded name."""
         self.backend.shelves.append(self.zone_options)
@@ -69,6 +72,22 @@ class Authority:
             self.keys.current, services.clock.seconds, see=self.views.see
         )
         self.watch = Watch(settings, services, self.dialogue, self.exact)
+        self.secondaries = Secondaries(
+            settings,
+            services,
+            self.zones,
+            self.dialogue.policy,
+            self.zone_options,
+            self.keys,
+            pause=self._pause,
+            settle=self.settle,
+            changed=self.exact.clear,
+        )
+        self.dialogue.opcodes[Opcode.NOTIFY] = Notify(
+            lambda: self.zone_options.things,
+            lambda name: self.zones.get(name) is not None,
+            self.secondaries.notified,
+        ).answer
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
@@ -83,7 +102,11 @@ class Authority:
     def start(self) -> Deferred[None]:
         """Load the zones."""
         self.watch.start()
-        return Deferred.fromCoroutine(self.backend.start())
+        return Deferred.fromCoroutine(self._start())
+
+    async def _start(self) -> None:
+        await self.backend.start()
+        await self.secondaries.start()
 
     @as_deferred
     async def reload(self) -> None:
@@ -97,6 +120,7 @@ class Authority:
 
     def stop(self) -> Deferred[None] | None:
         """Follow changes no longer."""
+        self.secondaries.stop()
         self.backend.stop()
         return self.watch.stop()
 
@@ -112,6 +136,7 @@ class Authority:
             "prepared_answers": sum(
                 len(tree.prepared) + len(tree.passing) for tree in self.zones.trees()
             ),
+            "secondaries": self.secondaries.status(),
             "zones": {
                 name_text(tree.apex): {
                     "serial": tree.serial,
@@ -127,6 +152,10 @@ class Authority:
                 for name, zones in self.dialogue.views.items()
             },
         }
+
+    def _options_changed(self) -> None:
+        self.exact.clear()
+        self.secondaries.update()
 
     def _pause(self, seconds: float) -> Deferred[None]:
         return deferLater(self._clock, seconds, lambda: None)
@@ -213,5 +242,5 @@ def make_server(settings: DNSSettings, services: Services) -> Server:
         stop=authority.stop,
         status=authority.status,
         sessions=authority.streams.sessions,
-        verbs=authority.watch.verbs,
+        verbs={**authority.watch.verbs, **authority.secondaries.verbs},
     )

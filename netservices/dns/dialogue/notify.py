@@ -1,0 +1,130 @@
+"""NOTIFY, received (RFC 1996): a primary says that a zone has changed.
+
+The reply goes out at once; whether anything has changed is asked of the primaries
+later, so nobody's word is taken for it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+
+from netservices.core.errors import SyntaxProblem
+from netservices.core.networks import parse_address
+from netservices.dns.backend.keys import key_name
+from netservices.dns.dialogue.later import Later
+from netservices.dns.options import Peer, ZoneOptions
+from netservices.dns.policy import Client
+from netservices.dns.rules import AccessList
+from netservices.dns.wire import codes
+from netservices.dns.wire.codes import Class, Opcode, Rcode, Type
+from netservices.dns.wire.edns import OPT, Edns
+from netservices.dns.wire.message import Question, Record, read_question, read_record
+from netservices.dns.wire.names import fold
+from netservices.dns.wire.rdata import SOA
+
+MAX_RECORDS = 8
+"""Records in a NOTIFY; it has a SOA, and OPT."""
+
+_HEADER = struct.Struct(">HHHHHH")
+_UDP_SIZE = 1232
+
+
+def comes_from_primary(peers: tuple[Peer, ...], client: Client) -> bool:
+    """Whether ``client`` is one of the primaries: by its key where it has one, else by
+    its address."""
+    signer = b"" if client.key is None else client.key.name
+    address = parse_address(client.address)
+    for peer in peers:
+        if peer.key:
+            if signer == key_name(peer.key):
+                return True
+        elif address is not None and parse_address(peer.address) == address:
+            return True
+    return False
+
+
+class Notify:
+    """Replies to NOTIFY, and passes on what it says."""
+
+    def __init__(
+        self,
+        options: Callable[[], Mapping[bytes, ZoneOptions]],
+        is_ours: Callable[[bytes], bool],
+        heard: Callable[[bytes, int | None, Client], None],
+    ) -> None:
+        """``options`` of zones, by folded name; ``is_ours`` says whether a zone is here
+        at all; ``heard(zone, serial, client)`` is told what was said by somebody who
+        may."""
+        self._options = options
+        self._is_ours = is_ours
+        self._heard = heard
+        self.received = 0
+        self.refused = 0
+
+    def answer(self, data: bytes, client: Client) -> bytes | Later | None:
+        """The reply."""
+        try:
+            question, serial, has_opt = _read(data)
+        except SyntaxProblem:
+            return data[:2] + bytes((0x80 | data[2] & 0x79, Rcode.FORMERR)) + bytes(8)
+        rcode = self._judge(question, client)
+        if rcode == Rcode.NOERROR:
+            self.received += 1
+            self._heard(fold(question.name), serial, client)
+        else:
+            self.refused += 1
+        return _reply(data, question, rcode, has_opt)
+
+    def _judge(self, question: Question, client: Client) -> int:
+        """RFC 1996 3.10: who is no primary of the zone is not listened to."""
+        # RFC 1996 3.7: there are notices of SOA alone.
+        if question.type != Type.SOA:
+            return Rcode.FORMERR
+        zone = fold(question.name)
+        if question.class_ != Class.IN or not self._is_ours(zone):
+            return Rcode.NOTAUTH
+        options = self._options().get(zone)
+        if options is None or not options.primaries:
+            return Rcode.REFUSED
+        peers = tuple(map(Peer.parse, options.primaries))
+        if comes_from_primary(peers, client):
+            return Rcode.NOERROR
+        is_allowed = AccessList(options.allow_notify).allows(client)
+        return Rcode.NOERROR if is_allowed else Rcode.REFUSED
+
+
+def _read(data: bytes) -> tuple[Question, int | None, bool]:
+    """The question, the serial of the SOA that came along, and whether there was OPT.
+    SyntaxProblem."""
+    _, _, questions, answers, authorities, additional = _HEADER.unpack_from(data)
+    if questions != 1 or answers + authorities + additional > MAX_RECORDS:
+        raise SyntaxProblem("not one question, or too many records")
+    question, position = read_question(data, _HEADER.size)
+    serial = None
+    has_opt = False
+    for index in range(answers + authorities + additional):
+        record, position = read_record(data, position)
+        if index < answers:
+            serial = _serial(record, question, serial)
+        has_opt |= record.type == OPT
+    if position != len(data):
+        raise SyntaxProblem("octets after the last record")
+    return question, serial, has_opt
+
+
+def _serial(record: Record, question: Question, known: int | None) -> int | None:
+    """RFC 1996 3.7: the answer section may bring the new SOA, as a hint."""
+    if record.type != Type.SOA or fold(record.name) != fold(question.name):
+        return known
+    return SOA.parse(record.rdata).serial
+
+
+def _reply(data: bytes, question: Question, rcode: int, has_opt: bool) -> bytes:
+    """RFC 1996 4.7: the header and the question of the request."""
+    bits = codes.QR | codes.AA | Opcode.NOTIFY << codes.OPCODE_SHIFT | rcode
+    head = _HEADER.pack(int.from_bytes(data[:2], "big"), bits, 1, 0, 0, int(has_opt))
+    asked = question.name + question.type.to_bytes(2, "big")
+    asked += question.class_.to_bytes(2, "big")
+    opt = Edns(udp_size=_UDP_SIZE).encode() if has_opt else b""
+    return head + asked + opt
