@@ -17,7 +17,7 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -164,7 +164,7 @@ class Link(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         text = "the primary closed the connection"
-        if not reason.check(ConnectionClosed) or str(reason.value):
+        if not reason.check(ConnectionDone):
             text = f"the connection is lost: {_reason(reason.value)}"
         self._end(text)
 

@@ -203,8 +203,8 @@ class Secondary:
         if self.serial is not None:
             return self._seconds("retry")
         settings = self.house.settings
-        delay = float(settings.retry_at_least) * 2 ** min(self.failures - 1, 16)
-        return min(delay, float(settings.retry_at_most))
+        doubled: int = 1 << min(self.failures - 1, 16)
+        return min(float(settings.retry_at_least) * doubled, settings.retry_at_most)
 
     def _seconds(self, timer: str) -> float:
         """A timer of the SOA, within the server's bounds."""
