@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from netservices.cli.bench import Bench, Progress
+from netservices.cli.secondaries import refuse_copy
 from netservices.cli.zone.overlays import (
     apex_of,
     refuse_broken_overlay,
@@ -98,8 +99,9 @@ def import_rrsets(
     bench: Bench, origin: str, rrsets: tuple[RRset, ...], keep_serial: bool
 ) -> dict[str, Any]:
     """Create or replace the zone; what was done, for people and scripts."""
-    refuse_broken(origin, rrsets)
     apex = wire_name(origin)
+    refuse_copy(bench, apex)
+    refuse_broken(origin, rrsets)
     known = bench.get(bench.store.zones.load(apex))
     action = "created"
     who = author()
@@ -161,6 +163,7 @@ def change_zone(
     detail: str = "",
 ) -> None:
     """Change some RRsets and the serial, unless the zone could not be served then."""
+    refuse_copy(bench, zone.info.name)
     gone = {(fold(owner), kind) for owner, kind in removed}
     gone |= {(fold(rrset.owner), rrset.type) for rrset in added}
     kept = (r for r in zone.rrsets if (fold(r.owner), r.type) not in gone)

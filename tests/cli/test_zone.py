@@ -53,6 +53,9 @@ class ZoneTests(CommandTestCase):
                 "serial": 2026112100,
                 "revision": 1,
                 "view": None,
+                "role": "primary",
+                "state": "current",
+                "catalog": None,
             },
             self.rows("zone", "list"),
         )

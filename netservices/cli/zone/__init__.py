@@ -17,8 +17,11 @@ _COMMANDS = {
     "import": "netservices.cli.zone.files.import_zone",
     "list": "netservices.cli.zone.manage.list_zones",
     "record": "netservices.cli.zone.record.record",
+    "refresh": "netservices.cli.zone.secondary.refresh_zone",
     "remove": "netservices.cli.zone.manage.remove_zone",
     "top": "netservices.cli.zone.top.show_top",
+    "retransfer": "netservices.cli.zone.secondary.retransfer_zone",
+    "secondary": "netservices.cli.zone.secondary.make_secondary",
     "undo": "netservices.cli.zone.history.undo_change",
 }
 

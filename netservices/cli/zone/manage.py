@@ -21,21 +21,33 @@ from netservices.units import DeleteZone
 @pass_workplace
 def list_zones(workplace: Workplace, as_json: bool) -> None:
     """List all zones."""
-    from netservices.dns.wire.names import name_text
+    from netservices.cli.secondaries import all_options, states
+    from netservices.dns.options import NO_OPTIONS
+    from netservices.dns.wire.names import fold, name_text
 
     with workplace.open() as bench:
-        rows = [
-            {
-                "zone": name_text(apex_of(info.name)),
-                "serial": info.serial,
-                "revision": info.revision,
-                "view": view_of(info.name),
-            }
-            for info in bench.get(bench.store.zones.zones())
-        ]
-    columns = ["zone", "serial", "revision"]
-    if any(row["view"] for row in rows):
-        columns.append("view")
+        options = all_options(bench)
+        found = states(bench)
+        rows = []
+        for info in bench.get(bench.store.zones.zones()):
+            name = fold(info.name)
+            own = options.get(name, NO_OPTIONS)
+            role, state = "primary", "current"
+            if own.primaries:
+                role, state = "secondary", found.get(name, "empty")
+            rows.append(
+                {
+                    "zone": name_text(apex_of(info.name)),
+                    "serial": info.serial,
+                    "revision": info.revision,
+                    "role": f"{role} catalog" if own.is_catalog else role,
+                    "state": state,
+                    "catalog": own.catalog or None,
+                    "view": view_of(info.name),
+                }
+            )
+    columns = ["zone", "serial", "revision", "role", "state"]
+    columns += [name for name in ("catalog", "view") if any(r[name] for r in rows)]
     show(rows, columns, as_json)
 
 
@@ -47,6 +59,9 @@ def list_zones(workplace: Workplace, as_json: bool) -> None:
 def remove_zone(workplace: Workplace, origin: str, yes: bool) -> None:
     """Stop serving a zone and forget its records."""
     from netservices.cli.zones import author, load_zone, wire_name
+    from netservices.dns.backend.secondaries import forget_state
+    from netservices.dns.backend.shelf import ZONE_OPTIONS
+    from netservices.dns.wire.names import fold
 
     if not yes:
         title = zone_title(wire_name(origin))
@@ -55,4 +70,9 @@ def remove_zone(workplace: Workplace, origin: str, yes: bool) -> None:
         name = wire_name(origin)
         if view_of(name) is not None:
             load_zone(bench, origin)
-        bench.apply(DeleteZone(name), *serial_raised(bench, name, author()))
+        bench.apply(
+            DeleteZone(name),
+            ZONE_OPTIONS.delete(fold(name)),
+            forget_state(fold(name)),
+            *serial_raised(bench, name, author()),
+        )

@@ -23,7 +23,7 @@ from netservices.core.deferreds import begun
 from netservices.core.networks import parse_address
 from netservices.dns.backend.secondaries import SecondaryState
 from netservices.dns.backend.shelf import ZONE_OPTIONS
-from netservices.dns.client import NoAnswer, fetch_zone
+from netservices.dns.client import NoAnswer
 from netservices.dns.dialogue.difference import Patch
 from netservices.dns.dialogue.inbound import (
     BadTransfer,
@@ -301,7 +301,7 @@ class Secondary:
         have = self.serial
         try:
             primary = self.house.primary(peer)
-            found = await fetch_zone(
+            found = await self.house.fetch(
                 self.house.clock,
                 primary,
                 self.name,

@@ -18,7 +18,7 @@ from netservices.dns.backend.secondaries import (
 from netservices.dns.backend.shelf import Shelf
 from netservices.dns.client.ask import NoAnswer
 from netservices.dns.client.link import LinkLimits
-from netservices.dns.client.transfer import Primary, Signing
+from netservices.dns.client.transfer import Primary, Signing, fetch_zone
 from netservices.dns.dialogue.inbound import InboundLimits
 from netservices.dns.options import Peer, ZoneOptions
 from netservices.dns.policy import Client, Policy
@@ -35,8 +35,8 @@ from netservices.units import Operation, Unit
 _log = Logger()
 
 ASK_SECONDS = 2.0
-REST_SECONDS = 60.0
-MOST_REST_SECONDS = 1800.0
+REST_SECONDS = 300.0
+MOST_REST_SECONDS = 3600.0
 
 
 class Permits:
@@ -114,6 +114,8 @@ class Secondaries:
         self.clock: Any = services.clock
         self.now: Callable[[], float] = services.clock.seconds
         self.settle = settle
+        self.fetch = fetch_zone
+        """Asks one primary."""
         self.permits = Permits(settings.transfers_in, settings.transfers_in_per_primary)
         self._store = services.store
         self._policy = policy
