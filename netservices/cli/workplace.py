@@ -96,11 +96,17 @@ class Workplace:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The running server's answer to ``request``."""
+        reply = self.ask_if_running(request)
+        if reply is None:
+            raise click.ClickException(f"no server is running on {self.directory}")
+        return reply
+
+    def ask_if_running(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """The same; None where no server runs."""
         try:
             return ask(self.directory, request)
         except NotRunning:
-            message = f"no server is running on {self.directory}"
-            raise click.ClickException(message) from None
+            return None
         except (OSError, ValueError) as problem:
             message = f"the server on {self.directory} does not answer: {problem}"
             raise click.ClickException(message) from None

@@ -12,6 +12,7 @@ from netservices.cli.lazy import LazyGroup
 _COMMANDS = {
     "check": "netservices.cli.zone.check.check_zone",
     "diff": "netservices.cli.zone.history.show_differences",
+    "explain": "netservices.cli.zone.explain.explain",
     "export": "netservices.cli.zone.files.export_zone",
     "history": "netservices.cli.zone.history.show_history",
     "import": "netservices.cli.zone.files.import_zone",

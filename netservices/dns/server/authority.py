@@ -71,7 +71,9 @@ class Authority:
         self.dialogue.signatures = Signatures(
             self.keys.current, services.clock.seconds, see=self.views.see
         )
-        self.watch = Watch(settings, services, self.dialogue, self.exact)
+        self.watch = Watch(
+            settings, services, self.dialogue, self.exact, self.views.see
+        )
         self.secondaries = Secondaries(
             settings,
             services,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
+from netservices.dns.dialogue.explain import explain_request
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
 from netservices.dns.server.querylog import make_query_log
@@ -32,8 +33,10 @@ class Watch:
         services: Services,
         dialogue: Dialogue,
         exact: ExactAnswers,
+        see: Callable[[Client], Client],
     ) -> None:
-        """ConfigurationError where the query log cannot be written."""
+        """``see`` gives a client its view.  ConfigurationError where the query log
+        cannot be written."""
         self._dialogue = dialogue
         self._exact = exact
         self.top = Top(
@@ -42,7 +45,8 @@ class Watch:
         self.log = make_query_log(
             services, settings.query_log, settings.query_log_every
         )
-        self.verbs = {"top": self._tell_top}
+        self._see = see
+        self.verbs = {"top": self._tell_top, "explain": self._explain}
 
     def start(self) -> None:
         """Open the query log.  ConfigurationError."""
@@ -102,6 +106,10 @@ class Watch:
     def zone_queries(self, apex: bytes) -> int:
         """Questions answered from that zone since the start."""
         return self._dialogue.zone_counts[apex]
+
+    async def _explain(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Why a question gets its answer."""
+        return explain_request(self._dialogue, self._see, request)
 
     async def _tell_top(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The busiest clients, zones or questions, as ``of`` says; ``most`` rows."""
