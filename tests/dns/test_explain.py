@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.dns.dialogue.explain import explain, explain_request
+from netservices.dns.dialogue.explain import explain
 from netservices.dns.policy import Client, Transport
+from netservices.dns.server.explain import explain_request
 from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.message import Message
 from netservices.dns.wire.names import fold, parse_name

@@ -86,8 +86,8 @@ def _explain_stored(bench: Bench, request: dict[str, str]) -> dict[str, Any]:
     """The explanation from the zones in the store."""
     from netservices.dns.backend.views import ViewedZones
     from netservices.dns.dialogue.answer import Dialogue
-    from netservices.dns.dialogue.explain import explain_request
     from netservices.dns.policy import Policy
+    from netservices.dns.server.explain import explain_request
     from netservices.dns.views import Views
     from netservices.dns.wire.names import fold, parse_name
     from netservices.dns.zone.overlay import Overlay

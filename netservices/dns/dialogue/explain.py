@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from netservices.core.networks import parse_address
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
@@ -15,28 +13,14 @@ from netservices.dns.wire.codes import (
     Class,
     Rcode,
     Type,
-    rcode_name,
     type_name,
-    type_number,
 )
 from netservices.dns.wire.edns import Edns
 from netservices.dns.wire.message import Message, Question
-from netservices.dns.wire.names import fold, name_text, parse_name
+from netservices.dns.wire.names import fold, name_text
 from netservices.dns.zone.explain import Step, explain_lookup
 from netservices.dns.zone.tree import ZoneTree
-from netservices.values import RRset
 
-SECTIONS = ("answer", "authority", "additional")
-
-_DEFAULTS = {
-    "name": ".",
-    "type": "A",
-    "address": "127.0.0.1",
-    "server": "",
-    "view": "",
-    "transport": "udp",
-}
-_TRANSPORTS = {member.name.lower(): member for member in Transport}
 _UDP_SIZE = 1232
 _TRANSFERS = (Type.AXFR, Type.IXFR)
 
@@ -48,37 +32,6 @@ class Explanation:
     steps: tuple[Step, ...]
     reply: Message | None
     """As the server gives it; None: it takes its time, or says nothing."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Steps and sections, records as lines of a master file."""
-        # Only here: presentation formats take a library that a plain start does
-        # without.
-        from netservices.dns.zonefile.write import record_text
-
-        row: dict[str, Any] = {
-            "steps": [
-                {
-                    "rule": step.rule,
-                    "text": step.text,
-                    "records": [
-                        record_text(rrset, rdata)
-                        for rrset in step.records
-                        for rdata in rrset.rdatas
-                    ],
-                }
-                for step in self.steps
-            ]
-        }
-        if self.reply is not None:
-            row["rcode"] = rcode_name(self.reply.rcode)
-            row["is_authoritative"] = self.reply.is_authoritative
-            row["is_truncated"] = self.reply.is_truncated
-            for section in SECTIONS:
-                row[section] = [
-                    record_text(RRset(r.name, r.type, r.ttl, (r.rdata,)), r.rdata)
-                    for r in getattr(self.reply, section)
-                ]
-        return row
 
 
 def explain(dialogue: Dialogue, name: bytes, qtype: int, client: Client) -> Explanation:
@@ -92,33 +45,6 @@ def explain(dialogue: Dialogue, name: bytes, qtype: int, client: Client) -> Expl
         reply = Message.parse(composed[0])
     steps = tuple(_steps(dialogue, fold(name), qtype, client, reply))
     return Explanation(steps, reply)
-
-
-def explain_request(
-    dialogue: Dialogue, see: Callable[[Client], Client], request: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The explanation that ``request`` asks for, as JSON: ``name``, ``type``,
-    ``address`` (of the client), ``server`` (the address asked), ``view`` (in place of
-    the one that ``see`` gives that client) and ``transport``.  ValueError."""
-    words = {}
-    for key, default in _DEFAULTS.items():
-        word = words[key] = request.get(key, default)
-        if not isinstance(word, str):
-            raise ValueError(f"{key} is a text")
-    if words["transport"] not in _TRANSPORTS:
-        raise ValueError(f"transport is one of {', '.join(_TRANSPORTS)}")
-    address = parse_address(words["address"])
-    if address is None:
-        raise ValueError(f"{words['address']!r} is no IP address")
-    transport = _TRANSPORTS[words["transport"]]
-    client = see(Client(address.compressed, transport, words["server"]))
-    if words["view"]:
-        if words["view"] not in dialogue.views:
-            raise ValueError(f"there is no view {words['view']}")
-        client = evolve(client, view=words["view"])
-    name, qtype = parse_name(words["name"]), type_number(words["type"])
-    shown = explain(dialogue, name, qtype, client).to_json()
-    return {"name": name_text(name), "type": type_name(qtype), **shown}
 
 
 def _steps(

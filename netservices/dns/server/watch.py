@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred
 
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
-from netservices.dns.dialogue.explain import explain_request
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
+from netservices.dns.server.explain import explain_request
 from netservices.dns.server.querylog import make_query_log
 from netservices.dns.server.stream import Answer
 from netservices.dns.server.top import Top
