@@ -78,6 +78,8 @@ class Policy:
 
     def pick_any(self, name: bytes, rrsets: tuple[RRset, ...]) -> tuple[RRset, ...]:
         """What ANY gets of the RRsets of a name; RFC 8482 4."""
+        # What ALIAS stands for is among the RRsets, and means something to everybody.
+        rrsets = tuple(r for r in rrsets if r.type != Type.ALIAS) or rrsets
         if not rrsets or self.settings.any_policy == "all":
             return rrsets
         if self.settings.any_policy == "hinfo":

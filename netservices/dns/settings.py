@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from netservices.core.settings import Duration, Size, setting, settings
+from netservices.dns.options import Peer
+from netservices.dns.zone.balance import BalanceRule
 
 
 @settings
@@ -134,6 +136,50 @@ class DNSSettings:
     top_window: Duration = setting(
         "10m",
         "How far back `netservices zone top` looks at least; at most twice as far.",
+    )
+
+    # --- load distribution ---
+    balance: tuple[str, ...] = setting(
+        [],
+        "Names whose addresses are given out by weight, in turn, or to those that are "
+        'in service: "www.example.org weight=192.0.2.1:3,192.0.2.2 check=tcp:80".',
+        check=BalanceRule.parse,
+    )
+    max_checks_at_once: int = setting(
+        20, "Health checks under way at the same time.", minimum=1
+    )
+    max_checked_addresses: int = setting(
+        1000,
+        "Addresses that are checked; those beyond count as in service.",
+        minimum=0,
+    )
+    check_authorities: str = setting(
+        "",
+        "A PEM file of the authorities whose certificates a check over https takes; "
+        "empty: the system's.",
+    )
+
+    # --- ALIAS ---
+    alias_resolvers: tuple[str, ...] = setting(
+        [],
+        "Resolvers that are asked for the targets of ALIAS records outside our zones, "
+        "as 192.0.2.53 or 192.0.2.53@5353; empty: those of /etc/resolv.conf.",
+        check=Peer.parse,
+    )
+    alias_wait: Duration = setting(
+        "3s",
+        "How long a question waits for the addresses of an ALIAS that are not known "
+        "yet; then it gets SERVFAIL.",
+    )
+    alias_stale: Duration = setting(
+        "1d",
+        "How long the last known addresses of an ALIAS stay in use where no resolver "
+        "answers.",
+    )
+    max_alias_targets: int = setting(
+        1000,
+        "Targets of ALIAS records whose addresses are kept, A and AAAA counted apart; "
+        "a new one replaces the one that was not wanted for longest.",
         minimum=1,
     )
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeAlias
 
 from netservices.core.errors import SyntaxProblem, Trouble
@@ -42,6 +42,7 @@ from netservices.dns.wire.query import HEADER_OCTETS, Query
 from netservices.dns.wire.rdata import txt_rdata
 from netservices.dns.wire.tsig import find_tsig
 from netservices.dns.zone.lookup import NOBODY, Answer, Asked, resolve
+from netservices.dns.zone.moment import NotYet
 from netservices.dns.zone.prepare import Prepared, prepare
 from netservices.dns.zone.tree import Zones, ZoneTree
 
@@ -208,7 +209,9 @@ class Dialogue:
                 return Rcode.FORMERR
         return None
 
-    def _answer_class(self, data: bytes, query: Query, client: Client) -> Composed:
+    def _answer_class(
+        self, data: bytes, query: Query, client: Client
+    ) -> Composed | Later:
         """The classes beside IN."""
         if query.qclass == Class.CH:
             return self._answer_chaos(data, query, client)
@@ -219,7 +222,9 @@ class Dialogue:
         rcode = Rcode.FORMERR if is_nonsense else Rcode.REFUSED
         return self._refuse(data, query, client, rcode)
 
-    def _answer_internet(self, data: bytes, query: Query, client: Client) -> Composed:
+    def _answer_internet(
+        self, data: bytes, query: Query, client: Client
+    ) -> Composed | Later:
         """A question of class IN, or ANY."""
         qtype = query.qtype
         zones = self.views[client.view] if client.view else self.zones
@@ -235,9 +240,26 @@ class Dialogue:
                 return self._refuse(data, query, client, refusal)
             try:
                 prepared = self._prepare(query, key, tree, client)
+            except NotYet as pending:
+                return self._answer_when_known(data, client, pending)
             except Trouble:
                 return self._refuse(data, query, client, Rcode.SERVFAIL)
         return self._fit(data, query, client, prepared)
+
+    def _answer_when_known(self, data: bytes, client: Client, pending: NotYet) -> Later:
+        """The reply to a question that has to wait for other servers.  Whoever waits
+        knows more in the end, or has given up; so this has an end."""
+
+        async def messages() -> AsyncGenerator[bytes, None]:
+            await pending.known()
+            reply = self.answer(data, client)
+            if isinstance(reply, bytes):
+                yield reply
+            elif reply is not None:
+                async for message in reply.messages():
+                    yield message
+
+        return Later(messages)
 
     def _check_type(self, query: Query, tree: ZoneTree) -> int | None:
         """The response code where a type cannot be asked for, or not now."""

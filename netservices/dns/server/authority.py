@@ -22,6 +22,7 @@ from netservices.dns.dialogue.later import Later
 from netservices.dns.dialogue.notify import Notify
 from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.policy import Client, Policy
+from netservices.dns.server.distribution import LoadDistribution
 from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
 from netservices.dns.server.watch import Watch
@@ -56,7 +57,7 @@ class Authority:
             services.events,
             pause=self._pause,
             load_slice=settings.load_slice,
-            changed=self.exact.clear,
+            changed=self._changed,
             failed=_log_failure,
             wake=self._wake,
             views=viewed,
@@ -90,6 +91,16 @@ class Authority:
             lambda name: self.zones.get(name) is not None,
             self.secondaries.notified,
         ).answer
+        self.distribution = LoadDistribution(
+            settings,
+            services,
+            self.zones,
+            viewed.zones,
+            changed=self.exact.clear,
+            complain=_complain,
+        )
+        self.backend.shelves.append(self.distribution.shelf)
+        self.backend.watchers.append(self.distribution.prepare)
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
@@ -109,6 +120,7 @@ class Authority:
     async def _start(self) -> None:
         await self.backend.start()
         await self.secondaries.start()
+        self.distribution.start()
 
     @as_deferred
     async def reload(self) -> None:
@@ -124,6 +136,7 @@ class Authority:
         """Follow changes no longer."""
         self.secondaries.stop()
         self.backend.stop()
+        self.distribution.stop()
         return self.watch.stop()
 
     def status(self) -> Mapping[str, Any]:
@@ -131,6 +144,7 @@ class Authority:
         return {
             **self.watch.status(),
             "truncated": self.dialogue.truncated,
+            **self.distribution.status(),
             "tsig": self.dialogue.signatures.status(),
             "tcp_connections": len(self.streams),
             "tcp_refused": self.streams.refused,
@@ -158,6 +172,10 @@ class Authority:
     def _options_changed(self) -> None:
         self.exact.clear()
         self.secondaries.update()
+    def _changed(self) -> None:
+        """Answers may differ from now on."""
+        self.exact.clear()
+        self.distribution.look_around()
 
     def _pause(self, seconds: float) -> Deferred[None]:
         return deferLater(self._clock, seconds, lambda: None)

@@ -30,7 +30,7 @@ Probe: TypeAlias = Callable[[str, Check, str], Awaitable[None]]
 """``(address, check, host)``: nothing, or Unfit."""
 
 
-@frozen
+@frozen(cache_hash=True)
 class Place:
     """What is looked at."""
 
@@ -94,13 +94,16 @@ class Health:
         events: IEvents,
         draw: Callable[[], float],
         max_at_once: int = 20,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``draw`` gives random numbers from 0 to 1."""
+        """``draw`` gives random numbers from 0 to 1; ``changed`` is told when a place
+        has changed its standing."""
         self._clock = clock
         self._probe = probe
         self._events = events
         self._draw = draw
         self._max_at_once = max_at_once
+        self._changed = changed
         self._watches: dict[Place, _Watch] = {}
         self._due: deque[_Watch] = deque()
         self._under_way = 0
@@ -213,3 +216,4 @@ class Health:
                 state=self._state(watch),
                 reason=problem,
             )
+            self._changed()

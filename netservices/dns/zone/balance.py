@@ -54,7 +54,7 @@ class Mode(Enum):
     """The first in the written order that are in service."""
 
 
-@frozen
+@frozen(cache_hash=True)
 class Check:
     """What an address must do to be in service."""
 

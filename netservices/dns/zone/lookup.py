@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from netservices.core.errors import Trouble
 from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.names import MAX_NAME_OCTETS, ROOT, is_below
 from netservices.dns.wire.rdata import split_rdata
@@ -228,7 +229,6 @@ def _node_now(
     tree: ZoneTree, answer: Answer, key: bytes, node: Node, qtype: int, asked: Asked
 ) -> Node:
     """The node with the records that it has for this client, now."""
-    answer.is_fleeting = True
     dynamic = tree.dynamic[key]
     rrsets = {rrset.type: rrset for rrset in node.rrsets}
     types = (
@@ -237,6 +237,7 @@ def _node_now(
     for type_ in types:
         rrset = dynamic.rrset(type_, asked.client, asked.now)
         if rrset is not None:
+            answer.is_fleeting = True
             rrsets[type_] = rrset
             if not rrset.rdatas:
                 del rrsets[type_]
@@ -344,7 +345,12 @@ def _add_address(
         if found is _WILDCARD:
             key = b"\1*" + owner
     if node.marks & DYNAMIC:
-        node = _node_now(tree, answer, key, node, _ANY, asked)
+        try:
+            node = _node_now(tree, answer, key, node, _ANY, asked)
+        except Trouble:
+            # They are a help, and nothing that the answer should wait for.
+            answer.is_fleeting = True
+            return
     for rrset in node.rrsets:
         if rrset.type in (_A, _AAAA):
             section.append(_owned(rrset, target))

@@ -50,7 +50,8 @@ class Dynamic(Protocol):
     def rrset(self, qtype: int, client: Client | None, now: float) -> RRset | None:
         """The RRset of that type for this client, now, with the name that it is
         registered for as its owner; one without records: there is none; None: what the
-        zone says.  ``Trouble``: nobody knows at the moment (SERVFAIL).
+        zone says, whoever asks and whenever.  ``Trouble``: nobody knows at the moment
+        (SERVFAIL).
 
         ``client`` is None where nobody asks, as in a check of the zone.
         """
@@ -186,6 +187,8 @@ class ZoneTree:
         self._marked += bool(marks & _HIDES) - bool(node.marks & _HIDES)
         if owner in self.dynamic:
             marks |= DYNAMIC
+        if (marks ^ node.marks) & ALIAS:
+            (self.aliases.add if marks & ALIAS else self.aliases.discard)(owner)
         node.marks = marks
         node.rrsets = rrsets
 
