@@ -92,6 +92,8 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     ),
     "zone_transfer_failed": ("zone", "primary", "reason"),
     "zone_expired": ("zone", "serial"),
+    "health_changed": ("address", "check", "state", "reason"),
+    "balance_changed": ("name", "gives"),
 }
 """Event name to field names."""
 

@@ -46,6 +46,7 @@ RFC 7873    partial      malformed cookies are refused; others are ignored
 RFC 8020    done         nothing is below a name that does not exist
 RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
+RFC 8767    done         stale addresses of ALIAS targets, where resolvers fail
 RFC 8945    partial      TSIG: all but the cache of times (5.2.3) and gss-tsig
 RFC 9103    partial      zones over TLS, in
 RFC 9112    partial      the requests of health checks

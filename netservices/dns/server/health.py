@@ -99,7 +99,7 @@ class Health:
         """``draw`` gives random numbers from 0 to 1; ``changed`` is told when a place
         has changed its standing."""
         self._clock = clock
-        self._probe = probe
+        self.probe = probe
         self._events = events
         self._draw = draw
         self._max_at_once = max_at_once
@@ -174,7 +174,7 @@ class Health:
         place = watch.place
         problem = ""
         try:
-            await self._probe(place.address, place.check, place.host)
+            await self.probe(place.address, place.check, place.host)
         except Unfit as reason:
             problem = str(reason)
         except CancelledError:

@@ -29,6 +29,7 @@ from netservices.dns.wire.names import name_text
 from netservices.dns.zone.alias import Known
 from netservices.dns.zone.moment import NotYet
 
+# RFC 8767 5: what is stale goes out with a TTL of 30 seconds.
 STALE_TTL = 30
 MIN_HELD_SECONDS = 5.0
 """So long an answer is kept at least, whatever its TTL; clients see the TTL."""

@@ -188,6 +188,8 @@ def _parse_check(written: dict[str, str]) -> Check | None:
         raise ValueError(f"check={text}: this cannot have such a path")
     options = _parse_options(written, _CHECK_OPTIONS)
     check = evolve(Check(kind, port, path or "/"), **options)
+    if "timeout" not in options:
+        check = evolve(check, timeout=min(check.timeout, check.interval))
     needless = [name for name in options if name in _HTTP_FIELDS]
     if needless and not check.is_http:
         raise ValueError(f"{needless[0]}= goes with a check of http or https")
