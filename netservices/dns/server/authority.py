@@ -172,6 +172,7 @@ class Authority:
     def _options_changed(self) -> None:
         self.exact.clear()
         self.secondaries.update()
+
     def _changed(self) -> None:
         """Answers may differ from now on."""
         self.exact.clear()
