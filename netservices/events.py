@@ -94,6 +94,19 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     "zone_expired": ("zone", "serial"),
     "health_changed": ("address", "check", "state", "reason"),
     "balance_changed": ("name", "gives"),
+    "zone_sent": (
+        "zone",
+        "serial",
+        "address",
+        "key",
+        "transport",
+        "wanted",
+        "form",
+        "outcome",
+        "records",
+        "octets",
+        "seconds",
+    ),
 }
 """Event name to field names."""
 

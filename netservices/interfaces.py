@@ -37,12 +37,13 @@ from netservices.values import (
     Path,
     Permissions,
     Report,
-    RRset,
+    RRsets,
     Usage,
     WriteMode,
     Zone,
     ZoneChange,
     ZoneInfo,
+    ZonePage,
 )
 
 # --- errors -------------------------------------------------------------------------
@@ -267,9 +268,7 @@ class IZones(Interface):
 
     def differences(
         name: bytes, revision: int
-    ) -> Deferred[
-        tuple[tuple[int, int, tuple[RRset, ...], tuple[RRset, ...]], ...] | None
-    ]:
+    ) -> Deferred[tuple[tuple[int, int, RRsets, RRsets], ...] | None]:
         """``(from serial, to serial, removed, added)`` since that revision; None: too
         old."""
 
@@ -279,6 +278,12 @@ class IZones(Interface):
         """What the journal tells of a zone, the newest change first and that which made
         the zone last.  With ``since`` the changes from that revision on, with their
         RRsets; a journal that does not reach back so far begins later."""
+
+    def page(
+        name: bytes, after: tuple[bytes, int] | None, rrsets: int, since: int | None
+    ) -> Deferred[ZonePage | None]:
+        """At most ``rrsets`` RRsets behind the (folded owner, type) of ``after``, and
+        the changes of the zone since the revision ``since``; None: no such zone."""
 
 
 class IKeyValue(Interface):

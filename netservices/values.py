@@ -293,6 +293,9 @@ class RRset:
     """Wire format, names in them uncompressed and in their given letter case."""
 
 
+RRsets: TypeAlias = tuple[RRset, ...]
+
+
 @frozen
 class ZoneInfo:
     """A zone without its records."""
@@ -328,6 +331,21 @@ class ZoneChange:
     """RRsets that went or changed, whole, as they were."""
     added: tuple[RRset, ...] = ()
     """RRsets that came or changed, whole, as they became."""
+
+
+@frozen
+class ZonePage:
+    """Some RRsets of a zone, and what has changed since another page was read."""
+
+    info: ZoneInfo
+    soa: RRset | None
+    """The SOA record at the apex, as of now."""
+    rrsets: tuple[RRset, ...]
+    """As of now, ordered by folded owner and type."""
+    is_last: bool
+    changes: tuple[tuple[RRsets, RRsets], ...] | None = ()
+    """(Removed, added) of each change since the revision that was named; None: the
+    journal does not reach back so far."""
 
 
 # --- store --------------------------------------------------------------------------

@@ -13,7 +13,7 @@ RFC 1034    done         names, the answer algorithm (4.3.2), delegation and glu
 RFC 1035    done         messages, compression, UDP and TCP, master files
 RFC 1912    done         SOA timers of a new zone
 RFC 1982    done         serial arithmetic
-RFC 1995    partial      IXFR in
+RFC 1995    done         IXFR, both ways
 RFC 1996    partial      NOTIFY, received
 RFC 2136    not          UPDATE is not implemented
 RFC 2142    done         hostmaster, in the SOA of a new zone
@@ -32,11 +32,12 @@ RFC 4892    done         version.bind, id.server, by policy
 RFC 5001    done         NSID
 RFC 5358    done         no recursion for strangers
 RFC 5452    partial      what the client takes for an answer
-RFC 5936    partial      AXFR in
+RFC 5936    done         AXFR, both ways
 RFC 6604    done         response code of a chain
 RFC 6672    done         DNAME, YXDOMAIN
 RFC 6891    done         EDNS(0), BADVERS
 RFC 6895    done         numbers of classes and opcodes
+RFC 7301    done         ALPN: ``dot``
 RFC 7505    done         a null MX is no dangling one
 RFC 7766    done         TCP: pipelining, idle time, limits
 RFC 7828    done         the keepalive option over TCP
@@ -48,7 +49,7 @@ RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
 RFC 8767    done         stale addresses of ALIAS targets, where resolvers fail
 RFC 8945    partial      TSIG: all but the cache of times (5.2.3) and gss-tsig
-RFC 9103    partial      zones over TLS, in
+RFC 9103    partial      zones over TLS, both ways; transfers are not padded
 RFC 9112    partial      the requests of health checks
 RFC 9432    partial      catalog zones are known as such
 RFC 9460    partial      SVCB and HTTPS with the addresses of their targets

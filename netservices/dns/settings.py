@@ -5,6 +5,17 @@ from __future__ import annotations
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.dns.options import Peer
 from netservices.dns.zone.balance import BalanceRule
+from netservices.dns.rules import AccessList
+
+
+def check_access(word: str) -> None:
+    """ValueError unless it is a word of an access list."""
+    AccessList((word,))
+
+
+def check_peer(text: str) -> None:
+    """ValueError unless it writes a name server."""
+    Peer.parse(text)
 
 
 @settings
@@ -101,6 +112,40 @@ class DNSSettings:
         "Replies that one TCP connection may wait for, as for updates and transfers, "
         "before no more of it is read.",
         minimum=1,
+    )
+
+    # --- transfers and notifications to other servers ---
+    allow_transfer: tuple[str, ...] = setting(
+        [],
+        "Who may have whole zones (AXFR, IXFR): networks, `loopback`, `any`, "
+        "`key:NAME`, `account:NAME`, `!network`; a zone's own list goes before this.",
+        check=check_access,
+    )
+    transfer_over_tls_only: bool = setting(
+        False, "Whether zones are transferred over TLS alone (RFC 9103)."
+    )
+    transfers_out: int = setting(
+        10, "Transfers to other servers at the same time; more wait.", minimum=1
+    )
+    transfers_out_per_client: int = setting(
+        3, "Transfers to one address at the same time; more wait.", minimum=1
+    )
+    transfers_out_waiting: int = setting(
+        1000, "Transfers that may wait for their turn; more are refused.", minimum=0
+    )
+    transfer_min_rate: Size = setting(
+        "1K",
+        "Octets a second that a client has to take; a slower transfer is ended.",
+        minimum=0,
+    )
+    transfer_patience: Duration = setting(
+        "60s", "How far behind `transfer_min_rate` a transfer may be."
+    )
+    max_ixfr_records: int = setting(
+        100000,
+        "Records that an incremental transfer may have; for more, the whole zone is "
+        "sent.",
+        minimum=0,
     )
 
     # --- zones ---

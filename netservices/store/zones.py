@@ -20,6 +20,7 @@ from netservices.store.journal import (
     write_change,
 )
 from netservices.store.operations import Handlers, Transaction
+from netservices.store.pages import read_page
 from netservices.store.readers import Readers
 from netservices.store.rrsets import (
     SOA,
@@ -29,7 +30,14 @@ from netservices.store.rrsets import (
     unpack_rdatas,
 )
 from netservices.units import CreateZone, DeleteZone, ReplaceZone, UpdateZone
-from netservices.values import RRset, Topic, Zone, ZoneChange, ZoneInfo
+from netservices.values import (
+    RRset,
+    Topic,
+    Zone,
+    ZoneChange,
+    ZoneInfo,
+    ZonePage,
+)
 
 
 @define
@@ -274,4 +282,16 @@ class Zones:
         """What the journal tells of a zone, the newest change first."""
         return self._readers.far(
             lambda connection: read_history(connection, name, since)
+        )
+
+    def page(
+        self,
+        name: bytes,
+        after: tuple[bytes, int] | None,
+        rrsets: int,
+        since: int | None,
+    ) -> Deferred[ZonePage | None]:
+        """Some RRsets, and what changed since the revision ``since``."""
+        return self._readers.far(
+            lambda connection: read_page(connection, name, after, rrsets, since)
         )

@@ -355,6 +355,30 @@ class ZonesContract(UnitContract):
         self.assertEqual((3,), results)
         self.assertIsNone(await store.zones.differences(APEX, 2))
 
+    async def test_pages(self) -> None:
+        """A zone is read page by page, each with what changed since an earlier one."""
+        store = await self.make_store()
+        others = [address(bytes((1, 97 + n)) + APEX, b"1111") for n in range(5)]
+        await store.apply(Unit((CreateZone(APEX, (soa(1), *others)),)))
+        first = await store.zones.page(APEX.upper(), None, 3, None)
+        self.assertEqual((ZoneInfo(APEX, 1, 1), soa(1)), (first.info, first.soa))
+        self.assertEqual((3, False), (len(first.rrsets), first.is_last))
+        self.assertEqual((), first.changes)
+        changed = address(others[4].owner, b"2222")
+        await store.apply(Unit((UpdateZone(APEX, (), (soa(2), changed)),)))
+        after = first.rrsets[-1].owner.lower(), first.rrsets[-1].type
+        last = await store.zones.page(APEX, after, 4, 1)
+        self.assertEqual((True, 2), (last.is_last, last.info.serial))
+        self.assertEqual(
+            {soa(1), soa(2), changed, *others} - {others[4], soa(1)},
+            {soa(2), *first.rrsets, *last.rrsets} - {soa(1)},
+        )
+        ((removed, added),) = last.changes
+        self.assertEqual({soa(1), others[4]}, set(removed))
+        self.assertEqual({soa(2), changed}, set(added))
+        self.assertIsNone((await store.zones.page(APEX, None, 1, 0)).changes)
+        self.assertIsNone(await store.zones.page(WWW, None, 1, None))
+
     async def test_without_soa(self) -> None:
         """A zone without an SOA, or with a broken one, has serial 0."""
         store = await self.make_store()

@@ -21,10 +21,12 @@ from netservices.dns.dialogue.exact import ExactAnswers
 from netservices.dns.dialogue.later import Later
 from netservices.dns.dialogue.notify import Notify
 from netservices.dns.dialogue.signed import Signatures
+from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.distribution import LoadDistribution
 from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
+from netservices.dns.server.transfers import OutgoingTransfers
 from netservices.dns.server.watch import Watch
 from netservices.dns.settings import DNSSettings
 from netservices.dns.views import Views
@@ -101,6 +103,15 @@ class Authority:
         )
         self.backend.shelves.append(self.distribution.shelf)
         self.backend.watchers.append(self.distribution.prepare)
+        self.transfers = OutgoingTransfers(
+            self.zones,
+            viewed.zones,
+            self.dialogue.policy,
+            services,
+            self._options,
+            self._pause,
+        )
+        self.dialogue.transfer = self.transfers.reply
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
@@ -109,7 +120,12 @@ class Authority:
         self.datagram = self.watch.datagrams(self.datagram)
         wheel = Wheel(services.clock)
         self.streams = StreamFactory(
-            self.watch.streams(answer), settings, services.limits, wheel, self.views.see
+            self.watch.streams(answer),
+            settings,
+            services.limits,
+            wheel,
+            services.certificates,
+            self.views.see,
         )
 
     def start(self) -> Deferred[None]:
@@ -146,6 +162,7 @@ class Authority:
             "truncated": self.dialogue.truncated,
             **self.distribution.status(),
             "tsig": self.dialogue.signatures.status(),
+            "transfers": self.transfers.status(),
             "tcp_connections": len(self.streams),
             "tcp_refused": self.streams.refused,
             "exact_answers": len(self.exact),
@@ -177,6 +194,9 @@ class Authority:
         """Answers may differ from now on."""
         self.exact.clear()
         self.distribution.look_around()
+
+    def _options(self, apex: bytes) -> ZoneOptions:
+        return self.zone_options.things.get(apex, NO_OPTIONS)
 
     def _pause(self, seconds: float) -> Deferred[None]:
         return deferLater(self._clock, seconds, lambda: None)

@@ -20,11 +20,14 @@ from netservices.core.wheel import Deadline, Wheel
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
 from netservices.dns.settings import DNSSettings
+from netservices.interfaces import ICertificates
 
 _log = Logger()
 
 MESSAGES_A_TURN = 128
 """Questions of one connection answered before other connections get their turn."""
+
+ALPN = ("dot",)
 
 Answer: TypeAlias = Callable[[bytes, Client], bytes | Later | None]
 
@@ -292,9 +295,11 @@ class StreamFactory(Factory):
         settings: DNSSettings,
         limits: Any,
         wheel: Wheel,
+        certificates: ICertificates,
         see: Callable[[Client], Client] = lambda client: client,
     ) -> None:
         """``see`` gives a client its view."""
+        self._certificates = certificates
         self.answer = answer
         self.see = see
         self.limits = limits
@@ -305,6 +310,11 @@ class StreamFactory(Factory):
         self.max_pending = settings.tcp_pending
         self._max_connections = settings.tcp_connections
         self._live: OrderedDict[StreamConnection, None] = OrderedDict()
+
+    def tls_context(self) -> Any:
+        """For ``tls`` listeners: clients that transfer zones insist on being told that
+        this is DNS (RFC 9103 7.1, RFC 7301)."""
+        return self._certificates.server_context(ALPN)
 
     def buildProtocol(self, address: IAddress | None) -> StreamConnection:
         return StreamConnection(self, getattr(address, "host", ""))
