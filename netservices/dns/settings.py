@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.dns.options import Peer
-from netservices.dns.zone.balance import BalanceRule
 from netservices.dns.rules import AccessList
+from netservices.dns.zone.balance import BalanceRule
 
 
 def check_access(word: str) -> None:
