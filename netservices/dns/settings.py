@@ -41,6 +41,12 @@ class DNSSettings:
         "all RRsets (RFC 8482).",
         choices=("rrset", "hinfo", "all"),
     )
+    rotation: str = setting(
+        "cyclic",
+        "In which order the records of one name and type go out: always the same, each "
+        "in turn first, or a random one first.",
+        choices=("none", "cyclic", "random"),
+    )
     max_cname_chain: int = setting(
         18,
         "How many CNAME and DNAME records inside a zone are followed for one answer.",
@@ -76,7 +82,8 @@ class DNSSettings:
     prepared_cache_entries: int = setting(
         131072,
         "Answers made from a zone's records that are kept for each zone; about 0.7 KB "
-        "each.",
+        "each. Names that own nothing but addresses, or one record of most other "
+        "types, need none of them.",
         minimum=0,
     )
     passing_cache_entries: int = setting(

@@ -68,11 +68,12 @@ def make_tree(text: str = EXAMPLE, origin: str = "example.com.") -> ZoneTree:
 
 
 def make_dialogue(*trees: ZoneTree, **settings: Any) -> Dialogue:
-    """A dialogue that answers from ``trees``, by default that of ``EXAMPLE``."""
+    """A dialogue that answers from ``trees``, by default that of ``EXAMPLE``, and the
+    same each time."""
     zones = Zones()
     for tree in trees or (make_tree(),):
         zones.put(tree)
-    return Dialogue(zones, Policy(DNSSettings(**settings)))
+    return Dialogue(zones, Policy(DNSSettings(**{"rotation": "none", **settings})))
 
 
 def question(

@@ -82,5 +82,7 @@ def make_services(store: IStore, clock: Any, trace: bool = False) -> Services:
 
 
 def make_authority(store: IStore, clock: Any, **settings: Any) -> Authority:
-    """A server of what is in ``store``; ``start`` loads it."""
+    """A server of what is in ``store``, whose answers are the same each time; ``start``
+    loads it."""
+    settings = {"rotation": "none", **settings}
     return Authority(DNSSettings(**settings), make_services(store, clock))

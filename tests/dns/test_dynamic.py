@@ -82,7 +82,7 @@ class DynamicTests(SynchronousTestCase):
             self.assertEqual(
                 {f"www.example.com. 5 A 10.0.0.{count}"}, self.ask("www.example.com.")
             )
-        self.assertEqual(0, len(self.exact) + len(self.tree.prepared))
+        self.assertEqual(0, len(self.exact) + len(self.tree.answers))
         self.assertEqual("192.0.2.9", ticking.clients[-1].address)
 
     def test_through_others(self) -> None:
@@ -106,7 +106,7 @@ class DynamicTests(SynchronousTestCase):
         ):
             for _ in range(3):
                 self.ask(name, qtype)
-        kept = len(self.exact) + len(self.tree.prepared) + len(self.tree.passing)
+        kept = len(self.exact) + len(self.tree.answers)
         self.assertEqual(0, kept)
         self.assertEqual(
             {"x.wild.example.com. 5 A 10.0.0.4"}, self.ask("x.wild.example.com.")

@@ -166,11 +166,8 @@ class AnswerTests(SynchronousTestCase):
         """A merged tree has nodes of its own for the names alone that differ."""
         base = make_tree()
         tree = MergedTree(base, make_overlay("www A 10.0.0.1", "a.b.c A 10.0.0.2"))
-        own = [
-            name for name in tree.names if tree.names[name] is not base.names.get(name)
-        ]
         wanted = ("www", "a.b.c", "b.c", "c", "@")
-        self.assertEqual({parse_name(text, ORIGIN) for text in wanted}, set(own))
+        self.assertEqual({parse_name(text, ORIGIN) for text in wanted}, set(tree._own))
 
     def test_text(self) -> None:
         """HIDE is written as it is read."""

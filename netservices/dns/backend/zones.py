@@ -49,15 +49,16 @@ class ZoneBackend:
         events: IEvents,
         pause: Callable[[float], Awaitable[None]],
         load_slice: int,
-        changed: Callable[[], None],
+        changed: Callable[[Collection[bytes] | None], None],
         failed: Callable[[str], None],
         wake: Callable[[], None],
         views: ViewedZones | None = None,
     ) -> None:
         """``pause`` lets other work have its turn, for so many seconds; ``changed`` is
-        called whenever answers may differ from now on; ``failed`` while an exception is
-        handled that the log should show; ``wake`` shall run ``catch_up``; ``views``
-        follow the zones."""
+        told the sources (``zone.answers``) of what may be answered differently from
+        now on, None for everything; ``failed`` while an exception is handled that the
+        log should show; ``wake`` shall run ``catch_up``; ``views`` follow the
+        zones."""
         self._store = store
         self._views = views or ViewedZones(zones)
         self._zones = zones
@@ -216,10 +217,12 @@ class ZoneBackend:
             tree.revision += len(differences)
             for watcher in self.watchers:
                 watcher(tree, owners)
-            tree.touch()
+            sources = tree.touch()
             self._views.follow(tree, owners)
+            if isinstance(tree, Overlay) or self._views.merged(tree.apex):
+                sources = None
             self._complain(tree, left_out)
-            self._announce(tree, "updated")
+            self._announce(tree, "updated", sources)
 
     async def _build(self, zone: Zone) -> ZoneTree:
         """A tree of the whole zone."""
@@ -259,8 +262,10 @@ class ZoneBackend:
             reason=reason,
         )
 
-    def _announce(self, tree: ZoneTree, change: str) -> None:
-        self._changed()
+    def _announce(
+        self, tree: ZoneTree, change: str, sources: Collection[bytes] | None = None
+    ) -> None:
+        self._changed(sources)
         self._events.emit(
             "zone_changed",
             zone=name_text(tree.apex),

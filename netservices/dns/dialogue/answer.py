@@ -29,6 +29,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
+from random import randrange
 from typing import TypeAlias
 
 from netservices.core.errors import SyntaxProblem, Trouble
@@ -41,9 +42,18 @@ from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
 from netservices.dns.wire.query import HEADER_OCTETS, Query
 from netservices.dns.wire.rdata import txt_rdata
 from netservices.dns.wire.tsig import find_tsig
+from netservices.dns.zone.answers import PASSING
 from netservices.dns.zone.lookup import NOBODY, Answer, Asked, resolve
 from netservices.dns.zone.moment import NotYet
-from netservices.dns.zone.prepare import Prepared, prepare
+from netservices.dns.zone.prepare import (
+    Keep,
+    Prepared,
+    Tail,
+    make_tail,
+    prepare,
+    prepare_leaf,
+    turn,
+)
 from netservices.dns.zone.tree import Zones, ZoneTree
 
 _HEADER = struct.Struct(">HHHHH")
@@ -59,9 +69,9 @@ _REPEATABLE = frozenset((Rcode.REFUSED, Rcode.NOTIMP))
 _TRANSFERS = frozenset((Type.AXFR, Type.IXFR))
 _COOKIE_LENGTHS = frozenset((8, *range(16, 41)))
 
-Composed: TypeAlias = tuple[bytes, int, int, bool, bytes]
-"""The reply, the type and response code to count, whether the same packet from anybody
-gets the same reply until a zone changes, and its account.
+Composed: TypeAlias = tuple[bytes, int, int, Keep | None, bytes]
+"""The reply, the type and response code to count, for how long the same packet from
+anybody gets the same reply (None: not even the next one), and its account.
 
 The account is what replies are rated by: the name that was asked for where that has
 records (a folded name, so its first octet is below 64); where there is no end of such
@@ -72,6 +82,19 @@ DENIAL = b"N"
 REFERRAL = b"R"
 WILDCARD = b"W"
 ERROR = b"E"
+
+_LARGEST_TURN = 55440
+"""A multiple of all small numbers: each record comes first as often as the others."""
+
+_KEEP = Keep(ERROR, b"")
+"""What no zone has a say in holds until everything is forgotten."""
+
+
+_TURNINGS: dict[str, Callable[[int], int]] = {
+    "none": lambda count: 0,
+    "cyclic": lambda count: count,
+    "random": lambda count: randrange(_LARGEST_TURN),
+}
 
 
 def _no_time() -> float:
@@ -112,6 +135,9 @@ class Dialogue:
         self._opt = self._encode_opt(False)
         self._opt_do = self._encode_opt(True)
         self.now = now
+        self.turning: Callable[[int], int] = _TURNINGS[settings.rotation]
+        """How far to turn the records of an answer that goes out for the n-th time."""
+        self._is_turning = settings.rotation != "none"
 
     def answer(self, data: bytes, client: Client) -> bytes | Later | None:
         """The reply to a packet, or None: silence."""
@@ -129,13 +155,6 @@ class Dialogue:
             qtype = 0
         self.counts[qtype, rcode] += replies
 
-    def apex_of(self, data: bytes, view: str) -> bytes:
-        """The zone in which the question of a packet is looked up; empty for none."""
-        query = Query(data)
-        zones = self.views[view] if view else self.zones
-        tree = zones.find(query.folded, query.qtype)
-        return b"" if tree is None or query.qclass == Class.CH else tree.apex
-
     def compose(self, data: bytes, client: Client) -> Composed | Later | None:
         """The reply with what is counted and remembered of it, or None: silence."""
         if len(data) < HEADER_OCTETS or data[2] & 0x80:
@@ -145,7 +164,7 @@ class Dialogue:
         try:
             query = Query(data)
         except SyntaxProblem:
-            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, False, ERROR
+            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, None, ERROR
         if len(data) != query.end or data[8:12] != b"\0\0\0\0":
             refusal = self._read_extensions(data, query)
             if refusal is not None:
@@ -162,11 +181,11 @@ class Dialogue:
         """The reply to an opcode that is not QUERY."""
         handler = self.opcodes.get(data[2] >> 3 & 15)
         if handler is None:
-            return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, False, ERROR
+            return self._bare(data, Rcode.NOTIMP), 0, Rcode.NOTIMP, None, ERROR
         try:
             start = find_tsig(data)
         except SyntaxProblem:
-            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, False, ERROR
+            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, None, ERROR
         if not start:
             return _composed(handler(data, client))
         return self.signatures.compose(
@@ -174,7 +193,7 @@ class Dialogue:
             start,
             client,
             self.compose,
-            lambda rcode: (self._bare(data, rcode), 0, rcode, False, ERROR),
+            lambda rcode: (self._bare(data, rcode), 0, rcode, None, ERROR),
         )
 
     def _compose_signed(
@@ -232,14 +251,14 @@ class Dialogue:
         if tree is None or not self.policy.may_ask(client, tree):
             return self._refuse(data, query, client, Rcode.REFUSED)
         self.zone_counts[tree.apex] += 1
-        key = query.folded + data[query.end - 4 : query.end]
-        prepared = tree.prepared.get(key) or tree.passing.get(key)
+        rest = data[query.end - 4 : query.end]
+        prepared = tree.answers.find(query.folded, rest)
         if prepared is None:
             refusal = self._check_type(query, tree)
             if refusal is not None:
                 return self._refuse(data, query, client, refusal)
             try:
-                prepared = self._prepare(query, key, tree, client)
+                prepared = self._prepare(query, rest, tree, client)
             except NotYet as pending:
                 return self._answer_when_known(data, client, pending)
             except Trouble:
@@ -277,11 +296,35 @@ class Dialogue:
         return None
 
     def _prepare(
-        self, query: Query, key: bytes, tree: ZoneTree, client: Client
+        self, query: Query, rest: bytes, tree: ZoneTree, client: Client
     ) -> Prepared:
         """Make the answer, and keep it: one that a record gave for long; a denial, a
         referral or what a wildcard gave until too many came.  So a flood of random
-        names pushes out nothing but its own like."""
+        names pushes out nothing but its own like.  What a leaf gives is made anew each
+        time, in no time."""
+        name = query.folded
+        leaf = tree.leaf(name, query.qtype) if query.qclass == _IN else None
+        if leaf is not None:
+            tail = self._tail(query, tree, leaf)
+            if tail is not None:
+                return prepare_leaf(name, leaf, tail)
+        found = self._resolve(query, tree, client)
+        prepared = prepare(tree, name, found, self._is_turning)
+        prepared.account = _account(name, tree, found)
+        if prepared.keep is None:
+            return prepared
+        answers = tree.answers
+        is_lasting = not found.is_passing and query.qtype in codes.TYPE_NAMES
+        if is_lasting and answers.keep_lasting(
+            name, rest, prepared, found.names, self._max_prepared
+        ):
+            prepared.keep.source = name
+        else:
+            prepared.keep.source = PASSING + tree.apex
+            answers.keep_passing(name + rest, prepared, self._max_passing)
+        return prepared
+
+    def _resolve(self, query: Query, tree: ZoneTree, client: Client) -> Answer:
         policy = self.policy
         found = resolve(
             tree,
@@ -295,22 +338,23 @@ class Dialogue:
         # RFC 1034 4.3.2 and RFC 1035 3.2.5: nobody is an authority for all classes.
         if query.qclass == Class.ANY:
             found.is_authoritative = False
-        prepared = prepare(query.folded, found)
-        prepared.account = _account(query.folded, tree, found)
-        if found.is_fleeting:
-            return prepared
-        is_lasting = (
-            prepared.counts[0] > 0
-            and query.folded in tree.names
-            and query.qtype in codes.TYPE_NAMES
-        )
-        if is_lasting and len(tree.prepared) < self._max_prepared:
-            tree.prepared[key] = prepared
-        elif self._max_passing:
-            if len(tree.passing) >= self._max_passing:
-                tree.passing.clear()
-            tree.passing[key] = prepared
-        return prepared
+        return found
+
+    def _tail(self, query: Query, tree: ZoneTree, leaf: bytes) -> Tail | None:
+        """What stands behind a leaf; None where that depends on the moment."""
+        name = query.folded
+        key = len(name), len(leaf), leaf[2:4]
+        tail = tree.answers.tails.get(key)
+        if tail is None:
+            policy = self.policy
+            found = resolve(
+                tree, name, query.qtype, policy.pick_any, 1, policy.is_minimal
+            )
+            if found.is_fleeting:
+                return None
+            tail = make_tail(tree, len(name), leaf, found, self._is_turning)
+            tree.answers.keep_tail(key, tail)
+        return tail
 
     def _fit(
         self, data: bytes, query: Query, client: Client, prepared: Prepared
@@ -326,16 +370,25 @@ class Dialogue:
         room = limit - query.end - len(opt) - client.reserved_octets
         flags = prepared.flags | query.bits & _COPIED_BITS
         body, counts = prepared.body, prepared.counts
+        if prepared.keep is not None and prepared.keep.turns:
+            body = self._turn(prepared)
         if len(body) > room:
-            fitted = prepared.fit(room)
+            fitted = prepared.fit(room, body)
             if fitted is None:
                 self.truncated += 1
                 flags |= codes.TC
                 fitted = b"", (0, 0, 0)
             body, counts = fitted
         reply = self._assemble(data, query, client, flags, counts, body, opt)
-        is_repeatable = not query.options and not prepared.is_fleeting
-        return reply, query.qtype, prepared.rcode, is_repeatable, prepared.account
+        keep = None if query.options else prepared.keep
+        return reply, query.qtype, prepared.rcode, keep, prepared.account
+
+    def _turn(self, prepared: Prepared) -> bytes:
+        """The records of an answer, beginning with another one each time."""
+        assert prepared.keep is not None
+        counted = prepared.keep.tail or prepared
+        counted.turned += 1
+        return turn(prepared.body, prepared.keep.turns, self.turning(counted.turned))
 
     def _assemble(
         self,
@@ -388,8 +441,8 @@ class Dialogue:
         opt = self._reply_opt(query, client, rcode) if query.udp_size else b""
         flags = codes.QR | rcode & 15 | query.bits & _COPIED_BITS
         reply = self._assemble(data, query, client, flags, (0, 0, 0), b"", opt)
-        is_repeatable = rcode in _REPEATABLE and not query.options
-        return reply, query.qtype, rcode, is_repeatable, ERROR
+        keep = _KEEP if rcode in _REPEATABLE and not query.options else None
+        return reply, query.qtype, rcode, keep, ERROR
 
     def _reply_opt(self, query: Query, client: Client, rcode: int) -> bytes:
         """OPT of a reply, where the question had one; RFC 6891 6.1.1."""
@@ -434,7 +487,7 @@ def _composed(reply: bytes | Later | None) -> Composed | Later | None:
     """What a handler replied, with the response code in its header."""
     if reply is None or isinstance(reply, Later):
         return reply
-    return reply, 0, reply[3] & 15, False, b""
+    return reply, 0, reply[3] & 15, None, b""
 
 
 def _padded(opt: bytes, octets: int) -> bytes:

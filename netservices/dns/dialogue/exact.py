@@ -2,8 +2,9 @@
 
 The key is the packet after its ID: flags, question in its letter case, OPT.  A packet
 is remembered when it comes for the second time, so that a flood of random names leaves
-no trace but a bounded set of hashes.  Everything is forgotten at once when a zone or
-the policy changes (``clear``), and when the cache is full.
+no trace but a bounded set of hashes.  With each reply its source is noted
+(``zone.answers``): when a zone changes, ``forget`` is told the sources of what is wrong
+now; ``clear`` forgets all.  The second step is ``quick``, the third ``answer``.
 
 Never kept are replies that depend on the client or were built for one: those to packets
 with EDNS options, TSIG, errors of format, and everything over TCP.
@@ -23,16 +24,23 @@ both are set before ``answerer`` is called:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
 
-from netservices.dns.dialogue.answer import Composed, Dialogue
+from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.later import Later
+from netservices.dns.dialogue.quick import Quick, Tally
 from netservices.dns.policy import Client
-from netservices.dns.wire.codes import Rcode
+from netservices.dns.zone.answers import PASSING
+from netservices.dns.zone.leftovers import Leftovers
+from netservices.dns.zone.prepare import Keep, Turns, turn
 
 _MAX_PACKET_OCTETS = 12 + 255 + 4 + 11 + 32
 _MAX_REPLY_OCTETS = 1232
+_TAKEN_AWAY = 4
+"""Entries given up earlier that each packet frees which takes the long way."""
+_SMALLEST_SHARE = 64
+_OPT_OCTETS = 11
 
 SendLater: TypeAlias = Callable[[Later, Any, Any], None]
 """``(later, (address, port, ...), local)``: send its messages there, from there."""
@@ -52,10 +60,18 @@ class ExactAnswers:
         self._max_entries = max_entries
         self.choose_view: ChooseView | None = None
         self.limit: Limit | None = None
-        self._views: dict[str, _View] = {"": _View("")}
+        self._leftovers = dialogue.zones.leftovers
+        self._views: dict[str, _View] = {}
+        self._add_view("")
 
     def __len__(self) -> int:
-        return sum(len(view.replies) for view in self._views.values())
+        return sum(len(view) for view in self._views.values())
+
+    def _add_view(self, name: str) -> _View:
+        dialogue = self._dialogue
+        zones = dialogue.views[name] if name else dialogue.zones
+        view = self._views[name] = _View(name, Quick(zones, dialogue.turning))
+        return view
 
     def answerer(self) -> Datagram:
         """``(packet, (address, port, ...), local) -> reply``: the whole path over
@@ -69,7 +85,7 @@ class ExactAnswers:
             name = choose(address[0], local.address if local is not None else "")
             found = answerers.get(name)
             if found is None:
-                view = self._views.setdefault(name, _View(name))
+                view = self._views.get(name) or self._add_view(name)
                 found = answerers[name] = self._answerer(view)
             return found(data, address, local)
 
@@ -77,110 +93,218 @@ class ExactAnswers:
 
     def _answerer(self, view: _View) -> Datagram:
         """What answers the clients of one view."""
-        find = view.replies.get
-        compose = self._compose
-        if self.limit is not None:
-            return self._limited_answerer(view, self.limit)
+        limit = self.limit
+        if limit is not None:
+            return self._limited_answerer(view, limit)
+        miss = self._missed(view)
 
         def answer(data: bytes, address: Any, local: Any) -> bytes | None:
+            find = view.find
             hit = find(data[2:])
+            # RFC 768: port 0 says that no reply is wanted; nobody asks from there.
             if hit is not None and address[1]:
                 hit[1][0] += 1
                 return data[:2] + hit[0]
-            return compose(view, data, address, local)
+            return miss(data, address, local)
 
         return answer
 
     def _limited_answerer(self, view: _View, limit: Limit) -> Datagram:
         """The same, where something may stand in the way of a reply."""
-        find = view.replies.get
-        compose = self._compose
+        miss = self._missed(view)
 
         def answer(data: bytes, address: Any, local: Any) -> bytes | None:
+            find = view.find
             hit = find(data[2:])
             if hit is not None and address[1]:
                 hit[1][0] += 1
                 return limit(address[0], hit[1][3], data[:2] + hit[0])
-            return compose(view, data, address, local)
+            return miss(data, address, local)
+
+        return answer
+
+    def _missed(self, view: _View) -> Datagram:
+        """What replies to packets that are not remembered, or have to be turned."""
+        quick = view.quick.answerer()
+        turning = self._dialogue.turning
+        limit = self.limit
+        most = self._max_entries
+        compose = self._compose
+
+        def answer(data: bytes, address: Any, local: Any) -> bytes | None:
+            if not address[1]:
+                return None
+            key = data[2:]
+            hit = view.turning.get(key)
+            if hit is not None:
+                reply, tally, turns = hit
+                tally[0] += 1
+                account = tally[3]
+                reply = data[:2] + turn(reply, turns, turning(tally[0]))
+            else:
+                found = quick(data)
+                if found is None:
+                    return compose(view, data, address, local)
+                reply, account, tree, shape = found
+                # More names than can be remembered are quicker made than kept.
+                if len(tree.packed) <= most:
+                    keep = Keep(account, tree.apex, shape[3])
+                    self._remember(view, key, reply, shape[2], keep, account)
+            return reply if limit is None else limit(address[0], account, reply)
 
         return answer
 
     def _compose(
         self, view: _View, data: bytes, address: Any, local: Any
     ) -> bytes | None:
-        """The reply to a packet that is not remembered; remember it at its second
+        """The reply to a packet that took the long way; remember it at its second
         coming."""
-        # RFC 768: port 0 says that no reply is wanted; nobody asks from there.
-        if not address[1]:
-            return None
         dialogue = self._dialogue
         server = local.address if local is not None else ""
         client = Client(address[0], server=server, view=view.name)
         composed = dialogue.compose(data, client)
+        if self._leftovers:
+            self._leftovers.take_away(_TAKEN_AWAY)
         if composed is None:
             return None
         if isinstance(composed, Later):
             self._later(composed, address, local)
             return None
-        reply, qtype, rcode, is_repeatable, account = composed
+        reply, qtype, rcode, keep, account = composed
         dialogue.count(qtype, rcode, 1)
-        if is_repeatable and len(data) <= _MAX_PACKET_OCTETS:
-            self._remember(view, data[2:], composed)
+        if keep is not None and len(data) <= _MAX_PACKET_OCTETS:
+            if keep.tail is not None:
+                view.quick.learn(data, reply, qtype, keep)
+            tally = [0, qtype, rcode]
+            self._remember(view, data[2:], reply, tally, keep, account)
         if self.limit is not None and account:
             return self.limit(address[0], account, reply)
         return reply
 
-    def _remember(self, view: _View, key: bytes, composed: Composed) -> None:
+    def _remember(
+        self,
+        view: _View,
+        key: bytes,
+        reply: bytes,
+        tally: Tally,
+        keep: Keep,
+        account: bytes,
+    ) -> None:
+        """Note that a packet came; at its second coming, its reply."""
         mark = hash(key)
+        most = self._max_entries
         if mark not in view.seen:
-            if len(view.seen) >= self._max_entries:
-                view.seen.clear()
+            if len(view.seen) >= most:
+                view.seen = set()
             view.seen.add(mark)
             return
-        if len(view.replies) >= self._max_entries:
-            self._clear((view,))
-        reply, qtype, rcode, _, account = composed
-        if self._max_entries and len(reply) <= _MAX_REPLY_OCTETS:
-            is_refused = rcode == Rcode.REFUSED
-            apex = (
-                b"" if is_refused else self._dialogue.apex_of(b"\0\0" + key, view.name)
-            )
-            view.replies[key] = reply[2:], [0, qtype, rcode, account, apex]
+        if len(reply) > _MAX_REPLY_OCTETS or not most:
+            return
+        if len(view) >= most:
+            self._count(view.tallies())
+            view.forget_all(self._leftovers)
+        turns = _shifted(keep.turns, len(key) - (_OPT_OCTETS if key[9] else 0))
+        share = most // 4 + _SMALLEST_SHARE
+        tally = [0, tally[1], tally[2], account, keep.apex]
+        view.put(key, reply[2:], tally, keep, turns, share)
 
     def settle(self) -> None:
         """Add the hits of what is remembered to the dialogue's counts."""
-        self._settle(self._views.values())
+        for view in self._views.values():
+            self._count(view.tallies())
 
     def clear(self) -> None:
-        """Forget every reply: a zone or the policy has changed."""
-        self._clear(self._views.values())
+        """Forget every reply: the policy has changed, or zones came or went."""
+        for view in self._views.values():
+            self._count(view.tallies())
+            view.forget_all(self._leftovers)
+            view.quick.forget()
 
-    def _settle(self, views: Iterable[_View]) -> None:
-        count = self._dialogue.count
-        zone_counts = self._dialogue.zone_counts
-        for view in views:
-            for _, tally in view.replies.values():
-                if tally[0]:
-                    count(tally[1], tally[2], tally[0])
-                    if tally[4]:
-                        zone_counts[tally[4]] += tally[0]
-                    tally[0] = 0
+    def forget(self, sources: Collection[bytes] | None) -> None:
+        """Forget the replies that came from those sources; None: every reply."""
+        if sources is None:
+            self.clear()
+            return
+        for view in self._views.values():
+            for source in sources:
+                self._count(view.forget(source))
 
-    def _clear(self, views: Iterable[_View]) -> None:
-        self._settle(views)
-        for view in views:
-            view.replies.clear()
-            view.seen.clear()
+    def _count(self, tallies: Iterable[Tally]) -> None:
+        dialogue = self._dialogue
+        for tally in tallies:
+            if tally[0]:
+                dialogue.count(tally[1], tally[2], tally[0])
+                if tally[4]:
+                    dialogue.zone_counts[tally[4]] += tally[0]
+                tally[0] = 0
+
+
+def _shifted(turns: Turns, octets: int) -> Turns:
+    """The same, counted from the end of the ID."""
+    return tuple((start + octets, stop + octets, step) for start, stop, step in turns)
 
 
 class _View:
     """What is remembered for the clients of one view."""
 
-    __slots__ = ("name", "replies", "seen")
+    __slots__ = ("find", "name", "quick", "replies", "seen", "sources", "turning")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, quick: Quick) -> None:
         self.name = name
+        self.quick = quick
         self.seen: set[int] = set()
-        self.replies: dict[bytes, tuple[bytes, list[Any]]] = {}
-        """Packet without ID -> (reply without ID, [hits, type, response code,
-        account, apex of the zone or nothing])."""
+        """Hashes of packets that came once."""
+        self.replies: dict[bytes, tuple[bytes, Tally]] = {}
+        """Packet without ID -> reply without ID, and its tally."""
+        self.turning: dict[bytes, tuple[bytes, Tally, Turns]] = {}
+        """The same for replies whose records are turned each time."""
+        self.sources: dict[bytes, list[bytes]] = {}
+        """Source -> packets."""
+        self.find = self.replies.get
+
+    def __len__(self) -> int:
+        return len(self.replies) + len(self.turning)
+
+    def put(
+        self,
+        key: bytes,
+        reply: bytes,
+        tally: Tally,
+        keep: Keep,
+        turns: Turns,
+        share: int,
+    ) -> None:
+        """Remember a reply; what passes with the next change of a zone has a share
+        only, since that change takes its time for each of them."""
+        packets = self.sources.setdefault(keep.source, [])
+        if len(packets) >= share and keep.source.startswith(PASSING):
+            return
+        packets.append(key)
+        if turns:
+            self.turning[key] = reply, tally, turns
+        else:
+            self.replies[key] = reply, tally
+
+    def forget(self, source: bytes) -> list[Tally]:
+        """Forget what came from there; the tallies of that."""
+        tallies = []
+        for key in self.sources.pop(source, ()):
+            found = self.replies.pop(key, None) or self.turning.pop(key, None)
+            if found is not None:
+                tallies.append(found[1])
+        return tallies
+
+    def forget_all(self, leftovers: Leftovers) -> None:
+        """Forget everything, but not what came once already."""
+        for table in (self.replies, self.turning, self.sources):
+            leftovers.drop(table)
+        self.replies, self.turning, self.sources = {}, {}, {}
+        self.find = self.replies.get
+
+    def tallies(self) -> list[Tally]:
+        """How often each of them was sent."""
+        return [
+            *(found[1] for found in self.replies.values()),
+            *(found[1] for found in self.turning.values()),
+            *self.quick.tallies(),
+        ]

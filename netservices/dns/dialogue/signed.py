@@ -85,7 +85,7 @@ class Signatures:
         self.errors[doubted.error] += 1
         self._doubted(client, fold(doubted.request.name), doubted.error)
         reply, qtype, rcode, _, account = refuse(Rcode.NOTAUTH)
-        return doubted.sign(reply, self._now()), qtype, rcode, False, account
+        return doubted.sign(reply, self._now()), qtype, rcode, None, account
 
     def _reply(
         self, believed: Believed, client: Client, compose: Compose
@@ -100,7 +100,7 @@ class Signatures:
         if isinstance(composed, Later):
             return Later(lambda: self._sign_all(composed, signer))
         reply, qtype, rcode, _, account = composed
-        return signer.sign(reply, self._now()), qtype, rcode, False, account
+        return signer.sign(reply, self._now()), qtype, rcode, None, account
 
     async def _sign_all(
         self, later: Later, signer: ReplySigner

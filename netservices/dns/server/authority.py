@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -166,9 +166,7 @@ class Authority:
             "tcp_connections": len(self.streams),
             "tcp_refused": self.streams.refused,
             "exact_answers": len(self.exact),
-            "prepared_answers": sum(
-                len(tree.prepared) + len(tree.passing) for tree in self.zones.trees()
-            ),
+            "prepared_answers": sum(len(tree.answers) for tree in self.zones.trees()),
             "secondaries": self.secondaries.status(),
             "zones": {
                 name_text(tree.apex): {
@@ -190,9 +188,9 @@ class Authority:
         self.exact.clear()
         self.secondaries.update()
 
-    def _changed(self) -> None:
-        """Answers may differ from now on."""
-        self.exact.clear()
+    def _changed(self, sources: Collection[bytes] | None = None) -> None:
+        """What comes from those sources may differ from now on; None: anything."""
+        self.exact.forget(sources)
         self.distribution.look_around()
 
     def _options(self, apex: bytes) -> ZoneOptions:

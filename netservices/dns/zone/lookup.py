@@ -24,7 +24,8 @@ from netservices.core.errors import Trouble
 from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.names import MAX_NAME_OCTETS, ROOT, is_below
 from netservices.dns.wire.rdata import split_rdata
-from netservices.dns.zone.tree import CUT, DNAME, DYNAMIC, Node, ZoneTree
+from netservices.dns.zone.leaves import Node
+from netservices.dns.zone.tree import CUT, DNAME, DYNAMIC, ZoneTree
 from netservices.values import RRset
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class Answer:
     (RFC 9471), the second may be left out where room is short (RFC 2181 9), as may
     ``authority`` where ``is_authority_optional``.  ``is_fleeting`` says that the same
     question may get another answer in a moment, or when somebody else asks it.
+
+    ``names`` are the names whose records it shows or follows, but for the zone's
+    servers; ``is_passing`` says that it depends on which names there are, too.
     """
 
     __slots__ = (
@@ -63,7 +67,9 @@ class Answer:
         "is_authoritative",
         "is_authority_optional",
         "is_fleeting",
+        "is_passing",
         "more",
+        "names",
         "rcode",
     )
 
@@ -72,6 +78,8 @@ class Answer:
         self.is_authoritative = True
         self.is_authority_optional = False
         self.is_fleeting = False
+        self.is_passing = False
+        self.names: set[bytes] = set()
         self.answer: list[RRset] = []
         self.authority: list[RRset] = []
         self.glue: list[RRset] = []
@@ -143,11 +151,13 @@ def resolve(
     """The answer from ``tree``, which has a SOA, for a folded name in it.  What a
     ``Dynamic`` raises comes through."""
     answer = Answer()
-    met = set()
+    met = answer.names
     is_whole = False
     while True:
         met.add(name)
         found, owner, node = walk(tree, name, qtype)
+        if found is not _NAME:
+            answer.is_passing = True
         if found is _REFERRAL:
             _refer(tree, answer, owner, node, asked)
             break
@@ -221,6 +231,7 @@ def _owned(rrset: RRset, name: bytes) -> RRset:
 
 def _deny(tree: ZoneTree, answer: Answer) -> None:
     """RFC 2308 2: SOA in the authority section, so that the denial can be cached."""
+    answer.is_passing = True
     if tree.negative_soa is not None:
         answer.authority.append(tree.negative_soa)
 
@@ -336,10 +347,17 @@ def _add_address(
     authoritative data (RFC 2181 5.4.1) and serve as glue alone."""
     if not is_below(target, tree.apex):
         return
-    node = tree.names.get(target) if is_glue else None
+    node: Node | None = None
+    if is_glue:
+        node = tree.names.get(target)
+    else:
+        answer.names.add(target)
     key = target
     if node is None:
         found, owner, node = walk(tree, target, _A)
+        # A server that is missing makes every answer pass; see ``ZoneTree.touch``.
+        if found is not _NAME and not is_glue:
+            answer.is_passing = True
         if found not in (_NAME, _WILDCARD):
             return
         if found is _WILDCARD:

@@ -22,7 +22,8 @@ from typing import Any
 
 from netservices.dns.wire.codes import Type
 from netservices.dns.wire.names import MAX_LABEL_OCTETS, MAX_NAME_OCTETS, fold
-from netservices.dns.zone.tree import CUT, DNAME, DYNAMIC, Node, ZoneTree
+from netservices.dns.zone.leaves import Node
+from netservices.dns.zone.tree import CUT, DNAME, DYNAMIC, ZoneTree
 from netservices.values import RRset
 
 _HIDE = int(Type.HIDE)
@@ -223,12 +224,14 @@ class MergedTree(ZoneTree):
             self._settle(owner)
         self.touch()
 
-    def touch(self) -> None:
-        """See ``ZoneTree.touch``."""
+    def touch(self) -> list[bytes] | None:
+        """See ``ZoneTree.touch``; everything is forgotten."""
+        self._changed = None
         super().touch()
         self.revision = self.base.revision
         self.record_count = self.base.record_count + self._extra
         self._marked = self.base._marked + self._own_marked
+        return None
 
     def put(self, rrset: RRset) -> None:
         """Never: the zone and the overlay are what changes."""

@@ -1,33 +1,44 @@
 """The names of one zone, held for answering.
 
-One dict from folded name to ``Node`` holds every name that exists: those that own
-records, and the empty non-terminals above them (RFC 4592 2.2.2), which own none but are
-there all the same.  A name that is not in the dict does not exist, so the deepest
-ancestor that is in it is the closest encloser of RFC 4592 3.3.1, and its child ``*``,
-if that is in the dict, the source of synthesis.
+One dict from folded name to ``Node``, or to the octets of a leaf (``leaves``), holds
+every name that exists: those that own records, and the empty non-terminals above them
+(RFC 4592 2.2.2), which own none but are there all the same.  A name that is not in the
+dict does not exist, so the deepest ancestor that is in it is the closest encloser of
+RFC 4592 3.3.1, and its child ``*``, if that is in the dict, the source of synthesis.
 
 Names below a zone cut stay in the dict: they are glue, not authoritative data, and the
 walk from the apex down in ``lookup`` meets the cut before it meets them.
 
 A tree changes in place, within one turn of the reactor: readers see the zone before
 the change or after it, never in between.  Whoever changes it calls ``touch`` when the
-change is whole, which forgets every answer prepared from what was there before.
+change is whole, which forgets the answers prepared from what was there before
+(``answers`` says which).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from netservices.core.errors import SyntaxProblem
 from netservices.dns.wire.codes import Type
 from netservices.dns.wire.names import is_below
 from netservices.dns.wire.rdata import SOA, check_rdata
+from netservices.dns.zone.answers import Answers
+from netservices.dns.zone.leaves import (
+    Names,
+    Node,
+    count_records,
+    leaf_type,
+    node_of,
+    pack,
+    unpack,
+)
+from netservices.dns.zone.leftovers import Leftovers
 from netservices.values import RRset
 
 if TYPE_CHECKING:
     from netservices.dns.policy import Client
-    from netservices.dns.zone.prepare import Prepared
 
 # What a node is marked with, so that the walk down need not search its types.
 CUT = 1
@@ -57,42 +68,27 @@ class Dynamic(Protocol):
         """
 
 
-class Node:
-    """A name that exists: its RRsets (few, so a tuple), and how many names exist
-    directly below it."""
-
-    __slots__ = ("children", "marks", "rrsets")
-
-    def __init__(self) -> None:
-        self.rrsets: tuple[RRset, ...] = ()
-        self.children = 0
-        self.marks = 0
-
-    def get(self, type_: int) -> RRset | None:
-        """The RRset of that type."""
-        for rrset in self.rrsets:
-            if rrset.type == type_:
-                return rrset
-        return None
-
-
 class ZoneTree:
     """A zone, ready to answer from; empty when made."""
 
     __slots__ = (
+        "_changed",
+        "_is_shaken",
+        "_lacks_server",
         "_marked",
         "aliases",
+        "answers",
         "apex",
         "apex_labels",
         "dynamic",
         "names",
         "negative_soa",
         "ns",
-        "passing",
-        "prepared",
+        "packed",
         "record_count",
         "revision",
         "serial",
+        "servers",
         "soa",
     )
 
@@ -102,20 +98,29 @@ class ZoneTree:
         self.revision = revision
         self.serial = 0
         self.record_count = 0
-        self.names: dict[bytes, Node] = {self.apex: Node()}
+        self.packed: dict[bytes, Node | bytes] = {self.apex: Node()}
+        """Every name that exists: its node, or its octets where it is a leaf."""
+        self.names: Mapping[bytes, Node] = Names(self.packed)
+        """The same for readers: a leaf is a node here too."""
         self.soa: RRset | None = None
         self.ns: RRset | None = None
         self.negative_soa: RRset | None = None
-        self.prepared: dict[bytes, Prepared] = {}
-        """Finished answers of records, by folded question."""
-        self.passing: dict[bytes, Prepared] = {}
-        """The same for denials, referrals and wildcards, of which there is no end."""
+        self.servers: frozenset[bytes] = frozenset()
+        """The zone's name servers whose names are in it; their addresses stand beside
+        every answer."""
+        self.answers = Answers()
+        """What was prepared from the content as it is."""
         self.dynamic: dict[bytes, Dynamic] = {}
         """What is asked for the records of a name, by folded owner (``*`` for those
         that a wildcard stands for); filled by ``set_dynamic``."""
         self.aliases: set[bytes] = set()
         """The names with an ALIAS record, folded."""
         self._marked = 0
+        self._changed: set[bytes] | None = None
+        """Names whose records changed since the last ``touch``; None: all of them."""
+        self._is_shaken = False
+        """Whether a cut or DNAME has come or gone since."""
+        self._lacks_server = False
 
     @property
     def is_flat(self) -> bool:
@@ -130,49 +135,131 @@ class ZoneTree:
             raise SyntaxProblem("an RRset without records, or of another zone")
         for rdata in rrset.rdatas:
             check_rdata(rrset.type, rdata)
-        node = self.names.get(owner) or self._make_node(owner)
+        if self._changed is not None:
+            self._changed.add(owner)
+        found = self.packed.get(owner)
+        if not isinstance(found, Node) and self._put_leaf(owner, rrset, found):
+            return
+        node = self._make_node(owner) if found is None else self._grown(owner, found)
         others = tuple(old for old in node.rrsets if old.type != rrset.type)
         self._count(owner, node, (*others, rrset))
+
+    def _put_leaf(self, owner: bytes, rrset: RRset, found: bytes | None) -> bool:
+        """Put it as a leaf, or in place of one of its type; whether that can be."""
+        if found is not None and leaf_type(found) != rrset.type:
+            return False
+        leaf = pack(owner, rrset)
+        if leaf is None or owner in self.servers or owner in self.dynamic:
+            return False
+        if found is None:
+            self._make_above(owner)
+        else:
+            self.record_count -= count_records(found)
+        self.record_count += len(rrset.rdatas)
+        self.packed[owner] = leaf
+        return True
 
     def remove(self, owner: bytes, type_: int) -> None:
         """Take an RRset away; nothing where there is none."""
         owner = owner.lower()
-        node = self.names.get(owner)
-        if node is None:
+        found = self.packed.get(owner)
+        if found is None:
             return
-        self._count(owner, node, tuple(r for r in node.rrsets if r.type != type_))
-        self._drop_empty(owner, node)
+        if self._changed is not None:
+            self._changed.add(owner)
+        if isinstance(found, Node):
+            rrsets = tuple(r for r in found.rrsets if r.type != type_)
+            self._count(owner, found, rrsets)
+            self._drop_empty(owner, found)
+        elif leaf_type(found) == type_:
+            self.record_count -= count_records(found)
+            self._drop(owner)
 
     def set_dynamic(self, owner: bytes, dynamic: Dynamic | None) -> None:
         """Let ``dynamic`` say what the records of a name (folded) are, or the zone
-        again.  The name needs records of its own to exist."""
+        again; then ``touch``.  The name needs records of its own to exist."""
         if dynamic is None:
             self.dynamic.pop(owner, None)
         else:
             self.dynamic[owner] = dynamic
-        node = self.names.get(owner)
-        if node is not None:
+        if self._changed is not None:
+            self._changed.add(owner)
+        found = self.packed.get(owner)
+        if found is not None:
+            node = self._grown(owner, found)
             self._count(owner, node, node.rrsets)
 
-    def touch(self) -> None:
-        """A change is complete: note the new SOA and forget prepared answers."""
+    def leaf(self, name: bytes, qtype: int) -> bytes | None:
+        """The records of that type at a name, where it is a leaf in authoritative
+        data."""
+        found = self.packed.get(name)
+        if found is None or isinstance(found, Node) or leaf_type(found) != qtype:
+            return None
+        return found if self.is_flat or self.is_open(name) else None
+
+    def is_open(self, name: bytes) -> bool:
+        """Whether there is no cut and no DNAME above a name (folded, in the zone)."""
+        while name != self.apex:
+            name = name[name[0] + 1 :]
+            above = self.packed.get(name)
+            if isinstance(above, Node) and above.marks & _HIDES:
+                return False
+        return True
+
+    def touch(self) -> list[bytes] | None:
+        """A change is complete: note the new SOA and servers, and forget the prepared
+        answers that may differ now.  Which those are, as ``Answers.forget`` says; None:
+        all of the zone."""
+        changed, self._changed = self._changed, set()
         node = self.names[self.apex]
-        self.soa = node.get(_SOA)
-        self.ns = node.get(_NS)
-        self.negative_soa = None
-        if self.soa is not None:
-            fields = SOA.parse(self.soa.rdatas[0])
-            self.serial = fields.serial
-            # RFC 2308 3: a negative answer lives as long as the lesser of the two.
-            ttl = min(self.soa.ttl, fields.minimum)
-            self.negative_soa = RRset(self.apex, _SOA, ttl, self.soa.rdatas[:1])
-        self.prepared.clear()
-        self.passing.clear()
+        ns = node.get(_NS)
+        is_everything = (
+            changed is None
+            or self._is_shaken
+            or self._lacks_server
+            or ns != self.ns
+            or not changed.isdisjoint(self.servers)
+        )
+        self._is_shaken = False
+        self._note_soa(node.get(_SOA))
+        if is_everything:
+            self._note_servers(ns)
+        if changed is None or is_everything:
+            self.answers.forget_all()
+            return None
+        return self.answers.forget(self.apex, changed)
 
     def rrsets(self) -> Iterable[RRset]:
         """Every RRset, in no order."""
-        for node in self.names.values():
-            yield from node.rrsets
+        for owner, found in self.packed.items():
+            if isinstance(found, Node):
+                yield from found.rrsets
+            else:
+                yield unpack(owner, found)
+
+    def _note_soa(self, soa: RRset | None) -> None:
+        self.soa = soa
+        self.negative_soa = None
+        if soa is not None:
+            fields = SOA.parse(soa.rdatas[0])
+            self.serial = fields.serial
+            # RFC 2308 3: a negative answer lives as long as the lesser of the two.
+            ttl = min(soa.ttl, fields.minimum)
+            self.negative_soa = RRset(self.apex, _SOA, ttl, soa.rdatas[:1])
+
+    def _note_servers(self, ns: RRset | None) -> None:
+        """A server is a node, never a leaf: it does not need its own addresses beside
+        the answer."""
+        self.ns = ns
+        targets = () if ns is None else tuple(rdata.lower() for rdata in ns.rdatas)
+        self.servers = frozenset(t for t in targets if is_below(t, self.apex))
+        self._lacks_server = False
+        for server in self.servers:
+            found = self.packed.get(server)
+            if found is None:
+                self._lacks_server = True
+            else:
+                self._grown(server, found)
 
     def _count(self, owner: bytes, node: Node, rrsets: tuple[RRset, ...]) -> None:
         """Give ``node`` its RRsets and keep marks and counts right."""
@@ -185,6 +272,10 @@ class ZoneTree:
             # NS at the apex is the zone's own, no cut.
             marks &= ~CUT
         self._marked += bool(marks & _HIDES) - bool(node.marks & _HIDES)
+        if (marks ^ node.marks) & _HIDES:
+            self._is_shaken = True
+        if (marks ^ node.marks) & ALIAS:
+            (self.aliases.add if marks & ALIAS else self.aliases.discard)(owner)
         if owner in self.dynamic:
             marks |= DYNAMIC
         if (marks ^ node.marks) & ALIAS:
@@ -192,27 +283,42 @@ class ZoneTree:
         node.marks = marks
         node.rrsets = rrsets
 
+    def _grown(self, owner: bytes, found: Node | bytes) -> Node:
+        """The node of a name; of a leaf, one that takes its place."""
+        if isinstance(found, Node):
+            return found
+        node = self.packed[owner] = node_of(owner, found)
+        return node
+
     def _make_node(self, owner: bytes) -> Node:
         """The node of a new name, and of the names between it and one that exists."""
-        node = made = Node()
-        self.names[owner] = node
+        self._make_above(owner)
+        node = self.packed[owner] = Node()
+        return node
+
+    def _make_above(self, owner: bytes) -> None:
+        """A name comes: its parent has one more below it, and may be new itself."""
         while True:
             owner = owner[owner[0] + 1 :]
-            above = self.names.get(owner)
+            above = self.packed.get(owner)
             if above is not None:
-                above.children += 1
-                return made
-            node = Node()
+                self._grown(owner, above).children += 1
+                return
+            node = self.packed[owner] = Node()
             node.children = 1
-            self.names[owner] = node
 
     def _drop_empty(self, owner: bytes, node: Node) -> None:
         """Forget a name that owns nothing and has nothing below it, and so on up."""
-        while not node.rrsets and not node.children and owner != self.apex:
-            del self.names[owner]
-            owner = owner[owner[0] + 1 :]
-            node = self.names[owner]
-            node.children -= 1
+        if not node.rrsets and not node.children and owner != self.apex:
+            self._drop(owner)
+
+    def _drop(self, owner: bytes) -> None:
+        del self.packed[owner]
+        owner = owner[owner[0] + 1 :]
+        above = self.packed[owner]
+        assert isinstance(above, Node)
+        above.children -= 1
+        self._drop_empty(owner, above)
 
 
 def _count_labels(name: bytes) -> int:
@@ -227,6 +333,9 @@ class Zones:
     """The zones that this server answers for, found by the longest match."""
 
     def __init__(self) -> None:
+        self.leftovers = Leftovers()
+        """What is left of zones and answers that are there no longer."""
+        self._parents: frozenset[bytes] = frozenset()
         self._trees: dict[bytes, ZoneTree] = {}
         self._depths: tuple[int, ...] = ()
 
@@ -239,13 +348,23 @@ class Zones:
 
     def put(self, tree: ZoneTree) -> None:
         """Add a zone, or replace the one of its name."""
+        old = self._trees.get(tree.apex)
+        if old is not None and old is not tree:
+            old.answers.forget_all()
+        tree.answers.leftovers = self.leftovers
         self._trees[tree.apex] = tree
         self._sort()
 
     def remove(self, apex: bytes) -> None:
         """Forget a zone; nothing where there is none."""
-        if self._trees.pop(apex, None) is not None:
+        tree = self._trees.pop(apex, None)
+        if tree is not None:
+            tree.answers.forget_all()
             self._sort()
+
+    def has_apex_below(self, name: bytes) -> bool:
+        """Whether there is a zone whose apex is one label below a name, folded."""
+        return name in self._parents
 
     def trees(self) -> tuple[ZoneTree, ...]:
         """All zones."""
@@ -276,3 +395,6 @@ class Zones:
     def _sort(self) -> None:
         depths = {tree.apex_labels for tree in self._trees.values()}
         self._depths = tuple(sorted(depths, reverse=True))
+        self._parents = frozenset(
+            apex[apex[0] + 1 :] for apex in self._trees if len(apex) > 1
+        )
