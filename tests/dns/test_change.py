@@ -36,6 +36,10 @@ ns1  A 192.0.2.1
 www  A 192.0.2.80
 mail A 192.0.2.25
      A 192.0.2.26
+@     MX 10 mail
+alias CNAME www
+c.b.a MX 10 b.a
+b.a   A 192.0.2.27
 """
 
 
