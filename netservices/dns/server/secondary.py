@@ -238,7 +238,7 @@ class Secondaries:
     def _forget_answers(self, name: bytes) -> None:
         tree = self.zones.get(name)
         if tree is not None:
-            tree.touch()
+            tree.answers.forget_all()
         self._changed()
 
     def did_answer(self, peer: Peer) -> None:
