@@ -13,8 +13,9 @@ from attrs import frozen
 
 from netservices.dns.wire.codes import Type, type_name
 from netservices.dns.wire.names import MAX_NAME_OCTETS, is_below, name_text
+from netservices.dns.zone.leaves import Node
 from netservices.dns.zone.lookup import Found, PickAny, walk
-from netservices.dns.zone.tree import DYNAMIC, Node, ZoneTree
+from netservices.dns.zone.tree import DYNAMIC, ZoneTree
 from netservices.values import RRset
 
 _ALGORITHM = "RFC 1034 4.3.2"
