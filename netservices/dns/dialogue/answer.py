@@ -387,8 +387,9 @@ class Dialogue:
         """The records of an answer, beginning with another one each time."""
         assert prepared.keep is not None
         counted = prepared.keep.tail or prepared
+        count = self.turning(counted.turned)
         counted.turned += 1
-        return turn(prepared.body, prepared.keep.turns, self.turning(counted.turned))
+        return turn(prepared.body, prepared.keep.turns, count)
 
     def _assemble(
         self,
