@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from netservices.core.errors import Trouble
 from netservices.dns.wire.codes import Type
 from netservices.dns.zone.distribution import Distribution
-from netservices.dns.zone.tree import Node
+from netservices.dns.zone.leaves import Node
 from netservices.values import RRset
 
 if TYPE_CHECKING:
