@@ -43,12 +43,14 @@ RFC 7766    done         TCP: pipelining, idle time, limits
 RFC 7828    done         the keepalive option over TCP
 RFC 7830    done         padding over TLS
 RFC 7858    done         DNS over TLS on listeners of the kind ``tls``
-RFC 7873    partial      malformed cookies are refused; others are ignored
+RFC 7873    done         cookies
 RFC 8020    done         nothing is below a name that does not exist
 RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
 RFC 8767    done         stale addresses of ALIAS targets, where resolvers fail
+RFC 8914    done         extended errors with what we refuse or cannot do
 RFC 8945    partial      TSIG: all but the cache of times (5.2.3) and gss-tsig
+RFC 9018    done         cookies that other makers' servers take too
 RFC 9103    partial      zones over TLS, both ways; transfers are not padded
 RFC 9112    partial      the requests of health checks
 RFC 9432    partial      catalog zones are known as such

@@ -62,6 +62,8 @@ class ZoneOptions:
     """Peers from which the zone is transferred, best first: it is a secondary here."""
     notify: tuple[str, ...] = ()
     """Peers that are told about changes beside the zone's own name servers."""
+    allow_query: tuple[str, ...] = ()
+    """Access list: who gets answers."""
     allow_transfer: tuple[str, ...] = ()
     """Access list: who may have the whole zone."""
     allow_notify: tuple[str, ...] = ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from netservices.dns.rules import AccessList, narrowed
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.codes import Type
 from netservices.dns.wire.tsig import Key
@@ -60,6 +62,10 @@ class Policy:
         self.nsid: bytes = settings.nsid.encode()
         self.withheld: set[bytes] = set()
         """Apexes of zones that are too old to be served: secondaries that expired."""
+        self._allow_query = narrowed(settings.allow_query)
+        self._access: Mapping[bytes, AccessList] = {}
+        self.has_access_lists = self._allow_query is not None
+        """Whether there is anything that is not for everybody."""
         self._texts: dict[bytes, bytes] = {}
         for names, text in (
             (_VERSION_NAMES, settings.version),
@@ -67,10 +73,17 @@ class Policy:
         ):
             self._texts.update(dict.fromkeys(names, text.encode()) if text else {})
 
-    def may_ask(self, client: Client, tree: ZoneTree | None) -> bool:
-        """Whether a question about that zone is answered; ``None`` is the rest of the
-        world, and recursion is not for strangers (RFC 5358 4)."""
-        return tree is not None
+    def restrict(self, access: Mapping[bytes, AccessList]) -> None:
+        """Zones, by folded name, that are not for everybody; the others are for those
+        of the setting ``allow_query``."""
+        self._access = access
+        self.has_access_lists = bool(access) or self._allow_query is not None
+
+    def access_to(self, tree: ZoneTree) -> AccessList | None:
+        """Who may ask about a zone; None: everybody.
+
+        Recursion, the rest of the world, is for nobody (RFC 5358 4)."""
+        return self._access.get(tree.apex, self._allow_query)
 
     def chaos_text(self, folded: bytes) -> bytes | None:
         """The text for a name of class CH (RFC 4892), or None: refused."""

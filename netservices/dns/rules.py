@@ -82,6 +82,14 @@ class AccessList:
         )
 
 
+def narrowed(words: Iterable[str]) -> AccessList | None:
+    """The list, or None where it means everybody.  ValueError."""
+    listed = tuple(words)
+    if "any" in listed and not any(word.startswith("!") for word in listed):
+        return None
+    return AccessList(listed)
+
+
 def _networks(word: str) -> tuple[str, ...]:
     if word == "loopback":
         return _LOOPBACK

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.dns.options import Peer
 from netservices.dns.rules import AccessList
+from netservices.dns.wire.cookies import parse_secret
 from netservices.dns.zone.balance import BalanceRule
 
 
@@ -71,6 +72,43 @@ class DNSSettings:
         'Who sees which zones, the first line that fits: "inside clients=10.0.0.0/8,'
         'key:NAME" by network or key, "root server=127.0.0.11 zones=." by the address '
         "of ours that is asked, limited to some zones.",
+    )
+    extended_errors: bool = setting(
+        True,
+        "Say with refusals and failures why, to clients that use EDNS (RFC 8914).",
+    )
+
+    # --- who may ask ---
+    allow_query: tuple[str, ...] = setting(
+        ["any"],
+        "Access list: who gets answers from zones that have no list of their own.",
+        check=lambda word: AccessList([word]),
+    )
+
+    # --- cookies (RFC 7873, RFC 9018) ---
+    cookies: bool = setting(
+        True, "Give and check cookies, which tell clients from forged addresses."
+    )
+    cookie_secrets: tuple[str, ...] = setting(
+        [],
+        "Secrets that the servers of a cluster share, each 32 hexadecimal digits: the "
+        "first makes cookies, all of them check. Empty: a secret of the store.",
+        secret=True,
+        check=parse_secret,
+    )
+    cookie_secret_lifetime: Duration = setting(
+        "30d", "How old the store's own secret grows before a new one.", minimum=86400
+    )
+    require_cookies: bool = setting(
+        False,
+        "Give answers over UDP to those alone who have a cookie of ours; others get "
+        "one, or are sent to TCP.",
+    )
+    require_cookies_above: int = setting(
+        0,
+        "Questions a second over UDP above which cookies are required, where they "
+        "are; 0: always.",
+        minimum=0,
     )
 
     # --- caches of finished answers ---

@@ -197,7 +197,9 @@ class EdnsTests(SynchronousTestCase):
     def test_also_in_refusals(self) -> None:
         """REFUSED and FORMERR have OPT too, if the question had."""
         message = ask(self.dialogue, "foreign.", "A", edns=Edns(1232))
-        self.assertEqual((Rcode.REFUSED, Edns(1232)), (message.rcode, message.edns))
+        error = (edns.EXTENDED_ERROR, b"\0\x14")
+        self.assertEqual(Edns(1232, False, (error,)), message.edns)
+        self.assertEqual(Rcode.REFUSED, message.rcode)
 
     def test_do_is_repeated(self) -> None:
         """DO comes back, other flags do not.  RFC 3225 3, RFC 6891 6.1.4."""

@@ -33,10 +33,11 @@ class Kind(Generic[T]):
     from_json: Callable[[Mapping[str, Any]], T]
     """ValueError, KeyError or TypeError where the JSON is not of this kind."""
 
-    def put(self, key: bytes, value: T) -> PutValue:
-        """The operation that keeps it."""
+    def put(self, key: bytes, value: T, **conditions: Any) -> PutValue:
+        """The operation that keeps it; with ``if_absent`` or ``if_value``, only
+        then."""
         text = json.dumps(self.to_json(value), sort_keys=True)
-        return PutValue(NAMESPACE, self.prefix + key, text.encode())
+        return PutValue(NAMESPACE, self.prefix + key, text.encode(), **conditions)
 
     def delete(self, key: bytes) -> DeleteValue:
         """The operation that forgets it."""

@@ -6,14 +6,16 @@ The order of the checks is the contract, one test each:
    each other for ever;
 2. an opcode other than QUERY: its handler, or NOTIMP, header alone (its sections may
    mean anything);
-3. no single readable question: FORMERR, header alone;
+3. no single readable question: FORMERR, header alone; none at all but a cookie: a
+   cookie;
 4. octets after it that are no records, two OPTs, too much of anything: FORMERR with
    question, and OPT if there was one;
 5. a signature (TSIG): NOTAUTH, or on with the message without it; EDNS version above 0:
-   BADVERS;
+   BADVERS; without a cookie of ours, where one is required: BADCOOKIE, or TC;
 6. the class: IN and ANY go to the zones, CH to the policy, others are refused;
 7. the type: transfers go to their handler, MAILA and MAILB are not implemented;
-8. the zone of the longest match: REFUSED where there is none;
+8. the zone of the longest match: REFUSED where there is none, or it is not for this
+   client;
 9. the prepared answer, found or made; cut to what the client takes; TC if it must be.
 
 A reply repeats the ID, opcode, RD and CD, and the question as it was sent; Z is clear;
@@ -29,15 +31,20 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from random import randrange
 from typing import TypeAlias
 
 from netservices.core.errors import SyntaxProblem, Trouble
+from netservices.dns.dialogue.cookies import Cookies, Standing
 from netservices.dns.dialogue.later import Handler, Later
+from netservices.dns.dialogue.opt import OptReplies, padded
 from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.policy import Client, Policy, Transport
 from netservices.dns.wire import codes, edns
 from netservices.dns.wire.codes import Class, Rcode, Type
+from netservices.dns.wire.cookies import VALID_LENGTHS
+from netservices.dns.wire.edns import ExtendedError
 from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
 from netservices.dns.wire.query import HEADER_OCTETS, Query
 from netservices.dns.wire.rdata import txt_rdata
@@ -64,10 +71,10 @@ _IN = int(Class.IN)
 _UDP = Transport.UDP
 _TLS = Transport.TLS
 _COPIED_BITS = codes.RD | codes.CD
-_PADDED_OCTETS = 468
 _REPEATABLE = frozenset((Rcode.REFUSED, Rcode.NOTIMP))
 _TRANSFERS = frozenset((Type.AXFR, Type.IXFR))
-_COOKIE_LENGTHS = frozenset((8, *range(16, 41)))
+# QDCOUNT 0, and nothing but one additional record.
+_COOKIE_ONLY = b"\0\0\0\0\0\0\0\1"
 
 Composed: TypeAlias = tuple[bytes, int, int, Keep | None, bytes]
 """The reply, the type and response code to count, for how long the same packet from
@@ -76,12 +83,14 @@ anybody gets the same reply (None: not even the next one), and its account.
 The account is what replies are rated by: the name that was asked for where that has
 records (a folded name, so its first octet is below 64); where there is no end of such
 names, a letter and the apex of the zone: ``N`` a denial, ``R`` a referral, ``W`` what a
-wildcard gave; ``E`` alone an error; nothing for what is never rated."""
+wildcard gave; alone ``E`` an error, ``C`` what the server says of itself; nothing for
+what is never rated: replies to those who brought a cookie of ours."""
 
 DENIAL = b"N"
 REFERRAL = b"R"
 WILDCARD = b"W"
 ERROR = b"E"
+CHAOS = b"C"
 
 _LARGEST_TURN = 55440
 """A multiple of all small numbers: each record comes first as often as the others."""
@@ -126,14 +135,16 @@ class Dialogue:
         """Replies from each zone, by its apex."""
         self.stream_counts: Counter[Transport] = Counter()
         """Requests that came over TCP and TLS."""
+        self.cookies: Cookies | None = None
+        """Makes and checks cookies; None: they are ignored."""
+        self.requires_cookies = False
+        """Whether over UDP only those get an answer who have a cookie of ours."""
+        self.opt = OptReplies(policy)
         settings = policy.settings
         self._max_records = settings.max_query_records
         self._max_options = settings.max_edns_options
         self._max_prepared = settings.prepared_cache_entries
         self._max_passing = settings.passing_cache_entries
-        self._keepalive_tenths = min(int(settings.tcp_idle * 10), 0xFFFF)
-        self._opt = self._encode_opt(False)
-        self._opt_do = self._encode_opt(True)
         self.now = now
         self.turning: Callable[[int], int] = _TURNINGS[settings.rotation]
         """How far to turn the records of an answer that goes out for the n-th time."""
@@ -164,13 +175,15 @@ class Dialogue:
         try:
             query = Query(data)
         except SyntaxProblem:
-            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, None, ERROR
+            return self._answer_without_question(data, client)
         if len(data) != query.end or data[8:12] != b"\0\0\0\0":
-            refusal = self._read_extensions(data, query)
+            refusal = self._read_extensions(data, query, client)
             if refusal is not None:
                 return self._refuse(data, query, client, refusal)
             if query.tsig_start:
                 return self._compose_signed(data, query, client)
+        if self.requires_cookies and not _is_trusted(query, client):
+            return self._demand_cookie(data, query, client)
         if query.qclass == _IN:
             if self.transfer is not None and query.qtype in _TRANSFERS:
                 return _composed(self.transfer(data, client))
@@ -208,7 +221,7 @@ class Dialogue:
             lambda rcode: self._refuse(data, query, client, rcode),
         )
 
-    def _read_extensions(self, data: bytes, query: Query) -> int | None:
+    def _read_extensions(self, data: bytes, query: Query, client: Client) -> int | None:
         """Read what follows the question; the response code where it forbids an
         answer."""
         try:
@@ -221,12 +234,36 @@ class Dialogue:
             return None
         if query.version:
             return Rcode.BADVERS
-        if query.options:
-            # RFC 7873 5.2.2: 8 octets from the client, or with 8 to 32 of the server's.
-            cookie = query.option(edns.COOKIE)
-            if cookie is not None and len(cookie) not in _COOKIE_LENGTHS:
-                return Rcode.FORMERR
+        if query.options and self._examine_cookie(query, client) is None:
+            return Rcode.FORMERR
         return None
+
+    def _examine_cookie(self, query: Query, client: Client) -> Standing | None:
+        """What the cookie says about its sender, as is noted for the reply; None where
+        it is malformed."""
+        cookie = query.option(edns.COOKIE)
+        if cookie is None:
+            return Standing.NONE
+        # RFC 7873 5.2.2: 8 octets from the client, or with 8 to 32 of the server's.
+        if len(cookie) not in VALID_LENGTHS:
+            return None
+        if self.cookies is None:
+            return Standing.NONE
+        standing, query.cookie = self.cookies.examine(cookie, client.address)
+        query.is_known = standing is Standing.VALID
+        return standing
+
+    def _demand_cookie(self, data: bytes, query: Query, client: Client) -> Composed:
+        """What somebody gets whose address may be forged, where that is not served:
+        a cookie to come again with, or the way to TCP."""
+        if query.options and query.cookie:
+            # RFC 7873 5.2.3
+            return self._refuse(data, query, client, Rcode.BADCOOKIE)
+        opt = self.opt.reply(query, client, 0) if query.udp_size else b""
+        flags = codes.QR | codes.TC | query.bits & _COPIED_BITS
+        reply = self._assemble(data, query, client, flags, (0, 0, 0), b"", opt)
+        keep = None if query.options else _KEEP
+        return reply, query.qtype, Rcode.NOERROR, keep, ERROR
 
     def _answer_class(
         self, data: bytes, query: Query, client: Client
@@ -237,9 +274,10 @@ class Dialogue:
         if query.qclass == Class.ANY:
             return self._answer_internet(data, query, client)
         # RFC 2136 1.1: NONE and 0 are no classes that anything could have.
-        is_nonsense = query.qclass in (0, Class.NONE)
-        rcode = Rcode.FORMERR if is_nonsense else Rcode.REFUSED
-        return self._refuse(data, query, client, rcode)
+        if query.qclass in (0, Class.NONE):
+            return self._refuse(data, query, client, Rcode.FORMERR)
+        error = ExtendedError.NOT_AUTHORITATIVE
+        return self._refuse(data, query, client, Rcode.REFUSED, error)
 
     def _answer_internet(
         self, data: bytes, query: Query, client: Client
@@ -248,22 +286,30 @@ class Dialogue:
         qtype = query.qtype
         zones = self.views[client.view] if client.view else self.zones
         tree = zones.find(query.folded, qtype)
-        if tree is None or not self.policy.may_ask(client, tree):
-            return self._refuse(data, query, client, Rcode.REFUSED)
+        if tree is None:
+            error = ExtendedError.NOT_AUTHORITATIVE
+            return self._refuse(data, query, client, Rcode.REFUSED, error)
+        policy = self.policy
+        access = policy.access_to(tree) if policy.has_access_lists else None
+        if access is not None and not access.allows(client):
+            error = ExtendedError.PROHIBITED
+            refusal = self._refuse(data, query, client, Rcode.REFUSED, error)
+            return _once(refusal)
         self.zone_counts[tree.apex] += 1
         rest = data[query.end - 4 : query.end]
         prepared = tree.answers.find(query.folded, rest)
         if prepared is None:
-            refusal = self._check_type(query, tree)
-            if refusal is not None:
-                return self._refuse(data, query, client, refusal)
+            problem = self._check_type(query, tree)
+            if problem is not None:
+                return self._refuse(data, query, client, *problem)
             try:
                 prepared = self._prepare(query, rest, tree, client)
             except NotYet as pending:
                 return self._answer_when_known(data, client, pending)
             except Trouble:
                 return self._refuse(data, query, client, Rcode.SERVFAIL)
-        return self._fit(data, query, client, prepared)
+        composed = self._fit(data, query, client, prepared)
+        return composed if access is None else _once(composed)
 
     def _answer_when_known(self, data: bytes, client: Client, pending: NotYet) -> Later:
         """The reply to a question that has to wait for other servers.  Whoever waits
@@ -280,19 +326,23 @@ class Dialogue:
 
         return Later(messages)
 
-    def _check_type(self, query: Query, tree: ZoneTree) -> int | None:
-        """The response code where a type cannot be asked for, or not now."""
+    def _check_type(self, query: Query, tree: ZoneTree) -> tuple[int, int] | None:
+        """The response code where a type cannot be asked for, or not now, and the
+        extended error beside it."""
         qtype = query.qtype
+        # RFC 8914 4.15, 4.25: not there yet, or there and not to be used.
+        if tree.soa is None and not tree.record_count:
+            return Rcode.SERVFAIL, ExtendedError.NOT_READY
         # RFC 1034 4.3.5: of a secondary zone that has expired nothing is told.
         if tree.soa is None or tree.apex in self.policy.withheld:
-            return Rcode.SERVFAIL
+            return Rcode.SERVFAIL, ExtendedError.INVALID_DATA
         if qtype in (Type.MAILA, Type.MAILB, Type.TKEY):
-            return Rcode.NOTIMP
+            return Rcode.NOTIMP, ExtendedError.NOT_SUPPORTED
         if qtype in (Type.OPT, Type.TSIG):
-            return Rcode.FORMERR
+            return Rcode.FORMERR, 0
         # RFC 5936 5, RFC 1995 2: a zone goes to those alone who may have it.
         if qtype in (Type.AXFR, Type.IXFR):
-            return Rcode.REFUSED
+            return Rcode.REFUSED, ExtendedError.PROHIBITED
         return None
 
     def _prepare(
@@ -362,7 +412,7 @@ class Dialogue:
         """The whole reply, or what fits of it, or TC."""
         opt = b""
         if query.udp_size:
-            opt = self._reply_opt(query, client, prepared.rcode)
+            opt = self.opt.reply(query, client, prepared.rcode)
         if client.transport is _UDP:
             limit = min(query.udp_size or 512, self.policy.max_udp_size)
         else:
@@ -381,7 +431,10 @@ class Dialogue:
             body, counts = fitted
         reply = self._assemble(data, query, client, flags, counts, body, opt)
         keep = None if query.options else prepared.keep
-        return reply, query.qtype, prepared.rcode, keep, prepared.account
+        account = prepared.account
+        if query.options and query.is_known:
+            account = b""
+        return reply, query.qtype, prepared.rcode, keep, account
 
     def _turn(self, prepared: Prepared) -> bytes:
         """The records of an answer, beginning with another one each time."""
@@ -403,7 +456,8 @@ class Dialogue:
     ) -> bytes:
         """The octets of a reply."""
         if client.transport is _TLS and query.option(edns.PADDING) is not None:
-            opt = _padded(opt, query.end + len(body) + len(opt))
+            octets = query.end + len(body) + len(opt) + client.reserved_octets
+            opt = padded(opt, octets)
         answers, authorities, additional = counts
         return b"".join(
             (
@@ -419,13 +473,15 @@ class Dialogue:
         """Class CH: what the server says about itself (RFC 4892 3)."""
         text = self.policy.chaos_text(query.folded)
         if text is None or query.qtype not in (Type.TXT, Type.ANY):
-            return self._refuse(data, query, client, Rcode.REFUSED)
+            error = ExtendedError.PROHIBITED
+            return self._refuse(data, query, client, Rcode.REFUSED, error)
         rdata = txt_rdata(text)
         body = _RECORD.pack(_QUESTION_POINTER, Type.TXT, Class.CH, 0, len(rdata))
         body += rdata
         prepared = Prepared(
             codes.QR | codes.AA, Rcode.NOERROR, body, ((len(body), (1, 0, 0)),)
         )
+        prepared.account = CHAOS
         return self._fit(data, query, client, prepared)
 
     # --- replies without an answer --------------------------------------------------
@@ -435,46 +491,35 @@ class Dialogue:
         """A header alone: ID, opcode and RD of the question."""
         return data[:2] + bytes((0x80 | data[2] & 0x79, rcode)) + bytes(8)
 
+    def _answer_without_question(self, data: bytes, client: Client) -> Composed:
+        """FORMERR; or a cookie, where nothing but that is asked for (RFC 7873 5.4)."""
+        standing = None
+        if data[4:12] == _COOKIE_ONLY:
+            with suppress(SyntaxProblem):
+                query = Query.without_question(data, self._max_options)
+                if query.options and not query.version:
+                    standing = self._examine_cookie(query, client)
+        if standing in (None, Standing.NONE):
+            return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, None, ERROR
+        is_wrong = standing is Standing.INVALID
+        rcode = Rcode.BADCOOKIE if is_wrong else Rcode.NOERROR
+        opt = self.opt.reply(query, client, rcode)
+        if client.transport is _TLS and query.option(edns.PADDING) is not None:
+            opt = padded(opt, HEADER_OCTETS + len(opt))
+        flags = codes.QR | rcode & 15 | query.bits & _COPIED_BITS
+        reply = data[:2] + _HEADER.pack(flags, 0, 0, 0, 1) + opt
+        return reply, 0, rcode, None, ERROR
+
     def _refuse(
-        self, data: bytes, query: Query, client: Client, rcode: int
+        self, data: bytes, query: Query, client: Client, rcode: int, error: int = 0
     ) -> Composed:
-        """Question and OPT, and no records."""
-        opt = self._reply_opt(query, client, rcode) if query.udp_size else b""
+        """Question and OPT, and no records; ``error`` is an extended one, or 0."""
+        opt = self.opt.reply(query, client, rcode, error) if query.udp_size else b""
         flags = codes.QR | rcode & 15 | query.bits & _COPIED_BITS
         reply = self._assemble(data, query, client, flags, (0, 0, 0), b"", opt)
         keep = _KEEP if rcode in _REPEATABLE and not query.options else None
-        return reply, query.qtype, rcode, keep, ERROR
-
-    def _reply_opt(self, query: Query, client: Client, rcode: int) -> bytes:
-        """OPT of a reply, where the question had one; RFC 6891 6.1.1."""
-        if not query.options and rcode < 16:
-            return self._opt_do if query.is_do else self._opt
-        options: list[tuple[int, bytes]] = []
-        # RFC 5001 2.1: NSID goes to those who ask for it.
-        if self.policy.nsid and query.option(edns.NSID) is not None:
-            options.append((edns.NSID, self.policy.nsid))
-        # RFC 7828 3.2.1: over UDP the option means nothing.
-        if (
-            client.transport is not _UDP
-            and query.option(edns.TCP_KEEPALIVE) is not None
-        ):
-            tenths = self._keepalive_tenths.to_bytes(2, "big")
-            options.append((edns.TCP_KEEPALIVE, tenths))
-        return self._encode_opt(query.is_do, rcode, tuple(options))
-
-    def _encode_opt(
-        self,
-        is_do: bool,
-        rcode: int = 0,
-        options: tuple[tuple[int, bytes], ...] = (),
-    ) -> bytes:
-        """RFC 3225 3: DO is copied; RFC 6891 6.1.3: unknown options are not."""
-        return edns.Edns(
-            udp_size=self.policy.max_udp_size,
-            is_do=is_do,
-            options=options,
-            extended_rcode=rcode >> 4,
-        ).encode()
+        account = b"" if _is_known(query) else ERROR
+        return reply, query.qtype, rcode, keep, account
 
 
 def _account(name: bytes, tree: ZoneTree, found: Answer) -> bytes:
@@ -491,12 +536,18 @@ def _composed(reply: bytes | Later | None) -> Composed | Later | None:
     return reply, 0, reply[3] & 15, None, b""
 
 
-def _padded(opt: bytes, octets: int) -> bytes:
-    """OPT with padding for a reply that has ``octets`` without it; RFC 7830 4,
-    RFC 8467 4.1."""
-    size = -(octets + 4) % _PADDED_OCTETS
-    if octets + 4 + size > MAX_MESSAGE_OCTETS:
-        return opt
-    length = int.from_bytes(opt[9:11], "big") + 4 + size
-    padding = edns.encode_options(((edns.PADDING, bytes(size)),))
-    return opt[:9] + length.to_bytes(2, "big") + opt[11:] + padding
+def _is_known(query: Query) -> bool:
+    """Whether the client brought a cookie of ours: its address is not forged."""
+    return bool(query.options) and query.is_known
+
+
+def _is_trusted(query: Query, client: Client) -> bool:
+    """Whether the client surely is at the address that it asks from."""
+    is_udp = client.transport is _UDP
+    return not is_udp or client.key is not None or _is_known(query)
+
+
+def _once(composed: Composed) -> Composed:
+    """The same, not to be given to others."""
+    reply, qtype, rcode, _, account = composed
+    return reply, qtype, rcode, None, account

@@ -24,6 +24,7 @@ from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.distribution import LoadDistribution
+from netservices.dns.server.guard import CookieKeeper, access_lists
 from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
 from netservices.dns.server.transfers import OutgoingTransfers
@@ -112,6 +113,9 @@ class Authority:
             self._pause,
         )
         self.dialogue.transfer = self.transfers.reply
+        self.cookies = CookieKeeper(settings, services, self.backend)
+        if settings.cookies:
+            self.dialogue.cookies = self.cookies.cookies
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
@@ -137,6 +141,7 @@ class Authority:
         await self.backend.start()
         await self.secondaries.start()
         self.distribution.start()
+        await self.cookies.start()
 
     @as_deferred
     async def reload(self) -> None:
@@ -151,6 +156,7 @@ class Authority:
     def stop(self) -> Deferred[None] | None:
         """Follow changes no longer."""
         self.secondaries.stop()
+        self.cookies.stop()
         self.backend.stop()
         self.distribution.stop()
         return self.watch.stop()
@@ -185,6 +191,8 @@ class Authority:
         }
 
     def _options_changed(self) -> None:
+        options = self.zone_options.things
+        self.dialogue.policy.restrict(access_lists(options))
         self.exact.clear()
         self.secondaries.update()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from enum import IntEnum
 
 from attrs import frozen
 
@@ -18,6 +19,17 @@ COOKIE = 10
 TCP_KEEPALIVE = 11
 PADDING = 12
 EXTENDED_ERROR = 15
+
+
+class ExtendedError(IntEnum):
+    """Why there is no answer, beside the response code; RFC 8914 4."""
+
+    NOT_READY = 14
+    PROHIBITED = 18
+    NOT_AUTHORITATIVE = 20
+    NOT_SUPPORTED = 21
+    INVALID_DATA = 24
+
 
 _OPTION = struct.Struct(">HH")
 _FIXED = struct.Struct(">BHHIH")

@@ -27,9 +27,11 @@ class Query:
 
     __slots__ = (
         "bits",
+        "cookie",
         "end",
         "folded",
         "is_do",
+        "is_known",
         "name",
         "options",
         "qclass",
@@ -53,6 +55,10 @@ class Query:
     version: int
     is_do: bool
     options: tuple[tuple[int, bytes], ...]
+    cookie: bytes
+    """The cookie for the reply; there only if there are options."""
+    is_known: bool
+    """Whether the client brought a cookie of ours; there only if there are options."""
     tsig_start: int
     """Where the TSIG record begins; 0: there is none."""
 
@@ -83,6 +89,21 @@ class Query:
         self.name = name
         self.folded = name.lower()
         self.end = position + 4
+
+    @classmethod
+    def without_question(cls, data: bytes, max_options: int) -> Query:
+        """A packet with an OPT record and nothing else (RFC 7873 5.4).
+        SyntaxProblem."""
+        query = cls.__new__(cls)
+        query.bits = data[2] << 8 | data[3]
+        query.udp_size = query.version = query.tsig_start = 0
+        query.qtype = query.qclass = 0
+        query.name = query.folded = b""
+        query.is_do = False
+        query.options = ()
+        query.end = HEADER_OCTETS
+        query.read_records(data, 1, max_options)
+        return query
 
     def _check_counts(self, data: bytes) -> None:
         questions, answers, authorities, _ = _COUNTS.unpack_from(data, 4)
@@ -133,6 +154,7 @@ class Query:
             self.is_do = bool(ttl & 0x8000)
             self.version = ttl >> 16 & 0xFF
             if length:
+                self.cookie, self.is_known = b"", False
                 self.options = parse_options(data[position + 10 : end], max_options)
         elif type_ == _TSIG:
             if not is_additional:
