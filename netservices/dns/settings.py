@@ -266,6 +266,12 @@ class DNSSettings:
         "How long the last known addresses of an ALIAS stay in use where no resolver "
         "answers.",
     )
+    alias_in_transfers: str = setting(
+        "expand",
+        "What secondaries get of an ALIAS: the addresses that it stands for at that "
+        "time, or the record, which only some servers understand.",
+        choices=("expand", "keep"),
+    )
     max_alias_targets: int = setting(
         1000,
         "Targets of ALIAS records whose addresses are kept, A and AAAA counted apart; "

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from netservices.core.errors import SyntaxProblem
+from netservices.core.errors import SyntaxProblem, Trouble
 from netservices.dns.backend.versions import (
     Changes,
     Version,
@@ -38,6 +38,7 @@ from netservices.values import RRset
 
 Leave: TypeAlias = Callable[[], None]
 _KEPT_LISTS = 1000
+_ALIAS = int(Type.ALIAS)
 
 
 @frozen
@@ -59,6 +60,9 @@ class Surroundings:
     (too many waited), ``too slow``, ``failed``, ``broken off``."""
     failed: Callable[[str], None]
     """Called while an exception is handled that the log should show."""
+    expand: Callable[[RRset], Awaitable[Iterable[RRset]]] | None = None
+    """The addresses that go out in place of an ALIAS, or ``Trouble``; None: it goes out
+    as it is."""
 
 
 class Transfers:
@@ -210,7 +214,7 @@ class Transfers:
                     yield outgoing.refusal(Rcode.SERVFAIL)
                     return
             outcome = "sent"
-        except (StoreError, SyntaxProblem):
+        except (StoreError, SyntaxProblem, Trouble):
             outcome = "failed"
             self._around.failed(progress.zone_text)
             yield outgoing.refusal(Rcode.SERVFAIL)
@@ -243,10 +247,14 @@ class Transfers:
         writer = outgoing.writer()
         async for part in parts:
             for rrset in part:
-                for message in writer.put(*_fields(rrset)):
-                    yield progress.add(message, writer.records)
-                    # Other work has its turn between two messages.
-                    await self._around.pause(0)
+                given: Iterable[RRset] = (rrset,)
+                if rrset.type == _ALIAS and self._around.expand is not None:
+                    given = await self._around.expand(rrset)
+                for one in given:
+                    for message in writer.put(*_fields(one)):
+                        yield progress.add(message, writer.records)
+                        # Other work has its turn between two messages.
+                        await self._around.pause(0)
         yield progress.add(writer.finish(), writer.records)
 
     async def _find_changes(
@@ -262,7 +270,15 @@ class Transfers:
         # RFC 1995 5: never more than the whole zone.
         if chain.records > min(most_records, self._max_ixfr, tree.record_count):
             return None
-        return await read_changes(zones, zone, chain, self._around.pause)
+        changes = await read_changes(zones, zone, chain, self._around.pause)
+        # What the client has in place of an ALIAS, nobody remembers.
+        if self._around.expand is not None and (
+            tree.aliases
+            or changes is not None
+            and any(rrset.type == _ALIAS for rrset in changes.rrsets())
+        ):
+            return None
+        return changes
 
 
 def _fields(rrset: RRset) -> tuple[bytes, int, int, tuple[bytes, ...]]:

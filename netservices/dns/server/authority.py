@@ -111,6 +111,7 @@ class Authority:
             services,
             self._options,
             self._pause,
+            self.distribution.expand,
         )
         self.dialogue.transfer = self.transfers.reply
         self.cookies = CookieKeeper(settings, services, self.backend)

@@ -25,7 +25,7 @@ from netservices.dns.wire.names import is_below, label_offsets, name_text
 from netservices.dns.zone.alias import Aliases, Known
 from netservices.dns.zone.balance import ADDRESSES, BalanceRule, address_text
 from netservices.dns.zone.distribution import Distribution
-from netservices.dns.zone.moment import Moment
+from netservices.dns.zone.moment import Moment, NotYet
 from netservices.dns.zone.overlay import MergedTree
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.plugin import Services
@@ -268,6 +268,21 @@ class LoadDistribution:
         return "backup"
 
     # --- ALIAS ----------------------------------------------------------------------
+
+    async def expand(self, alias: RRset) -> Iterable[RRset]:
+        """The addresses that an ALIAS stands for, all of them.  Trouble."""
+        found = []
+        for type_ in ADDRESSES:
+            try:
+                rrset = self._addresses(alias, type_)
+            except NotYet as pending:
+                await pending.known()
+                rrset = self._addresses(alias, type_)
+            found += [rrset] if rrset.rdatas else []
+        return found
+
+    def _addresses(self, alias: RRset, type_: int) -> RRset:
+        return self._aliases.addresses(alias, type_, None, self._clock.seconds())
 
     async def _find_abroad(self, name: bytes, type_: int) -> Known:
         if self.resolvers is None:

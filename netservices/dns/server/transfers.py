@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from netservices.dns.policy import Policy
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.tree import Zones
 from netservices.plugin import Services
+from netservices.values import RRset
 
 _log = Logger()
 
@@ -96,7 +97,9 @@ class OutgoingTransfers:
         services: Services,
         options: Callable[[bytes], ZoneOptions],
         pause: Callable[[float], Awaitable[None]],
+        expand: Callable[[RRset], Awaitable[Iterable[RRset]]],
     ) -> None:
+        """``expand`` gives what an ALIAS stands for."""
         settings = policy.settings
         self._events = services.events
         self._seconds = services.clock.seconds
@@ -117,6 +120,7 @@ class OutgoingTransfers:
                 now=services.clock.seconds,
                 finished=self._finished,
                 failed=_log_failure,
+                expand=expand if settings.alias_in_transfers == "expand" else None,
             ),
         )
         self.reply = self._transfers.reply
