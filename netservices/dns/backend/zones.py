@@ -3,7 +3,8 @@
 Answers come from memory alone; no question waits for the store.  A change notice marks
 a zone; one worker at a time asks the store what became of it.  Small changes are taken
 from the journal and put into the tree within one turn of the reactor; anything else is
-read anew, in slices with pauses, into a fresh tree that takes the old one's place.
+read anew, in slices with pauses, into a fresh tree that takes the old one's place
+(``load``).
 """
 
 from __future__ import annotations
@@ -11,32 +12,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from netservices.core.errors import SyntaxProblem
 from netservices.core.garbage import without_full_collections
+from netservices.dns.backend.load import PAGE_RRSETS, ZoneLoader, put_rrset
 from netservices.dns.backend.shelf import NAMESPACE, Shelf
-from netservices.dns.backend.views import ViewedZones, empty_tree
+from netservices.dns.backend.views import ViewedZones
 from netservices.dns.wire.names import fold, name_text, parse_name
 from netservices.dns.zone.overlay import Overlay
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.interfaces import IEvents, IStore, StoreError
-from netservices.values import Notice, RRset, Topic, Zone
+from netservices.values import Notice, RRset, Topic
 
 RETRY_SECONDS = 5.0
 SETTLE_SECONDS = 0.01
+FREED_AT_ONCE = 5000
 MAX_RRSETS_IN_PLACE = 500
 """Changes of more RRsets would hold up the reactor; they go the long way."""
 
 Difference: TypeAlias = tuple[int, int, Sequence[RRset], Sequence[RRset]]
 Watcher: TypeAlias = Callable[[ZoneTree, Collection[bytes] | None], None]
-
-
-def _put(tree: ZoneTree, rrset: RRset) -> bool:
-    """Whether the RRset could be put."""
-    try:
-        tree.put(rrset)
-    except SyntaxProblem:
-        return False
-    return True
 
 
 class ZoneBackend:
@@ -53,6 +46,7 @@ class ZoneBackend:
         failed: Callable[[str], None],
         wake: Callable[[], None],
         views: ViewedZones | None = None,
+        page_rrsets: int = PAGE_RRSETS,
     ) -> None:
         """``pause`` lets other work have its turn, for so many seconds; ``changed`` is
         told the sources (``zone.answers``) of what may be answered differently from
@@ -64,7 +58,7 @@ class ZoneBackend:
         self._zones = zones
         self._events = events
         self._pause = pause
-        self._load_slice = load_slice
+        self._loader = ZoneLoader(store, pause, load_slice, page_rrsets)
         self._changed = changed
         self._failed = failed
         self._wake = wake
@@ -181,16 +175,34 @@ class ZoneBackend:
                 self._apply(tree, differences)
                 return
         with without_full_collections():
-            zone = await self._store.zones.load(name)
-            if zone is None:
+            fresh = await self._loader.load(name)
+            if fresh is not None:
+                self._put(fresh, tree)
+            else:
                 self._remove(name)
-                return
-            fresh = await self._build(zone)
-            del zone
+            del tree
+            await self._tidy()
+
+    def _put(self, fresh: ZoneTree, old: ZoneTree | None) -> None:
+        """Put a new tree into service, in place of an old one."""
+        for watcher in self.watchers:
+            watcher(fresh, None)
+        fresh.touch()
+        self._complain(fresh, self._loader.left_out)
         if not isinstance(fresh, Overlay):
             self._zones.put(fresh)
         self._views.put(fresh)
         self._announce(fresh, "loaded")
+        if old is not None:
+            self._zones.leftovers.drop_tree(old)
+
+    async def _tidy(self) -> None:
+        """Free what has been given up, a little at a time."""
+        leftovers = self._zones.leftovers
+        leftovers.look()
+        while leftovers:
+            leftovers.take_away(FREED_AT_ONCE)
+            await self._pause(0)
 
     def _held(self, name: bytes) -> ZoneTree | None:
         """The zone or overlay that the store has under that name, as it is here."""
@@ -212,7 +224,7 @@ class ZoneBackend:
                 tree.remove(rrset.owner, rrset.type)
             for rrset in added:
                 owners.add(rrset.owner.lower())
-                left_out += not _put(tree, rrset)
+                left_out += not put_rrset(tree, rrset)
         if differences:
             tree.revision += len(differences)
             for watcher in self.watchers:
@@ -223,20 +235,6 @@ class ZoneBackend:
                 sources = None
             self._complain(tree, left_out)
             self._announce(tree, "updated", sources)
-
-    async def _build(self, zone: Zone) -> ZoneTree:
-        """A tree of the whole zone."""
-        tree = empty_tree(zone.info.name, zone.info.revision)
-        left_out = 0
-        for index, rrset in enumerate(zone.rrsets, 1):
-            left_out += not _put(tree, rrset)
-            if index % self._load_slice == 0:
-                await self._pause(0)
-        for watcher in self.watchers:
-            watcher(tree, None)
-        tree.touch()
-        self._complain(tree, left_out)
-        return tree
 
     def _complain(self, tree: ZoneTree, left_out: int) -> None:
         """Say what is wrong with a zone that is served all the same: without a SOA with
@@ -253,6 +251,7 @@ class ZoneBackend:
                 self._zones.remove(name)
             self._views.remove(tree)
             self._announce(tree, "removed")
+            self._zones.leftovers.drop_tree(tree)
 
     def _refuse(self, tree: ZoneTree, reason: str) -> None:
         self._events.emit(

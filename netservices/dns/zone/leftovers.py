@@ -7,10 +7,19 @@ of it away.
 
 from __future__ import annotations
 
-from typing import Any
+from sys import getrefcount
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netservices.dns.zone.tree import ZoneTree
 
 _SMALL = 200
 """Tables of fewer entries are freed at once."""
+_OURS = 2
+"""References to a tree that only ``look`` knows: its own, and that of the count."""
+_ITS_OWN = 3
+"""References to the table of such a tree: those of tree and ``Names``, and that of the
+count."""
 
 
 class Leftovers:
@@ -18,6 +27,7 @@ class Leftovers:
 
     def __init__(self) -> None:
         self._tables: list[dict[Any, Any]] = []
+        self._trees: list[ZoneTree] = []
 
     def __bool__(self) -> bool:
         return bool(self._tables)
@@ -26,6 +36,22 @@ class Leftovers:
         """Nobody uses this table any longer, nor changes it."""
         if len(table) > _SMALL:
             self._tables.append(table)
+
+    def drop_tree(self, tree: ZoneTree) -> None:
+        """A tree is out of service.  Whoever is still reading it may do so to the
+        end."""
+        if len(tree.packed) > _SMALL:
+            self._trees.append(tree)
+
+    def look(self) -> None:
+        """See which trees are not read any longer."""
+        trees, self._trees = self._trees, []
+        while trees:
+            tree = trees.pop()
+            if getrefcount(tree) > _OURS or getrefcount(tree.packed) > _ITS_OWN:
+                self._trees.append(tree)
+            else:
+                self._tables.append(tree.packed)
 
     def take_away(self, entries: int) -> None:
         """Free as many entries."""
