@@ -80,6 +80,9 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     # names
     "zone_changed": ("zone", "view", "serial", "change", "records"),
     "zone_refused": ("zone", "view", "reason"),
+    "zone_updated": ("zone", "who", "client", "changes", "serial"),
+    "update_refused": ("zone", "who", "client", "rcode", "reason"),
+    "key_doubted": ("key", "client", "error"),
     "zone_transferred": (
         "zone",
         "primary",

@@ -235,6 +235,33 @@ def is_data_type(type_: int) -> bool:
     return type_ not in (0, Type.OPT) and not 128 <= type_ <= 255
 
 
+class Rights:
+    """What a requestor may change in a zone: anything, or what it was granted."""
+
+    def __init__(
+        self, key: Key | None, zone: bytes, grants: Iterable[Grant] | None = None
+    ) -> None:
+        """Without ``grants`` it may change anything."""
+        self._key = key
+        self._zone = zone
+        self._grants = None if grants is None else tuple(grants)
+
+    def may_change(self, owner: bytes, type_: int) -> bool:
+        """Whether records of that folded name and type may be changed."""
+        return self._grants is None or any(
+            self._key is not None and grant.allows(self._key, self._zone, owner, type_)
+            for grant in self._grants
+        )
+
+    def may_clear(self, owner: bytes) -> bool:
+        """Whether all records of a folded name may go, as far as it depends on the
+        name; ``may_change`` knows of the types that it has."""
+        return self._grants is None or any(
+            self._key is not None and grant.allows_name(self._key, self._zone, owner)
+            for grant in self._grants
+        )
+
+
 class Grants:
     """All grants, ready to be asked."""
 

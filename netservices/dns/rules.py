@@ -65,6 +65,14 @@ class AccessList:
             return True
         return self._is_address_allowed(client.address)
 
+    def allows_key(self, client: Client) -> bool:
+        """Whether the list means the key of the request, wherever it comes from: the
+        address of a datagram may be forged."""
+        key = client.key
+        if key is None or (self._refused and self._is_shut_out(client.address)):
+            return False
+        return key.name in self._keys or key.account.lower() in self._accounts
+
     def _look_up(self, text: str) -> bool:
         address = parse_address(text)
         if address is None:
@@ -88,6 +96,12 @@ def narrowed(words: Iterable[str]) -> AccessList | None:
     if "any" in listed and not any(word.startswith("!") for word in listed):
         return None
     return AccessList(listed)
+
+
+@lru_cache(maxsize=1024)
+def access_list(words: tuple[str, ...]) -> AccessList:
+    """The list of these words, made once.  ValueError."""
+    return AccessList(words)
 
 
 def _networks(word: str) -> tuple[str, ...]:

@@ -323,3 +323,35 @@ class DNSSettings:
         "A file of the authorities (PEM) that sign the certificates of primaries; "
         "empty: those of the system.",
     )
+
+    # --- dynamic update (RFC 2136) ---
+    allow_update: tuple[str, ...] = setting(
+        (),
+        "Who may change anything in any zone: networks, loopback, key:NAME, "
+        "account:LOGIN.  Narrower rights are grants (netservices key grant).",
+    )
+    max_update_records: int = setting(
+        1000, "Records in one update; one with more is refused.", minimum=1
+    )
+    max_rrset_records: int = setting(
+        100, "Records of one name and type that updates may add up to.", minimum=1
+    )
+    max_name_types: int = setting(
+        100, "Types of records of one name that updates may add up to.", minimum=1
+    )
+    updates_waiting: int = setting(
+        2000, "Updates that wait to be carried out; others get SERVFAIL.", minimum=1
+    )
+    updates_waiting_per_client: int = setting(
+        200, "The same, of one address.", minimum=1
+    )
+    updates_per_commit: int = setting(
+        64,
+        "Updates of one zone that are made durable together, where so many wait.",
+        minimum=1,
+    )
+    update_tries: int = setting(
+        5,
+        "How often an update is tried that others come before; then it gets SERVFAIL.",
+        minimum=1,
+    )

@@ -29,6 +29,7 @@ MAX_RRSETS_IN_PLACE = 500
 """Changes of more RRsets would hold up the reactor; they go the long way."""
 
 Difference: TypeAlias = tuple[int, int, Sequence[RRset], Sequence[RRset]]
+Follower: TypeAlias = Callable[[ZoneTree], None]
 Watcher: TypeAlias = Callable[[ZoneTree, Collection[bytes] | None], None]
 
 
@@ -68,6 +69,9 @@ class ZoneBackend:
         """Called with a tree before it goes into service, and with one that changes
         before answers come from its new content: ``(tree, folded owners of what
         changed)``, None for everything.  Quick, and no exceptions."""
+        self.followers: list[Follower] = []
+        """Called with a zone when answers come from its new content, or when it is
+        gone."""
         self._dirty: dict[bytes, None] = {}
         self._are_shelves_dirty = False
         self._is_working = False
@@ -265,6 +269,8 @@ class ZoneBackend:
         self, tree: ZoneTree, change: str, sources: Collection[bytes] | None = None
     ) -> None:
         self._changed(sources)
+        for follower in self.followers:
+            follower(tree)
         self._events.emit(
             "zone_changed",
             zone=name_text(tree.apex),

@@ -28,6 +28,7 @@ from netservices.dns.server.guard import CookieKeeper, access_lists
 from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
 from netservices.dns.server.transfers import OutgoingTransfers
+from netservices.dns.server.updates import Updates
 from netservices.dns.server.watch import Watch
 from netservices.dns.settings import DNSSettings
 from netservices.dns.views import Views
@@ -73,11 +74,23 @@ class Authority:
         self.keys = KeyRing(services.store, settings.allow_md5_keys, _complain)
         self.backend.shelves += self.keys.shelves
         self.dialogue.signatures = Signatures(
-            self.keys.current, services.clock.seconds, see=self.views.see
+            self.keys.current,
+            services.clock.seconds,
+            lambda client, key, error: self.updates.doubted(client, key, error),
+            see=self.views.see,
         )
         self.watch = Watch(
             settings, services, self.dialogue, self.exact, self.views.see
         )
+        self.updates = Updates(
+            settings,
+            services,
+            self.zones,
+            lambda: self.zone_options.things,
+            self.keys,
+        )
+        self.backend.followers.append(self.updates.followed)
+        self.dialogue.opcodes[Opcode.UPDATE] = self.updates.answer
         self.secondaries = Secondaries(
             settings,
             services,
@@ -170,6 +183,7 @@ class Authority:
             **self.distribution.status(),
             "tsig": self.dialogue.signatures.status(),
             "transfers": self.transfers.status(),
+            "updates": self.updates.status(),
             "tcp_connections": len(self.streams),
             "tcp_refused": self.streams.refused,
             "exact_answers": len(self.exact),
