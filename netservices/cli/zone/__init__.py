@@ -10,6 +10,7 @@ import click
 from netservices.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "allow": "netservices.cli.zone.allow.allow",
     "balance": "netservices.cli.zone.balance.balance",
     "check": "netservices.cli.zone.check.check_zone",
     "diff": "netservices.cli.zone.history.show_differences",
