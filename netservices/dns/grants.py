@@ -236,7 +236,7 @@ def is_data_type(type_: int) -> bool:
 
 
 class Rights:
-    """What a requestor may change in a zone: anything, or what it was granted."""
+    """What a client may change in a zone: anything, or what it was granted."""
 
     def __init__(
         self, key: Key | None, zone: bytes, grants: Iterable[Grant] | None = None
