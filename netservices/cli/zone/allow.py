@@ -8,9 +8,12 @@ from netservices.cli.output import json_option, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
 
 
+_ACTIONS = ("update", "transfer", "notify")
+
+
 @click.command("allow")
 @click.argument("origin")
-@click.argument("action", type=click.Choice(("update", "transfer", "notify")))
+@click.argument("action", metavar="ACTION", type=click.Choice(_ACTIONS))
 @click.argument("who", nargs=-1)
 @click.option("--nobody", is_flag=True, help="Forget the list.")
 @json_option
@@ -25,6 +28,7 @@ def allow(
 ) -> None:
     """Say who may change a zone, transfer it, or announce changes of it.
 
+    ACTION is update, transfer or notify.
     WHO replaces the zone's list: networks, loopback, any, key:NAME, account:LOGIN, and
     !NETWORK, which shuts one out.  Without WHO the list is shown.
     """

@@ -155,6 +155,8 @@ class ZoneBackend:
                 del self._dirty[name]
                 await self._refresh(name)
         except StoreError:
+            if self._is_stopped:
+                return True
             # The old version stays in service.
             self._has_failed = True
             if name is None:
