@@ -7,7 +7,6 @@ import click
 from netservices.cli.output import json_option, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
 
-
 _ACTIONS = ("update", "transfer", "notify")
 
 
