@@ -192,6 +192,17 @@ class ViewServerTests(SynchronousTestCase):
             self.assertEqual({"www.example.com. 60 A 10.0.0.80"}, lines(plain.answer))
             self.assertEqual({"192.0.2.80", "192.0.2.81"}, self.addresses(OUTSIDE))
 
+    def test_expired(self) -> None:
+        """Of a secondary zone that has expired nothing is told in a view either, until
+        it is served again."""
+        secondaries = self.authority.secondaries
+        self.addresses("10.1.2.3")
+        secondaries.withhold(ORIGIN, 1)
+        reply = self.ask("www.example.com.", client="10.1.2.3")
+        self.assertEqual(Rcode.SERVFAIL, reply.rcode)
+        secondaries.release(ORIGIN)
+        self.assertEqual({"10.0.0.80"}, self.addresses("10.1.2.3"))
+
     def test_status(self) -> None:
         """The views and their zones are told; overlays are no zones."""
         status: Any = self.authority.status()

@@ -18,7 +18,14 @@ from tests.house.twistd import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-RUN_AS_SESSIONS = ("command.md", "accounts.md", "dns.md", "storage.md", "events.md")
+RUN_AS_SESSIONS = (
+    "command.md",
+    "accounts.md",
+    "dns.md",
+    "hierarchy.md",
+    "storage.md",
+    "events.md",
+)
 """Pages whose console sessions are run; the README's have a test of their own."""
 
 _BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

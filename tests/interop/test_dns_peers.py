@@ -17,6 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -120,8 +121,15 @@ PEERS = {
 class Peer:
     """A foreign server that runs in a directory of its own."""
 
-    def __init__(self, program: str, place: Path, texts: dict[str, str]) -> None:
+    def __init__(
+        self,
+        program: str,
+        place: Path,
+        texts: dict[str, str],
+        configuration: Callable[[Path, int, list[str]], str] | None = None,
+    ) -> None:
         configure, words = PEERS[os.path.basename(program)]
+        configure = configuration or configure
         for zone, text in texts.items():
             (place / f"{zone}zone").write_text(text)
         with socket.socket() as free:

@@ -22,8 +22,8 @@ PATIENCE = 500
 """How often a file is looked at for what is about to be written to it."""
 
 
-class SessionTests(SynchronousTestCase):
-    """The console sessions of the manual, typed at a terminal."""
+class Terminal(SynchronousTestCase):
+    """A server, and commands typed at a terminal beside it."""
 
     def setUp(self) -> None:
         """A fresh server, as its first start leaves it, for each page."""
@@ -32,14 +32,19 @@ class SessionTests(SynchronousTestCase):
             raise SkipTest(f"not installed: {', '.join(missing)}")
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir(parents=True)
-        (self.directory / "etc").symlink_to(ROOT / "etc")
+        for name in ("etc", "examples"):
+            (self.directory / name).symlink_to(ROOT / name)
+        self.server = Running(str(self.directory / "state"), *self.options())
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__, None, None, None)
+
+    def options(self) -> list[str]:
+        """FTP and DNS on free ports."""
         options = ["--interface", "127.0.0.1", "--set", "server.hostname=example.net"]
         for protocol, kinds in (("ftp", ("tcp",)), ("dns", ("udp", "tcp"))):
             for kind in kinds:
                 options += [f"--{protocol}-listen", f"{kind}:0"]
-        self.server = Running(str(self.directory / "state"), *options)
-        self.server.__enter__()
-        self.addCleanup(self.server.__exit__, None, None, None)
+        return options
 
     def type(self, command: str) -> tuple[str, int]:
         """What a terminal shows, and the exit status."""
@@ -88,6 +93,10 @@ class SessionTests(SynchronousTestCase):
                 matches(step.expected, printed) and is_meant,
                 f"{name}: $ {command}\n{printed}\nexpected:\n{step.expected}",
             )
+
+
+class SessionTests(Terminal):
+    """The console sessions of the manual, page by page."""
 
     def test_command(self) -> None:
         """docs/command.md"""

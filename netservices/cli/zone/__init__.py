@@ -21,6 +21,7 @@ _COMMANDS = {
     "list": "netservices.cli.zone.manage.list_zones",
     "record": "netservices.cli.zone.record.record",
     "refresh": "netservices.cli.zone.secondary.refresh_zone",
+    "register": "netservices.cli.zone.register.register_zone",
     "remove": "netservices.cli.zone.manage.remove_zone",
     "top": "netservices.cli.zone.top.show_top",
     "retransfer": "netservices.cli.zone.secondary.retransfer_zone",

@@ -55,6 +55,13 @@ class ViewedZones:
         trees = (zones.get(apex) for zones in self.zones.values())
         return tuple(tree for tree in trees if isinstance(tree, MergedTree))
 
+    def forget_answers(self) -> None:
+        """Whether a zone is answered for at all may have changed."""
+        for zones in self.zones.values():
+            for tree in zones.trees():
+                if isinstance(tree, MergedTree):
+                    tree.touch()
+
     def put(self, tree: ZoneTree) -> None:
         """A zone or overlay is there, as a new tree."""
         if isinstance(tree, Overlay):

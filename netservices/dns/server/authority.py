@@ -46,9 +46,9 @@ class Authority:
     def __init__(self, settings: DNSSettings, services: Services) -> None:
         self.zones = Zones()
         self.views = Views(settings.views)
-        viewed = ViewedZones(self.zones, self.views.views)
+        self.viewed = ViewedZones(self.zones, self.views.views)
         self.dialogue = Dialogue(self.zones, Policy(settings), services.clock.seconds)
-        self.dialogue.views = viewed.zones
+        self.dialogue.views = self.viewed.zones
         self.exact = ExactAnswers(
             self.dialogue, settings.exact_cache_entries, later=_send_later
         )
@@ -64,7 +64,7 @@ class Authority:
             changed=self._changed,
             failed=_log_failure,
             wake=self._wake,
-            views=viewed,
+            views=self.viewed,
         )
         self.zone_options = Shelf(
             services.store, ZONE_OPTIONS, self._options_changed, _complain
@@ -100,7 +100,7 @@ class Authority:
             self.keys,
             pause=self._pause,
             settle=self.settle,
-            changed=self.exact.clear,
+            changed=self._forget_answers,
         )
         self.dialogue.opcodes[Opcode.NOTIFY] = Notify(
             lambda: self.zone_options.things,
@@ -111,7 +111,7 @@ class Authority:
             settings,
             services,
             self.zones,
-            viewed.zones,
+            self.viewed.zones,
             changed=self.exact.clear,
             complain=_complain,
         )
@@ -119,7 +119,7 @@ class Authority:
         self.backend.watchers.append(self.distribution.prepare)
         self.transfers = OutgoingTransfers(
             self.zones,
-            viewed.zones,
+            self.viewed.zones,
             self.dialogue.policy,
             services,
             self._options,
@@ -197,13 +197,20 @@ class Authority:
                 }
                 for tree in self.zones.trees()
             },
-            "views": {
-                name: {
-                    name_text(tree.apex): tree.record_count for tree in zones.trees()
-                }
-                for name, zones in self.dialogue.views.items()
-            },
+            **self._view_status(),
         }
+
+    def _view_status(self) -> Mapping[str, Any]:
+        """The zones of each view, with their records; nothing without views."""
+        views = {
+            name: {name_text(tree.apex): tree.record_count for tree in zones.trees()}
+            for name, zones in self.dialogue.views.items()
+        }
+        return {"views": views} if views else {}
+
+    def _forget_answers(self) -> None:
+        self.exact.clear()
+        self.viewed.forget_answers()
 
     def _options_changed(self) -> None:
         options = self.zone_options.things
