@@ -6,6 +6,7 @@ import os
 import pwd
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from netservices.dns.wire.names import (
 from netservices.dns.zonefile import (
     FATAL_CODES,
     ZoneFileError,
+    by_key,
     check_zone,
     is_newer_serial,
     next_serial,
@@ -38,6 +40,9 @@ from netservices.dns.zonefile import (
 )
 from netservices.units import CreateZone, ReplaceZone, UpdateZone
 from netservices.values import Finding, RRset, Zone
+
+_LARGE_ZONE = 20_000
+"""RRsets; from here on looking at all of them for a change of a few takes too long."""
 
 
 def wire_name(text: str) -> bytes:
@@ -59,24 +64,35 @@ def load_zone(bench: Bench, origin: str) -> Zone:
     return found
 
 
-def read_master_file(origin: str, file: str, progress: Progress) -> tuple[RRset, ...]:
-    """The RRsets of a master file, or of standard input for ``-``."""
+def read_master_file(
+    origin: str,
+    file: str,
+    progress: Progress,
+    include_below: str | None = None,
+    warnings: list[Finding] | None = None,
+) -> tuple[RRset, ...]:
+    """The RRsets of a master file, or of standard input for ``-``.  What is doubtful
+    is said, or goes to ``warnings``."""
     name = wire_name(origin)
     apex = apex_of(name)
-    warnings: list[Finding] = []
+    found: list[Finding] = []
     source = sys.stdin.read() if file == "-" else Path(file)
     try:
         rrsets = read_zone(
             source,
             apex,
+            include_below=include_below,
             needs_soa=apex == name,
             progress=progress,
-            warnings=warnings,
+            warnings=found,
         )
     except ZoneFileError as problem:
         raise click.ClickException(str(problem)) from None
-    for finding in warnings:
-        click.echo(f"{finding.object}: {finding.text}", err=True)
+    if warnings is None:
+        for finding in found:
+            click.echo(f"Warning: {finding.text}", err=True)
+    else:
+        warnings += found
     return rrsets
 
 
@@ -87,12 +103,16 @@ def refuse_broken(origin: str, rrsets: tuple[RRset, ...]) -> None:
         refuse_broken_overlay(name, rrsets)
         return
     findings = check_zone(name, rrsets)
+    _refuse_fatal(origin, findings)
+    for finding in findings:
+        click.echo(f"Warning: {finding.object}: {finding.text}", err=True)
+
+
+def _refuse_fatal(origin: str, findings: Iterable[Finding]) -> None:
     fatal = [f for f in findings if f.code in FATAL_CODES]
     if fatal:
         lines = "\n".join(f"  {f.object}: {f.text}" for f in fatal)
         raise click.ClickException(f"the zone {origin} cannot be served:\n{lines}")
-    for finding in findings:
-        click.echo(f"Warning: {finding.object}: {finding.text}", err=True)
 
 
 def import_rrsets(
@@ -164,13 +184,16 @@ def change_zone(
 ) -> None:
     """Change some RRsets and the serial, unless the zone could not be served then."""
     refuse_copy(bench, zone.info.name)
-    gone = {(fold(owner), kind) for owner, kind in removed}
-    gone |= {(fold(rrset.owner), rrset.type) for rrset in added}
-    kept = (r for r in zone.rrsets if (fold(r.owner), r.type) not in gone)
-    after = (*kept, *added)
-    refuse_broken(name_text(zone.info.name), after)
-    if _content(after) == _content(zone.rrsets):
+    now = by_key(zone.rrsets)
+    if all(now.get((fold(o), t)) is None for o, t in removed) and all(
+        _is_same(now.get((fold(rrset.owner), rrset.type)), rrset) for rrset in added
+    ):
         return
+    for owner, kind in removed:
+        now.pop((fold(owner), kind), None)
+    now.update(by_key(added))
+    after = tuple(now.values())
+    _refuse_broken_change(zone, after, {*(o for o, _ in removed), *_owners(added)})
     serial = next_serial(zone.info.serial, today())
     soa = [r for r in with_serial(after, serial) if r.type == Type.SOA]
     added = (*(r for r in added if r.type != Type.SOA), *soa)
@@ -180,3 +203,32 @@ def change_zone(
         bench.apply(CreateZone(name, added, who), *raised)
         return
     bench.apply(UpdateZone(name, removed, added, zone.info.revision, who), *raised)
+
+
+def _is_same(known: RRset | None, rrset: RRset) -> bool:
+    return known is not None and _content((known,)) == _content((rrset,))
+
+
+def _owners(rrsets: Iterable[RRset]) -> set[bytes]:
+    return {rrset.owner for rrset in rrsets}
+
+
+def _refuse_broken_change(
+    zone: Zone, after: tuple[RRset, ...], owners: Iterable[bytes]
+) -> None:
+    """Refuse a change, at some names, with which the zone cannot be served; say what is
+    doubtful now and was not before."""
+    name = zone.info.name
+    if apex_of(name) != name:
+        refuse_broken_overlay(name, after)
+        return
+    # What forbids serving is seen at the names that change, and at the apex.
+    touched = {fold(name), *map(fold, owners)}
+    findings = check_zone(name, (r for r in after if fold(r.owner) in touched))
+    _refuse_fatal(name_text(name), findings)
+    if len(after) > _LARGE_ZONE:
+        return
+    before = set(check_zone(name, zone.rrsets))
+    for finding in check_zone(name, after):
+        if finding not in before:
+            click.echo(f"Warning: {finding.object}: {finding.text}", err=True)

@@ -20,6 +20,7 @@ from netservices.dns.wire.names import (
     parse_name,
     read_name,
     skip_name,
+    u_labels,
 )
 
 some_labels = st.lists(st.binary(min_size=1, max_size=63), max_size=8)
@@ -127,9 +128,20 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(b"\2\0\xff\0", parse_name("\\000\\255."))
         self.assertEqual("\\000\\255.", name_text(b"\2\0\xff\0"))
 
+    def test_international(self) -> None:
+        """Letters beyond ASCII become A-labels, and are shown again; RFC 5890."""
+        for text, name in (
+            ("bücher.example.", "xn--bcher-kva.example."),
+            ("*.BÜCHER.example.", "*.xn--bcher-kva.example."),
+            ("例え。テスト.", "xn--r8jz45g.xn--zckzah."),
+        ):
+            self.assertEqual(name, name_text(parse_name(text)))
+        self.assertEqual("bücher.example.", u_labels("xn--bcher-kva.example."))
+        self.assertEqual("xn--a.example.", u_labels("xn--a.example."))
+
     def test_wrong(self) -> None:
-        """Empty labels, long labels, bad escapes and letters beyond ASCII."""
-        for text in ("a..b", ".a", "a" * 64, "\\256", "\\1", "\\", "é", "", ".."):
+        """Empty labels, long labels, bad escapes and letters that no label has."""
+        for text in ("a..b", ".a", "a" * 64, "\\256", "\\1", "\\", "a\u2028", "", ".."):
             with self.assertRaises(ValueError, msg=text):
                 parse_name(text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from netservices.dns.zonefile import (
     is_newer_serial,
     next_serial,
     parse_record,
+    read,
     read_zone,
     record_text,
     serial_of,
@@ -133,7 +135,7 @@ class ReadTests(SynchronousTestCase):
             ("a CNAME b\na CNAME c\n", "a second CNAME"),
             ("a AXFR\n", "no type that a zone can hold"),
             ("a TYPE1 \\# 3 010203\n", "A"),
-            ("é A 192.0.2.1\n", "A-label"),
+            ("a\u2028 A 192.0.2.1\n", "is no label"),
         ):
             line = 4 + body.count("\n") - 1
             self.assert_error(body, line, text)
@@ -287,6 +289,44 @@ class IncludeTests(SynchronousTestCase):
             read_zone(main, "x.")
         with self.assertRaisesRegex(ZoneFileError, "No such file"):
             read_zone(self.directory / "none.zone", "x.")
+
+    def test_outside(self) -> None:
+        """What is not below the directory of the first file is not included, by
+        whatever way it is named; nothing of it is shown."""
+        secret = self.directory / "secret"
+        secret.write_text("a password\n")
+        (self.directory / "parts" / "link").symlink_to("../secret")
+        for word in ("../secret", str(secret.absolute()), "link", "x/../../secret"):
+            main = self.write("parts/main.zone", HEAD + f"$INCLUDE {word}\n")
+            with self.assertRaisesRegex(ZoneFileError, "is not below") as caught:
+                read_zone(main, "x.")
+            self.assertNotIn("password", str(caught.exception))
+        self.write("shared", "h A 192.0.2.2\n")
+        main = self.write("parts/main.zone", HEAD + "$INCLUDE ../shared\n")
+        read_zone(main, "x.", include_below=str(self.directory))
+
+    def test_devices(self) -> None:
+        """What is no regular file is not included: a pipe would never end."""
+        os.mkfifo(self.directory / "pipe")
+        for word in ("pipe", "parts"):
+            main = self.write("main.zone", HEAD + f"$INCLUDE {word}\n")
+            with self.assertRaisesRegex(ZoneFileError, "no regular file"):
+                read_zone(main, "x.")
+
+    def test_line_without_end(self) -> None:
+        """A file without any end of line is not read as one line."""
+        main = self.write("main.zone", HEAD + "a TXT " + "x" * 3_000_000)
+        with self.assertRaisesRegex(ZoneFileError, "zone:4: an entry without end"):
+            read_zone(main, "x.")
+
+    def test_generate_without_end(self) -> None:
+        """Many $GENERATE lines make no more than a limit together."""
+        line = "$GENERATE 0-65535 h$ A 192.0.2.1\n"
+        main = self.write("main.zone", HEAD + "$INCLUDE more.zone\n" * 40)
+        self.write("more.zone", line)
+        self.patch(read, "MAX_GENERATED_IN_ALL", 100_000)
+        with self.assertRaisesRegex(ZoneFileError, "more than 100000 records in all"):
+            read_zone(main, "x.")
 
     def test_forbidden(self) -> None:
         """A text may not include files, nor a file that was told not to."""

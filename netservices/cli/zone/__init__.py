@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from netservices.cli.lazy import LazyGroup
+from netservices.core.garbage import without_full_collections
 
 _COMMANDS = {
     "allow": "netservices.cli.zone.allow.allow",
@@ -31,5 +32,7 @@ _COMMANDS = {
 
 
 @click.group(cls=LazyGroup, places=_COMMANDS)
-def zone() -> None:
+@click.pass_context
+def zone(ctx: click.Context) -> None:
     """DNS zones: import, export, check, and change single records."""
+    ctx.with_resource(without_full_collections())

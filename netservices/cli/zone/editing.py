@@ -1,7 +1,8 @@
-"""Single records of a zone on a command's bench."""
+"""Single records of a zone on a command's bench: any number of edits, one change."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -18,31 +19,144 @@ from netservices.dns.wire.names import (
     name_text,
     parse_name,
 )
-from netservices.dns.zonefile import parse_record
+from netservices.dns.zonefile import by_key, parse_record
+from netservices.dns.zonefile.changes import Key
 from netservices.dns.zonefile.texts import rdata_text
+from netservices.interfaces import Conflict
 from netservices.values import RRset, Zone
 
+_DEFAULT_TTL = 3600
+_TRIES = 5
+"""How often a change is made anew where another got in between."""
 
-def add_to_zone(bench: Bench, origin: str, text: str) -> None:
-    """Add the record that ``text`` writes; one that is there already stays."""
-    zone = _zone_or_new_overlay(bench, origin)
-    apex = apex_of(zone.info.name)
-    try:
-        wanted = parse_record(apex, text)
-    except ValueError as problem:
-        raise click.ClickException(str(problem)) from None
-    if not is_below(fold(wanted.owner), fold(apex)):
-        owner = name_text(wanted.owner)
-        raise click.ClickException(f"{owner} is not in the zone {origin}")
-    known = _rrset(zone, wanted.owner, wanted.type)
-    if known is None:
-        changed = wanted
-    else:
-        rdatas = dict.fromkeys((*known.rdatas, *wanted.rdatas))
-        changed = evolve(known, ttl=wanted.ttl, rdatas=tuple(rdatas))
-    if wanted.type == Type.SOA:
-        changed = wanted
-    change_zone(bench, zone, removed=(), added=(changed,))
+
+class Draft:
+    """A zone with some edits.  Mistakes in them are ValueErrors."""
+
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+        self.apex = apex_of(zone.info.name)
+        self._now = by_key(zone.rrsets)
+        self._changed: dict[Key, RRset | None] = {}
+        self._set: set[Key] = set()
+
+    def add(self, text: str) -> None:
+        """Add the record that ``text`` writes; one that is there already stays."""
+        wanted = self._parse(text)
+        known = self._find(wanted.owner, wanted.type)
+        if known is not None and wanted.type != Type.SOA:
+            rdatas = dict.fromkeys((*known.rdatas, *wanted.rdatas))
+            wanted = evolve(known, ttl=wanted.ttl, rdatas=tuple(rdatas))
+        self._put(wanted)
+
+    def set(self, text: str) -> None:
+        """Put the record that ``text`` writes in place of all of its owner and type;
+        several of them follow one another."""
+        wanted = self._parse(text)
+        key = fold(wanted.owner), wanted.type
+        if key in self._set:
+            self.add(text)
+            return
+        self._set.add(key)
+        self._put(wanted)
+
+    def remove(self, name: str, rdtype: str, rdata: str = "") -> None:
+        """Remove an RRset, or the one record of it that ``rdata`` writes."""
+        owner = parse_name(name, self.apex)
+        known = self._find(owner, type_number(rdtype))
+        if known is None:
+            raise ValueError(
+                f"{name_text(owner)} has no records of type {rdtype.upper()}"
+            )
+        rest: tuple[bytes, ...] = ()
+        if rdata:
+            text = f"{name_text(owner)} {known.ttl} {type_name(known.type)} {rdata}"
+            (unwanted,) = parse_record(self.apex, text).rdatas
+            rest = tuple(kept for kept in known.rdatas if kept != unwanted)
+            if len(rest) == len(known.rdatas):
+                raise ValueError(f"{name_text(owner)} has no such record")
+        key = fold(owner), known.type
+        self._changed[key] = evolve(known, rdatas=rest) if rest else None
+
+    def changes(self) -> tuple[tuple[Key, ...], tuple[RRset, ...]]:
+        """What has to go, and what has to be put."""
+        removed = [key for key, rrset in self._changed.items() if rrset is None]
+        added = [rrset for rrset in self._changed.values() if rrset is not None]
+        return tuple(removed), tuple(added)
+
+    def _parse(self, text: str) -> RRset:
+        """The record that ``text`` writes.  Without a TTL it has that of its RRset,
+        or else that of the zone's SOA."""
+        soa = self._find(self.apex, Type.SOA)
+        default = _DEFAULT_TTL if soa is None else soa.ttl
+        wanted = parse_record(self.apex, text, default)
+        known = self._find(wanted.owner, wanted.type)
+        if known is not None:
+            wanted = parse_record(self.apex, text, known.ttl)
+        if not is_below(fold(wanted.owner), fold(self.apex)):
+            owner, apex = name_text(wanted.owner), name_text(self.apex)
+            raise ValueError(f"{owner} is not in the zone {apex}")
+        return wanted
+
+    def _find(self, owner: bytes, type_: int) -> RRset | None:
+        key = fold(owner), int(type_)
+        return self._changed[key] if key in self._changed else self._now.get(key)
+
+    def _put(self, rrset: RRset) -> None:
+        self._changed[fold(rrset.owner), rrset.type] = rrset
+
+
+def edit(bench: Bench, origin: str, apply: Callable[[Draft], None]) -> None:
+    """Change a zone as ``apply`` does its draft, all at once or not at all."""
+    for left in reversed(range(_TRIES)):
+        draft = Draft(_zone_or_new_overlay(bench, origin))
+        try:
+            apply(draft)
+        except ValueError as problem:
+            raise click.ClickException(str(problem)) from None
+        try:
+            change_zone(bench, draft.zone, *draft.changes())
+        except Conflict:
+            if not left:
+                raise
+            continue
+        return
+
+
+def add_lines(draft: Draft, lines: Sequence[str]) -> None:
+    """Add the record of each line."""
+    _each(lines, draft.add)
+
+
+def set_lines(draft: Draft, lines: Sequence[str]) -> None:
+    """Put the records of all lines in place of what their RRsets were."""
+    _each(lines, draft.set)
+
+
+def remove_lines(draft: Draft, lines: Sequence[str]) -> None:
+    """Remove what each line names: owner and type, and the data if it is given."""
+
+    def remove(line: str) -> None:
+        name, rdtype, *rdata = [*line.split(None, 2), "", ""][:3]
+        if not rdtype:
+            raise ValueError("a name and a type are wanted")
+        draft.remove(name, rdtype, rdata[0].strip())
+
+    _each(lines, remove)
+
+
+def _each(lines: Sequence[str], function: Callable[[str], None]) -> None:
+    """Call with each line; empty ones and comments are skipped."""
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith(";"):
+            continue
+        try:
+            function(text)
+        except ValueError as problem:
+            is_one = len(lines) == 1
+            words = str(problem) if is_one else f"line {number}: {problem}"
+            raise ValueError(words) from None
 
 
 def _zone_or_new_overlay(bench: Bench, origin: str) -> Zone:
@@ -54,30 +168,6 @@ def _zone_or_new_overlay(bench: Bench, origin: str) -> Zone:
     if not found.info.revision:
         load_zone(bench, name_text(apex_of(name)))
     return found
-
-
-def remove_from_zone(
-    bench: Bench, origin: str, name: str, rdtype: str, rdata: str
-) -> None:
-    """Remove an RRset, or the one record of it that ``rdata`` writes."""
-    zone = load_zone(bench, origin)
-    owner = _owner(zone, name)
-    known = _rrset(zone, owner, _type(rdtype))
-    if known is None:
-        message = f"{name_text(owner)} has no records of type {rdtype.upper()}"
-        raise click.ClickException(message)
-    rest: tuple[bytes, ...] = ()
-    if rdata:
-        try:
-            text = f"{name_text(owner)} {known.ttl} {type_name(known.type)} {rdata}"
-            (unwanted,) = parse_record(apex_of(zone.info.name), text).rdatas
-        except ValueError as problem:
-            raise click.ClickException(str(problem)) from None
-        rest = tuple(kept for kept in known.rdatas if kept != unwanted)
-        if len(rest) == len(known.rdatas):
-            raise click.ClickException(f"{name_text(owner)} has no such record")
-    added = (evolve(known, rdatas=rest),) if rest else ()
-    change_zone(bench, zone, removed=((known.owner, known.type),), added=added)
 
 
 def _owner(zone: Zone, name: str) -> bytes:
@@ -92,14 +182,6 @@ def _type(text: str) -> int:
         return type_number(text)
     except ValueError as problem:
         raise click.ClickException(str(problem)) from None
-
-
-def _rrset(zone: Zone, owner: bytes, rdtype: int) -> RRset | None:
-    folded = fold(owner)
-    for rrset in zone.rrsets:
-        if rrset.type == rdtype and fold(rrset.owner) == folded:
-            return rrset
-    return None
 
 
 def record_rows(

@@ -14,7 +14,9 @@ cost thousands of steps a name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from netservices.core.errors import SyntaxProblem
 
@@ -159,6 +161,8 @@ def parse_name(text: str, origin: bytes = ROOT) -> bytes:
         return origin
     if text == ".":
         return ROOT
+    if not text.isascii():
+        text = a_labels(text)
     parts, is_absolute = _split_text(text)
     for part in parts:
         if not part:
@@ -170,6 +174,37 @@ def parse_name(text: str, origin: bytes = ROOT) -> bytes:
     if len(name) > MAX_NAME_OCTETS:
         raise ValueError(f"{text!r} is longer than 255 octets")
     return name
+
+
+def a_labels(text: str) -> str:
+    """A written name with its letters beyond ASCII as A-labels (RFC 5890 2.3.2.1),
+    after the mapping of UTS 46.  ValueError."""
+    # Only here: few names need it, and its tables are large.
+    import idna
+
+    labels = []
+    for label in re.split("[.\u3002\uff0e\uff61]", text):
+        if not label.isascii():
+            try:
+                label = idna.encode(label, uts46=True).decode("ascii")
+            except (idna.IDNAError, UnicodeError) as problem:
+                raise ValueError(f"{label!r} is no label: {problem}") from None
+        labels.append(label)
+    return ".".join(labels)
+
+
+def u_labels(text: str) -> str:
+    """A name as people write it who know its letters: A-labels decoded, if they are
+    any."""
+    import idna
+
+    labels = []
+    for label in text.split("."):
+        if label[:4].lower() == "xn--":
+            with suppress(idna.IDNAError, UnicodeError):
+                label = idna.decode(label)
+        labels.append(label)
+    return ".".join(labels)
 
 
 def _split_text(text: str) -> tuple[list[bytes], bool]:
@@ -186,10 +221,8 @@ def _split_text(text: str) -> tuple[list[bytes], bool]:
         elif letter == "\\":
             octets, position = _escaped(text, position)
             label += octets
-        elif letter.isascii():
-            label.append(ord(letter))
         else:
-            raise ValueError(f"{text!r} has letters beyond ASCII: write its A-label")
+            label.append(ord(letter))
     # An escaped dot at the end is no end: then the label is not empty.
     if label or not parts:
         parts.append(bytes(label))

@@ -9,6 +9,7 @@ from netservices.dns.wire.serials import is_newer_serial, next_serial
 from netservices.dns.zonefile.changes import (
     CannotUndo,
     Comparison,
+    by_key,
     compare,
     undoing,
     version_before,
@@ -28,6 +29,7 @@ __all__ = [
     "CannotUndo",
     "Comparison",
     "ZoneFileError",
+    "by_key",
     "check_zone",
     "compare",
     "default_zone",

@@ -47,6 +47,8 @@ def split_entries(lines: Iterable[str], file: str) -> Iterator[Entry]:
     is_indented = False
     number = 0
     for number, line in enumerate(lines, 1):
+        if len(line) > MAX_ENTRY_CHARACTERS:
+            raise ZoneFileError(file, number, "an entry without end")
         if not depth:
             start, size = number, 0
             is_indented = line[:1] in (" ", "\t")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from io import TextIOBase
 from typing import TextIO
 
 from attrs import define, field
@@ -22,13 +24,20 @@ from netservices.dns.wire.names import (
 )
 from netservices.dns.wire.rdata import SOA, split_rdata
 from netservices.dns.zonefile.generate import expand, parse_range
-from netservices.dns.zonefile.lines import Entry, ZoneFileError, split_entries
+from netservices.dns.zonefile.lines import (
+    MAX_ENTRY_CHARACTERS,
+    Entry,
+    ZoneFileError,
+    split_entries,
+)
 from netservices.dns.zonefile.texts import is_ttl, parse_rdata, parse_ttl
 from netservices.values import Finding, RRset
 
 MAX_INCLUDE_DEPTH = 8
 MAX_INCLUDED_FILES = 1000
 MAX_RECORDS = 20_000_000
+MAX_GENERATED_IN_ALL = 2_000_000
+"""Records that the $GENERATE lines of a file make together."""
 
 _CLASSES = {"IN": True, "CH": False, "HS": False, "CS": False, "CLASS1": True}
 _BESIDE_CNAME = frozenset((Type.CNAME, Type.RRSIG, Type.NSEC))
@@ -70,6 +79,7 @@ class ZoneReader:
         origin: bytes,
         may_include: bool = True,
         progress: Callable[[int, int], None] | None = None,
+        include_below: str | None = None,
     ) -> None:
         self.apex = fold(origin)
         self.warnings: list[Finding] = []
@@ -79,6 +89,9 @@ class ZoneReader:
         self._default_ttl: int | None = None
         self._last_ttl: int | None = None
         self._files = 0
+        self._generated = 0
+        self._directory = os.path.realpath(include_below) if include_below else ""
+        """What files may include lies in here."""
         self._records = 0
         self._gathered: dict[tuple[bytes, int], _Gathered] = {}
         self._kinds: dict[bytes, set[int]] = {}
@@ -92,6 +105,8 @@ class ZoneReader:
 
     def read_file(self, path: str, place: _Place | None = None) -> None:
         """Read a file.  ZoneFileError, also where it cannot be opened."""
+        if not self._directory:
+            self._directory = os.path.dirname(os.path.realpath(path))
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -108,6 +123,9 @@ class ZoneReader:
     def _counted(self, lines: Iterable[str] | TextIO, total: int) -> Iterator[str]:
         """The lines, with a report of progress now and then."""
         done = 0
+        if isinstance(lines, TextIOBase):
+            # A file without any end of line must not be read as one.
+            lines = iter(partial(lines.readline, MAX_ENTRY_CHARACTERS + 1), "")
         for number, line in enumerate(lines):
             done += len(line)
             if self._progress is not None and number % _PROGRESS_LINES == 0:
@@ -150,13 +168,27 @@ class ZoneReader:
         if place.depth >= MAX_INCLUDE_DEPTH or self._files > MAX_INCLUDED_FILES:
             raise ValueError("$INCLUDE goes too deep; does a file include itself?")
         path = os.path.join(os.path.dirname(place.file), words[0].strip('"'))
+        self._check_path(path, words[0])
         origin = parse_name(words[1], place.origin) if words[1:] else place.origin
         inside = _Place(place.file, place.line, origin, depth=place.depth + 1)
         self.read_file(path, inside)
 
+    def _check_path(self, path: str, word: str) -> None:
+        """A zone file may come from somebody who may not read all that we may: it
+        includes what lies beside or below it alone.  ValueError."""
+        real = os.path.realpath(path)
+        if os.path.commonpath((real, self._directory)) != self._directory:
+            raise ValueError(f"{word} is not below {self._directory}")
+        if os.path.exists(real) and not os.path.isfile(real):
+            raise ValueError(f"{word} is no regular file")
+
     def _generate(self, words: list[str], place: _Place) -> None:
         """``$GENERATE range owner [ttl] [class] type rdata``."""
         first, last, step = parse_range(words[0])
+        self._generated += (last - first) // step + 1
+        if self._generated > MAX_GENERATED_IN_ALL:
+            text = f"$GENERATE makes more than {MAX_GENERATED_IN_ALL} records in all"
+            raise ValueError(text)
         for number in range(first, last + 1, step):
             owner = parse_name(expand(words[1], number), place.origin)
             rest = [expand(word, number) for word in words[2:]]
@@ -277,6 +309,7 @@ def read_zone(
     *,
     file: str = "zone",
     may_include: bool | None = None,
+    include_below: str | None = None,
     needs_soa: bool = True,
     progress: Callable[[int, int], None] | None = None,
     warnings: list[Finding] | None = None,
@@ -284,7 +317,8 @@ def read_zone(
     """The RRsets of a master file: ``source`` is its text, or a path object.
 
     ``file`` names a text in errors.  ``$INCLUDE`` is obeyed in files and refused in
-    texts, unless ``may_include`` says otherwise.  An overlay needs no SOA.
+    texts, unless ``may_include`` says otherwise; what is included lies below the
+    directory ``include_below``, or else that of the file.  An overlay needs no SOA.
     ``progress`` is told octets read and octets in all; ``warnings`` gets what was read
     but looks wrong.  ZoneFileError.
     """
@@ -294,7 +328,7 @@ def read_zone(
         reader.read_text(source, file)
     else:
         file = os.fspath(source)
-        reader = ZoneReader(apex, may_include is not False, progress)
+        reader = ZoneReader(apex, may_include is not False, progress, include_below)
         reader.read_file(file)
     if needs_soa and (reader.apex, int(Type.SOA)) not in reader._gathered:
         raise ZoneFileError(file, 0, f"no SOA record for {name_text(apex)}")
