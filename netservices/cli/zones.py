@@ -33,6 +33,7 @@ from netservices.dns.zonefile import (
     by_key,
     check_zone,
     is_newer_serial,
+    new_zone,
     next_serial,
     read_zone,
     serial_of,
@@ -96,7 +97,9 @@ def read_master_file(
     return rrsets
 
 
-def refuse_broken(origin: str, rrsets: tuple[RRset, ...]) -> None:
+def refuse_broken(
+    origin: str, rrsets: tuple[RRset, ...], is_quiet: bool = False
+) -> None:
     """Refuse what cannot be served; say what is merely doubtful."""
     name = wire_name(origin)
     if apex_of(name) != name:
@@ -104,7 +107,7 @@ def refuse_broken(origin: str, rrsets: tuple[RRset, ...]) -> None:
         return
     findings = check_zone(name, rrsets)
     _refuse_fatal(origin, findings)
-    for finding in findings:
+    for finding in () if is_quiet else findings:
         click.echo(f"Warning: {finding.object}: {finding.text}", err=True)
 
 
@@ -116,15 +119,20 @@ def _refuse_fatal(origin: str, findings: Iterable[Finding]) -> None:
 
 
 def import_rrsets(
-    bench: Bench, origin: str, rrsets: tuple[RRset, ...], keep_serial: bool
+    bench: Bench,
+    origin: str,
+    rrsets: tuple[RRset, ...],
+    keep_serial: bool,
+    source: str = "",
 ) -> dict[str, Any]:
-    """Create or replace the zone; what was done, for people and scripts."""
+    """Create or replace the zone; what was done, for people and scripts.  ``source`` is
+    the server that it comes from."""
     apex = wire_name(origin)
     refuse_copy(bench, apex)
     refuse_broken(origin, rrsets)
     known = bench.get(bench.store.zones.load(apex))
     action = "created"
-    who = author()
+    who = author(f"from {source}" if source else "")
     if known is None:
         refuse_unknown_view(bench, apex)
         raised = serial_raised(bench, apex, who)
@@ -144,6 +152,27 @@ def import_rrsets(
         "records": sum(len(rrset.rdatas) for rrset in rrsets),
         "serial": serial_of(rrsets),
     }
+
+
+def create_with_servers(
+    bench: Bench, origin: str, servers: tuple[str, ...], addresses: tuple[str, ...]
+) -> dict[str, Any]:
+    """A new zone with SOA and NS; this host is its server where none is given."""
+    from netservices.domains import own_addresses
+
+    apex = wire_name(origin)
+    if bench.get(bench.store.zones.load(apex)) is not None:
+        raise click.ClickException(f"the zone {origin} exists")
+    hostname = bench.configuration.hostname
+    if not servers:
+        # A host name that others cannot look up is no name of a server.
+        servers = (hostname if "." in hostname else f"ns1.{origin}",)
+        addresses = addresses or tuple(own_addresses())
+    try:
+        rrsets = new_zone(apex, [wire_name(name) for name in servers], addresses)
+    except ValueError as problem:
+        raise click.ClickException(str(problem)) from None
+    return import_rrsets(bench, origin, rrsets, keep_serial=True)
 
 
 def _content(rrsets: tuple[RRset, ...]) -> set[Any]:

@@ -20,6 +20,7 @@ RFC 2142    done         hostmaster, in the SOA of a new zone
 RFC 2181    done         RRsets, TTLs, truncation only where something is missing
 RFC 2230    done         KX is not compressed
 RFC 2308    done         negative answers and their TTL
+RFC 2317    done         classless reverse zones, made on request
 RFC 2782    done         SRV, its targets in the additional section
 RFC 3225    done         DO is repeated
 RFC 3596    done         AAAA
@@ -32,6 +33,7 @@ RFC 4892    done         version.bind, id.server, by policy
 RFC 5001    done         NSID
 RFC 5358    done         no recursion for strangers
 RFC 5452    partial      what the client takes for an answer
+RFC 5890    partial      A-labels of names that are written in all scripts
 RFC 5936    done         AXFR, both ways
 RFC 6604    done         response code of a chain
 RFC 6672    done         DNAME, YXDOMAIN

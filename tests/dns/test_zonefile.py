@@ -135,7 +135,7 @@ class ReadTests(SynchronousTestCase):
             ("a CNAME b\na CNAME c\n", "a second CNAME"),
             ("a AXFR\n", "no type that a zone can hold"),
             ("a TYPE1 \\# 3 010203\n", "A"),
-            ("a\u2028 A 192.0.2.1\n", "is no label"),
+            ("a\u0378 A 192.0.2.1\n", "is no label"),
         ):
             line = 4 + body.count("\n") - 1
             self.assert_error(body, line, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netservices.cli.output import json_option, show
+from netservices.cli.output import json_option, show, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
 from netservices.cli.zone.overlays import (
     apex_of,
@@ -14,6 +14,30 @@ from netservices.cli.zone.overlays import (
     zone_title,
 )
 from netservices.units import DeleteZone
+
+
+@click.command("create")
+@click.argument("origin")
+@click.option("--ns", "servers", multiple=True, help="A name server; repeatable.")
+@click.option("--address", "addresses", multiple=True, help="Of the zone's own name.")
+@json_option
+@pass_workplace
+def create_zone(
+    workplace: Workplace,
+    origin: str,
+    servers: tuple[str, ...],
+    addresses: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Make a new zone with SOA and NS; without --ns this host is its server.
+
+    The addresses are also those of the servers that are inside the zone.
+    """
+    from netservices.cli.zones import create_with_servers
+
+    with workplace.open() as bench:
+        row = create_with_servers(bench, origin, servers, addresses)
+    show_one(row, as_json)
 
 
 @click.command("list")

@@ -17,6 +17,7 @@ from netservices.dns.zonefile.changes import (
 from netservices.dns.zonefile.check import FATAL_CODES, check_zone
 from netservices.dns.zonefile.create import (
     default_zone,
+    new_zone,
     serial_of,
     with_serial,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "compare",
     "default_zone",
     "is_newer_serial",
+    "new_zone",
     "next_serial",
     "parse_record",
     "read_zone",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from attrs import evolve
 
@@ -12,6 +12,8 @@ from netservices.dns.wire.rdata import SOA, address_rdata
 from netservices.values import RRset
 
 DEFAULT_TTL = 3600
+REVERSE_TOPS = (b"\7in-addr\4arpa\0", b"\3ip6\4arpa\0")
+"""Above all reverse zones; RFC 1035 3.5, RFC 3596 2.5."""
 
 
 def serial_of(rrsets: Iterable[RRset]) -> int | None:
@@ -40,10 +42,21 @@ def default_zone(
     domain's name and, where it is inside, the host's own.  ValueError."""
     apex = parse_name(domain.rstrip(".") + ".")
     host = parse_name(hostname.rstrip(".") + ".")
+    return new_zone(apex, (host,), addresses, serial)
+
+
+def new_zone(
+    apex: bytes,
+    servers: Sequence[bytes],
+    addresses: Iterable[str] = (),
+    serial: int = 1,
+) -> tuple[RRset, ...]:
+    """SOA and NS for those servers, the first of them the primary; ``addresses`` under
+    the zone's name and those of the servers that are inside.  ValueError."""
     soa = SOA(
-        mname=host,
+        mname=servers[0],
         # RFC 2142 7: hostmaster is who is asked about DNS.
-        rname=parse_name("hostmaster", apex),
+        rname=parse_name("hostmaster", _domain_of(apex, servers[0])),
         serial=serial,
         # RFC 1912 2.2, with a shorter minimum: it is the TTL of denials (RFC 2308).
         refresh=7200,
@@ -53,18 +66,26 @@ def default_zone(
     )
     rrsets = [
         RRset(apex, int(Type.SOA), DEFAULT_TTL, (soa.encode(),)),
-        RRset(apex, int(Type.NS), DEFAULT_TTL, (host,)),
+        RRset(apex, int(Type.NS), DEFAULT_TTL, tuple(dict.fromkeys(servers))),
     ]
     found: dict[int, dict[bytes, None]] = {}
     for address in addresses:
         type_, rdata = address_rdata(address)
         found.setdefault(type_, {})[rdata] = None
     owners = {fold(apex): apex}
-    if is_below(fold(host), fold(apex)):
-        owners.setdefault(fold(host), host)
+    for server in servers:
+        if is_below(fold(server), fold(apex)):
+            owners.setdefault(fold(server), server)
     rrsets += [
         RRset(owner, type_, DEFAULT_TTL, tuple(rdatas))
         for owner in owners.values()
         for type_, rdatas in sorted(found.items())
     ]
     return tuple(rrsets)
+
+
+def _domain_of(apex: bytes, server: bytes) -> bytes:
+    """Where mail about a zone goes: to the zone's name, or, as nobody has mail at the
+    name of a reverse zone, to the domain of its server."""
+    is_reverse = any(is_below(fold(apex), top) for top in REVERSE_TOPS)
+    return server[server[0] + 1 :] if is_reverse and server[0] else apex
