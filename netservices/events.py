@@ -110,6 +110,7 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
         "octets",
         "seconds",
     ),
+    "catalog_problem": ("zone", "reason"),
 }
 """Event name to field names."""
 

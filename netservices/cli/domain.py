@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import click
 
@@ -11,7 +12,7 @@ from netservices.cli.bench import Bench
 from netservices.cli.output import json_option, show
 from netservices.cli.workplace import Workplace, pass_workplace
 from netservices.cli.zones import wire_name
-from netservices.units import DeleteDomain, DeleteZone, Operation, RemoveAlias
+from netservices.units import DeleteDomain, Operation, RemoveAlias
 
 
 @click.group()
@@ -44,14 +45,16 @@ def add(
         known = normalised_domain(name)
         has_zone = bench.get(bench.store.zones.load(wire_name(known))) is not None
         reader = bench.address(postmaster) if postmaster else _first_admin(bench)
+        makes_zone = not (no_zone or has_zone)
         bench.apply(
             *domain_operations(
                 known,
                 workplace.configuration.hostname,
                 addresses or own_addresses(),
                 reader,
-                not (no_zone or has_zone),
-            )
+                makes_zone,
+            ),
+            *(_listing(bench, known) if makes_zone else ()),
         )
         if has_zone:
             click.echo(f"The zone {known} was there already and stays as it is.")
@@ -94,8 +97,22 @@ def remove(workplace: Workplace, name: str, keep_zone: bool, yes: bool) -> None:
         ]
         zone = wire_name(known)
         if not keep_zone and bench.get(bench.store.zones.load(zone)) is not None:
-            operations.append(DeleteZone(zone))
+            from netservices.cli.catalogs import removal
+            from netservices.cli.zones import author
+
+            operations += removal(bench, zone, author())
         bench.apply(*operations, DeleteDomain(known))
+
+
+def _listing(bench: Bench, domain: str) -> tuple[Operation, ...]:
+    """The new zone joins the default catalog, where there is one."""
+    settings: Any = bench.configuration.protocols["dns"].settings
+    if not settings.catalog:
+        return ()
+    from netservices.cli.catalogs import listing
+    from netservices.cli.zones import author
+
+    return listing(bench, settings.catalog, wire_name(domain), (), author())
 
 
 def _first_admin(bench: Bench) -> str | None:

@@ -55,7 +55,7 @@ RFC 8945    partial      TSIG: all but the cache of times (5.2.3) and gss-tsig
 RFC 9018    done         cookies that other makers' servers take too
 RFC 9103    partial      zones over TLS, both ways; transfers are not padded
 RFC 9112    partial      the requests of health checks
-RFC 9432    partial      catalog zones are known as such
+RFC 9432    done         catalog zones, made and followed
 RFC 9460    partial      SVCB and HTTPS with the addresses of their targets
 RFC 9471    done         all glue inside the delegated domain, or TC
 RFC 9619    done         one question

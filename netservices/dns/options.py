@@ -74,6 +74,10 @@ class ZoneOptions:
     """The catalog zone that lists this zone (producer), or whose member it is."""
     is_catalog: bool = False
     """Whether this zone is itself a catalog (RFC 9432)."""
+    member: str = ""
+    """The label that the catalog has for it; another one means: begin anew."""
+    groups: tuple[str, ...] = ()
+    """What the catalog says of how to treat it."""
 
     def to_json(self) -> Mapping[str, Any]:
         """What differs from the defaults."""

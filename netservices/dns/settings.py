@@ -355,3 +355,11 @@ class DNSSettings:
         "How often an update is tried that others come before; then it gets SERVFAIL.",
         minimum=1,
     )
+
+    # --- catalog zones (RFC 9432) ---
+    catalog: str = setting(
+        "", "The catalog zone that the zone of each new domain joins; empty: none."
+    )
+    catalog_members: int = setting(
+        100_000, "A catalog from elsewhere with more members is broken.", minimum=1
+    )

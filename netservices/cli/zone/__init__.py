@@ -13,6 +13,7 @@ from netservices.core.garbage import without_full_collections
 _COMMANDS = {
     "allow": "netservices.cli.zone.allow.allow",
     "balance": "netservices.cli.zone.balance.balance",
+    "catalog": "netservices.cli.zone.catalog.catalog",
     "check": "netservices.cli.zone.check.check_zone",
     "create": "netservices.cli.zone.manage.create_zone",
     "diff": "netservices.cli.zone.history.show_differences",

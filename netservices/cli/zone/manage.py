@@ -13,7 +13,6 @@ from netservices.cli.zone.overlays import (
     view_option,
     zone_title,
 )
-from netservices.units import DeleteZone
 
 
 @click.command("create")
@@ -82,10 +81,8 @@ def list_zones(workplace: Workplace, as_json: bool) -> None:
 @pass_workplace
 def remove_zone(workplace: Workplace, origin: str, yes: bool) -> None:
     """Stop serving a zone and forget its records."""
+    from netservices.cli.catalogs import removal
     from netservices.cli.zones import author, load_zone, wire_name
-    from netservices.dns.backend.secondaries import forget_state
-    from netservices.dns.backend.shelf import ZONE_OPTIONS
-    from netservices.dns.wire.names import fold
 
     if not yes:
         title = zone_title(wire_name(origin))
@@ -94,9 +91,5 @@ def remove_zone(workplace: Workplace, origin: str, yes: bool) -> None:
         name = wire_name(origin)
         if view_of(name) is not None:
             load_zone(bench, origin)
-        bench.apply(
-            DeleteZone(name),
-            ZONE_OPTIONS.delete(fold(name)),
-            forget_state(fold(name)),
-            *serial_raised(bench, name, author()),
-        )
+        who = author()
+        bench.apply(*removal(bench, name, who), *serial_raised(bench, name, who))

@@ -142,6 +142,10 @@ class Secondary:
         """Ask the primaries, after what is under way; with ``is_forced`` take the whole
         zone."""
         result: Deferred[Outcome] = Deferred()
+        if self._running is not None and self.serial is None:
+            # The first version is on its way: there is none newer.
+            self._waiting.append(result)
+            return result
         self._waiting_for_next.append((result, is_forced))
         if self._running is None:
             self._start()
@@ -322,6 +326,8 @@ class Secondary:
             text = str(problem) or type(problem).__name__
             return Outcome("failed", str(peer), problem=text)
         self._tell(peer, found, have, self.house.now() - began)
+        # Not waited for: it may come to this very zone.
+        self.house.catalogs.follow(self.name)
         return Outcome("transferred", str(peer), found.new_serial, found.records)
 
     async def _keep(self, peer: Peer, serial: int, have: int | None) -> Outcome:
@@ -342,6 +348,9 @@ class Secondary:
             settings.expire_at_least, min(float(soa.expire), settings.expire_at_most)
         )
         state = self._succeeded(str(peer), expire)
+        if self.tree is None:
+            # What is configured may be known here before the empty zone is.
+            await self.house.settle()
         if found.form is Form.INCREMENTAL:
             operations = await self._updates(found, author)
         else:

@@ -22,6 +22,7 @@ from netservices.dns.client.transfer import Primary, Signing, fetch_zone
 from netservices.dns.dialogue.inbound import InboundLimits
 from netservices.dns.options import Peer, ZoneOptions
 from netservices.dns.policy import Client, Policy
+from netservices.dns.server.catalogs import Catalogs
 from netservices.dns.server.refresh import Secondary
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.names import fold, name_text, parse_name
@@ -123,6 +124,9 @@ class Secondaries:
         self._keys = keys
         self._pause = pause
         self._changed = changed
+        self.catalogs = Catalogs(
+            self, lambda: self._options.things, settings.catalog_members
+        )
         self._resting: dict[Peer, tuple[int, float]] = {}
         """Primaries that failed: how often, and until when they come last."""
         self._zones: dict[bytes, Secondary] = {}
@@ -136,6 +140,8 @@ class Secondaries:
         self._states = await load_states(self._store)
         self._is_running = True
         self.update()
+        for name in tuple(self._zones):
+            await self.catalogs.follow(name)
 
     def stop(self) -> None:
         """Ask nobody any more."""
@@ -160,6 +166,9 @@ class Secondaries:
             known = self._zones.get(name)
             if known is None:
                 self._add(name, options, self._states.pop(name, SecondaryState()))
+            elif known.options.member != options.member:
+                known.stop()
+                self._add(name, options, SecondaryState())
             elif known.options.primaries != options.primaries:
                 known.stop()
                 self._add(name, options, known.state)
@@ -221,6 +230,10 @@ class Secondaries:
             raise NoAnswer(f"there is no key {peer.key} here")
         return _Signed(key, self.now)
 
+    def is_withheld(self, name: bytes) -> bool:
+        """Whether a zone has expired."""
+        return name in self._policy.withheld
+
     def withhold(self, name: bytes, serial: int) -> None:
         """A zone has expired: SERVFAIL from now on."""
         if name in self._policy.withheld:
@@ -279,6 +292,7 @@ class Secondaries:
         outcome = await zone.check_now(is_forced)
         if outcome.result == "failed":
             raise ValueError(outcome.problem)
+        await self.catalogs.follow(zone.name)
         return {
             "zone": name_text(zone.name),
             "result": outcome.result,
@@ -306,6 +320,8 @@ class Secondaries:
                 "next_check": zone.next_check,
                 "expires": zone.state.expires or None,
                 "problem": zone.problem,
+                "catalog": zone.options.catalog or None,
+                "catalog_problems": list(self.catalogs.problems(zone.name)),
             }
             for zone in self._zones.values()
         ]

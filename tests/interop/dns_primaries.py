@@ -1,0 +1,216 @@
+"""named, nsd and knotd as primaries of one zone, on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rcode
+
+from tests.programs import located, run
+
+ORIGIN = "primary.test."
+SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IQ=="
+KEY = "transfer.test"
+SECONDS = 30.0
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has, over UDP and TCP."""
+    while True:
+        with (
+            socket.socket() as stream,
+            socket.socket(type=socket.SOCK_DGRAM) as packets,
+        ):
+            stream.bind(("127.0.0.1", 0))
+            port: int = stream.getsockname()[1]
+            try:
+                packets.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def zone_text(serial: int, *lines: str) -> str:
+    """A master file whose timers are too long to matter."""
+    head = f"$TTL 60\n@ SOA ns1 h {serial} 86400 3600 604800 60\n@ NS ns1\n"
+    return head + "ns1 A 127.0.0.1\n" + "".join(f"{line}\n" for line in lines)
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Ask again and again; AssertionError in the end."""
+    deadline = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def look_up(port: int, name: str, rdtype: str = "A") -> tuple[str, ...]:
+    """The data of the answer at a server on loopback, or its response code."""
+    query = dns.message.make_query(name, rdtype)
+    try:
+        reply = dns.query.udp(query, "127.0.0.1", timeout=1, port=port)
+    except (dns.exception.Timeout, OSError):
+        return ("silence",)
+    if reply.rcode() != dns.rcode.NOERROR:
+        return (dns.rcode.to_text(reply.rcode()),)
+    return tuple(sorted(rdata.to_text() for rrset in reply.answer for rdata in rrset))
+
+
+class Primary:
+    """A foreign server with one zone, which tells ``notified`` of changes."""
+
+    program = ""
+    words: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        place: Path,
+        notified: int,
+        text: str,
+        *,
+        origin: str = ORIGIN,
+        key: str = "",
+        tls: tuple[str, str] = ("", ""),
+        extra: str = "",
+        takes_updates: bool = False,
+    ) -> None:
+        self.place, self.notified, self.origin, self.key = place, notified, origin, key
+        self.tls = tls
+        self.extra = extra
+        self.takes_updates = takes_updates
+        self.port = free_port()
+        self.tls_port = free_port() if tls[0] else 0
+        self.write(text)
+        (place / "conf").write_text(self.configuration())
+        self.log = (place / "log").open("wb")
+        self.process = subprocess.Popen(
+            [located(self.program), *self.words, str(place / "conf")],
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+        wait_until(
+            lambda: (
+                look_up(self.port, origin, "SOA") not in (("silence",), ("SERVFAIL",))
+            ),
+            f"{self.program} does not start: {(place / 'log').read_text()}",
+        )
+
+    def configuration(self) -> str:
+        """Its configuration file."""
+        raise NotImplementedError
+
+    def write(self, text: str) -> None:
+        """Another version of the zone, on disk."""
+        (self.place / "zone").write_text(text)
+
+    def change(self, text: str) -> None:
+        """Another version of the zone, served."""
+        self.write(text)
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """End it, and its children, and forget its files."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(5)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+        self.log.close()
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+class Named(Primary):
+    """BIND; changes come by dynamic update, too."""
+
+    program = "named"
+    words = ("-g", "-n", "1", "-c")
+
+    def configuration(self) -> str:
+        who = f"key {self.key}" if self.key else "127.0.0.1"
+        notify = f"127.0.0.1 port {self.notified}" + f" key {self.key}" * bool(self.key)
+        updates = "allow-update { 127.0.0.1; };" if self.takes_updates else ""
+        tls = listen = ""
+        if self.tls_port:
+            chain, key = self.tls
+            tls = f'tls ours {{ cert-file "{chain}"; key-file "{key}"; }};\n'
+            listen = f"listen-on port {self.tls_port} tls ours {{ 127.0.0.1; }};"
+        return (
+            f'key "{KEY}" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n{tls}'
+            f'options {{ directory "{self.place}"; listen-on port {self.port} '
+            f"{{ 127.0.0.1; }}; {listen} listen-on-v6 {{ none; }}; recursion no;"
+            f' pid-file none; session-keyfile "{self.place}/key"; notify-delay 0;'
+            f" notify explicit; also-notify {{ {notify}; }}; }};\ncontrols {{ }};\n"
+            f'zone "{self.origin}" {{ type primary; file "zone";'
+            f" {updates} allow-transfer {{ {who}; }}; max-ixfr-ratio unlimited;"
+            " ixfr-from-differences yes; };\n" + self.extra
+        )
+
+    def update(self, *lines: str) -> None:
+        """Change records by dynamic update (RFC 2136)."""
+        script = f"server 127.0.0.1 {self.port}\nzone {self.origin}\n"
+        run(located("nsupdate"), script=script + "\n".join(lines) + "\nsend\n")
+
+
+class NSD(Primary):
+    """NSD; a changed master file becomes differences."""
+
+    program = "nsd"
+    words = ("-d", "-c")
+
+    def configuration(self) -> str:
+        key = self.key or "NOKEY"
+        tls = ""
+        if self.tls_port:
+            tls = (
+                f" ip-address: 127.0.0.1@{self.tls_port}\n tls-port: {self.tls_port}\n"
+                f' tls-service-pem: "{self.tls[0]}"\n'
+                f' tls-service-key: "{self.tls[1]}"\n'
+            )
+        return (
+            f"server:\n server-count: 1\n ip-address: 127.0.0.1@{self.port}\n{tls}"
+            f' username: ""\n database: ""\n pidfile: "{self.place}/pid"\n'
+            f' xfrdfile: "{self.place}/xfrd"\n xfrdir: "{self.place}"\n'
+            f' zonelistfile: "{self.place}/list"\nremote-control:\n'
+            f' control-enable: no\nkey:\n name: "{KEY}"\n algorithm: hmac-sha256\n'
+            f' secret: "{SECRET}"\nzone:\n name: "{self.origin}"\n'
+            f' zonefile: "{self.place}/zone"\n provide-xfr: 127.0.0.1 {key}\n'
+            f" notify: 127.0.0.1@{self.notified} {key}\n store-ixfr: yes\n"
+            f" create-ixfr: yes\n{self.extra}"
+        )
+
+
+class Knot(Primary):
+    """Knot DNS; a changed master file becomes differences."""
+
+    program = "knotd"
+    words = ("-c",)
+
+    def configuration(self) -> str:
+        key = f"   key: {self.key}\n" if self.key else ""
+        return (
+            f"server:\n  listen: 127.0.0.1@{self.port}\n  rundir: {self.place}\n"
+            "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
+            f"database:\n  storage: {self.place}\n"
+            f"key:\n - id: {KEY}\n   algorithm: hmac-sha256\n   secret: {SECRET}\n"
+            f"remote:\n - id: ours\n   address: 127.0.0.1@{self.notified}\n{key}"
+            f"acl:\n - id: transfer\n   address: 127.0.0.1\n   action: transfer\n{key}"
+            f"zone:\n - domain: {self.origin}\n   file: {self.place}/zone\n"
+            "   zonefile-load: difference\n   zonefile-sync: -1\n"
+            "   journal-content: changes\n   notify: ours\n   acl: transfer\n"
+            f"{self.extra}"
+        )
+
+
+PRIMARIES: dict[str, type[Primary]] = {"named": Named, "nsd": NSD, "knotd": Knot}
