@@ -27,10 +27,10 @@ _COMMANDS = {
     "refresh": "netservices.cli.zone.secondary.refresh_zone",
     "register": "netservices.cli.zone.register.register_zone",
     "remove": "netservices.cli.zone.manage.remove_zone",
-    "top": "netservices.cli.zone.top.show_top",
     "retransfer": "netservices.cli.zone.secondary.retransfer_zone",
     "reverse": "netservices.cli.zone.reverse.make_reverse",
     "secondary": "netservices.cli.zone.secondary.make_secondary",
+    "top": "netservices.cli.zone.top.show_top",
     "undo": "netservices.cli.zone.history.undo_change",
 }
 
