@@ -358,10 +358,19 @@ class Dialogue:
             tail = self._tail(query, tree, leaf)
             if tail is not None:
                 return prepare_leaf(name, leaf, tail)
-        found = self._resolve(query, tree, client)
+        asked = NOBODY
+        if tree.dynamic:
+            now = self.now()
+            known, said = tree.fleeting.find(name + rest, client, now)
+            if known is not None:
+                return known
+            asked = Asked(client, now, said)
+        found = self._resolve(query, tree, asked)
         prepared = prepare(tree, name, found, self._is_turning)
         prepared.account = _account(name, tree, found)
         if prepared.keep is None:
+            if not found.has_trouble:
+                tree.fleeting.keep(name + rest, found.said, prepared)
             return prepared
         answers = tree.answers
         is_lasting = not found.is_passing and query.qtype in codes.TYPE_NAMES
@@ -374,7 +383,7 @@ class Dialogue:
             answers.keep_passing(name + rest, prepared, self._max_passing)
         return prepared
 
-    def _resolve(self, query: Query, tree: ZoneTree, client: Client) -> Answer:
+    def _resolve(self, query: Query, tree: ZoneTree, asked: Asked) -> Answer:
         policy = self.policy
         found = resolve(
             tree,
@@ -383,7 +392,7 @@ class Dialogue:
             policy.pick_any,
             policy.max_chain,
             policy.is_minimal,
-            Asked(client, self.now()) if tree.dynamic else NOBODY,
+            asked,
         )
         # RFC 1034 4.3.2 and RFC 1035 3.2.5: nobody is an authority for all classes.
         if query.qclass == Class.ANY:

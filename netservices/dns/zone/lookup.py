@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from netservices.core.errors import Trouble
 from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.names import MAX_NAME_OCTETS, ROOT, is_below
 from netservices.dns.wire.rdata import split_rdata
 from netservices.dns.zone.leaves import Node
-from netservices.dns.zone.tree import CUT, DNAME, DYNAMIC, ZoneTree
+from netservices.dns.zone.tree import CUT, DNAME, DYNAMIC, Dynamic, ZoneTree
 from netservices.values import RRset
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _A, _NS, _CNAME, _MX = int(Type.A), int(Type.NS), int(Type.CNAME), int(Type.MX)
 _AAAA, _SRV, _DNAME = int(Type.AAAA), int(Type.SRV), int(Type.DNAME)
 _DS, _ANY = int(Type.DS), int(Type.ANY)
 _SVCB, _HTTPS = int(Type.SVCB), int(Type.HTTPS)
+
+Said: TypeAlias = "dict[tuple[Dynamic, int], RRset | None]"
 
 
 class Found(Enum):
@@ -64,6 +66,7 @@ class Answer:
         "answer",
         "authority",
         "glue",
+        "has_trouble",
         "is_authoritative",
         "is_authority_optional",
         "is_fleeting",
@@ -71,6 +74,7 @@ class Answer:
         "more",
         "names",
         "rcode",
+        "said",
     )
 
     def __init__(self) -> None:
@@ -78,6 +82,10 @@ class Answer:
         self.is_authoritative = True
         self.is_authority_optional = False
         self.is_fleeting = False
+        self.said: Said = {}
+        """What each ``Dynamic`` said that was asked; each is asked once."""
+        self.has_trouble = False
+        """Whether one of them could say nothing."""
         self.is_passing = False
         self.names: set[bytes] = set()
         self.answer: list[RRset] = []
@@ -99,6 +107,8 @@ class Asked:
 
     client: Client | None = None
     now: float = 0.0
+    said: Said = Factory(dict)
+    """What is not asked again, as it has just been said."""
 
 
 NOBODY = Asked()
@@ -246,7 +256,7 @@ def _node_now(
         {*rrsets, _A, _AAAA} if qtype == _ANY else {qtype, *rrsets} & {qtype, _CNAME}
     )
     for type_ in types:
-        rrset = dynamic.rrset(type_, asked.client, asked.now)
+        rrset = _ask(answer, dynamic, type_, asked)
         if rrset is not None:
             answer.is_fleeting = True
             rrsets[type_] = rrset
@@ -255,6 +265,17 @@ def _node_now(
     found = Node()
     found.rrsets = tuple(rrsets.values())
     return found
+
+
+def _ask(answer: Answer, dynamic: Dynamic, type_: int, asked: Asked) -> RRset | None:
+    """What it says, or has said before for the same answer."""
+    call = dynamic, type_
+    if call not in answer.said:
+        if call in asked.said:
+            answer.said[call] = asked.said[call]
+        else:
+            answer.said[call] = dynamic.rrset(type_, asked.client, asked.now)
+    return answer.said[call]
 
 
 def _refer(
@@ -368,6 +389,7 @@ def _add_address(
         except Trouble:
             # They are a help, and nothing that the answer should wait for.
             answer.is_fleeting = True
+            answer.has_trouble = True
             return
     for rrset in node.rrsets:
         if rrset.type in (_A, _AAAA):

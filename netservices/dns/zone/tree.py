@@ -25,6 +25,7 @@ from netservices.dns.wire.codes import Type
 from netservices.dns.wire.names import is_below
 from netservices.dns.wire.rdata import SOA, check_rdata
 from netservices.dns.zone.answers import Answers
+from netservices.dns.zone.fleeting import Fleeting
 from netservices.dns.zone.leaves import (
     Names,
     Node,
@@ -81,6 +82,7 @@ class ZoneTree:
         "apex",
         "apex_labels",
         "dynamic",
+        "fleeting",
         "names",
         "negative_soa",
         "ns",
@@ -113,6 +115,8 @@ class ZoneTree:
         self.dynamic: dict[bytes, Dynamic] = {}
         """What is asked for the records of a name, by folded owner (``*`` for those
         that a wildcard stands for); filled by ``set_dynamic``."""
+        self.fleeting = Fleeting()
+        """Answers in which ``dynamic`` had a say."""
         self.aliases: set[bytes] = set()
         """The names with an ALIAS record, folded."""
         self._marked = 0
@@ -182,6 +186,7 @@ class ZoneTree:
             self.dynamic.pop(owner, None)
         else:
             self.dynamic[owner] = dynamic
+        self.fleeting.clear()
         if self._changed is not None:
             self._changed.add(owner)
         found = self.packed.get(owner)
@@ -210,6 +215,7 @@ class ZoneTree:
         """A change is complete: note the new SOA and servers, and forget the prepared
         answers that may differ now.  Which those are, as ``Answers.forget`` says; None:
         all of the zone."""
+        self.fleeting.clear()
         changed, self._changed = self._changed, set()
         node = self.names[self.apex]
         ns = node.get(_NS)
