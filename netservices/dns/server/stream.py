@@ -237,6 +237,7 @@ class StreamConnection(Protocol):
             pass  # the client is gone
         except Exception:
             _log.failure("a request from {address}", address=self.client.address)
+            self._is_closing = True
             self.transport.abortConnection()
         finally:
             # The generator has ends of its own to see to.
