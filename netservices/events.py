@@ -97,6 +97,8 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     "zone_expired": ("zone", "serial"),
     "health_changed": ("address", "check", "state", "reason"),
     "balance_changed": ("name", "gives"),
+    "zone_notified": ("zone", "serial", "address", "transport", "tries", "seconds"),
+    "zone_notify_failed": ("zone", "serial", "address", "reason"),
     "zone_sent": (
         "zone",
         "serial",

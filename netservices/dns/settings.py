@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netservices.core.networks import parse_address
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.dns.options import Peer
 from netservices.dns.rules import AccessList
@@ -16,7 +17,13 @@ def check_access(word: str) -> None:
 
 def check_peer(text: str) -> None:
     """ValueError unless it writes a name server."""
-    Peer.parse(text)
+    check_address(Peer.parse(text).address)
+
+
+def check_address(text: str) -> None:
+    """ValueError unless it is an IP address."""
+    if parse_address(text) is None:
+        raise ValueError(f"{text!r} is no IP address")
 
 
 @settings
@@ -185,6 +192,29 @@ class DNSSettings:
     )
     transfer_patience: Duration = setting(
         "60s", "How far behind `transfer_min_rate` a transfer may be."
+    )
+    notify: tuple[str, ...] = setting(
+        [],
+        "Name servers that are told about changes of every zone, beside those in its "
+        "NS records: `192.0.2.53`, `192.0.2.53@5353 key=NAME`, `192.0.2.53 tls=NAME`.",
+        check=check_peer,
+    )
+    notify_on_start: bool = setting(
+        False, "Whether every zone is told to its secondaries when the server starts."
+    )
+    notify_source: tuple[str, ...] = setting(
+        [],
+        "Addresses of ours from which notifications go out, one of each family; empty: "
+        "that of `server.interface`, or what the system chooses.",
+        check=check_address,
+    )
+    notify_parallel: int = setting(
+        100, "Notifications that wait for a reply at the same time.", minimum=1
+    )
+    notify_queue: int = setting(
+        10000,
+        "Notifications that may be due or under way; further ones are dropped.",
+        minimum=1,
     )
     max_ixfr_records: int = setting(
         100000,

@@ -115,25 +115,3 @@ class KeyTests(CommandTestCase):
         self.command("key", "revoke", "account:anna", "*.home.example.org")
         self.assertIn("1 grants", self.command("key", "remove", "other", "--yes"))
         self.assertEqual([acme], self.rows("key", "grants"))
-
-
-class AllowTests(CommandTestCase):
-    """Who may change a whole zone, or have it."""
-
-    def test_lists(self) -> None:
-        """Each zone has its lists; what is no word of such a list is refused."""
-        self.command("domain", "add", "example.net", "--address", "127.0.0.1")
-        words = ("key:k", "192.0.2.0/24", "!192.0.2.1")
-        row = self.rows("zone", "allow", "example.net", "update", *words)
-        self.assertEqual({"zone": "example.net.", "update": list(words)}, row)
-        self.command("zone", "allow", "example.net", "transfer", "any")
-        self.assertEqual(row, self.rows("zone", "allow", "example.net", "update"))
-        self.command("zone", "allow", "example.net", "update", "--nobody")
-        row = self.rows("zone", "allow", "example.net", "update")
-        self.assertEqual([], row["update"])
-        for words, reason in (
-            (("example.com", "update", "any"), "there is no zone"),
-            (("example.net", "update", "anna"), "anna"),
-            (("example.net", "update", "any", "--nobody"), "stands alone"),
-        ):
-            self.assertIn(reason, self.refusal("zone", "allow", *words))

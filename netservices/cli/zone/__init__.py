@@ -11,7 +11,6 @@ from netservices.cli.lazy import LazyGroup
 from netservices.core.garbage import without_full_collections
 
 _COMMANDS = {
-    "allow": "netservices.cli.zone.allow.allow",
     "balance": "netservices.cli.zone.balance.balance",
     "catalog": "netservices.cli.zone.catalog.catalog",
     "check": "netservices.cli.zone.check.check_zone",
@@ -23,12 +22,14 @@ _COMMANDS = {
     "import": "netservices.cli.zone.files.import_zone",
     "import-dir": "netservices.cli.zone.files.import_directory",
     "list": "netservices.cli.zone.manage.list_zones",
+    "options": "netservices.cli.zone.options.show_options",
     "record": "netservices.cli.zone.record.record",
     "refresh": "netservices.cli.zone.secondary.refresh_zone",
     "register": "netservices.cli.zone.register.register_zone",
     "remove": "netservices.cli.zone.manage.remove_zone",
     "retransfer": "netservices.cli.zone.secondary.retransfer_zone",
     "reverse": "netservices.cli.zone.reverse.make_reverse",
+    "set": "netservices.cli.zone.options.set_options",
     "secondary": "netservices.cli.zone.secondary.make_secondary",
     "top": "netservices.cli.zone.top.show_top",
     "undo": "netservices.cli.zone.history.undo_change",

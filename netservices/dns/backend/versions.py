@@ -24,13 +24,16 @@ from attrs import define, frozen
 
 from netservices.dns.wire.serials import is_newer_serial
 from netservices.interfaces import IZones, StoreError
-from netservices.values import RRset, ZoneChange, ZonePage
+from netservices.values import RRset, RRsets, ZoneChange, ZonePage
 
 PAGE_RRSETS = 2000
 _SOA = 6
 
 Key: TypeAlias = tuple[bytes, int]
 """Folded owner, and type."""
+
+Pause: TypeAlias = Callable[[float], Awaitable[None]]
+"""Lets other work have its turn, for so many seconds."""
 
 
 class Gone(StoreError):
@@ -46,20 +49,23 @@ def key_of(rrset: RRset) -> Key:
 class Version:
     """The newest version of a zone at the time at which it was opened."""
 
-    def __init__(self, zones: IZones, name: bytes, page: ZonePage, soa: RRset) -> None:
+    def __init__(
+        self, zones: IZones, name: bytes, page: ZonePage, soa: RRset, pause: Pause
+    ) -> None:
         self._zones = zones
+        self._pause = pause
         self._name = name
         self._first = page
         self._soa = soa
         self.serial = page.info.serial
 
     @classmethod
-    async def open(cls, zones: IZones, name: bytes) -> Version | None:
+    async def open(cls, zones: IZones, name: bytes, pause: Pause) -> Version | None:
         """None where there is no such zone, or it has no SOA.  StoreError."""
         page = await zones.page(name, None, PAGE_RRSETS, None)
         if page is None or page.soa is None:
             return None
-        return cls(zones, name, page, page.soa)
+        return cls(zones, name, page, page.soa, pause)
 
     async def parts(self) -> AsyncGenerator[Iterable[RRset], None]:
         """Every RRset once, some at a time, between two copies of the SOA
@@ -78,8 +84,12 @@ class Version:
                 return
             position = key_of(page.rrsets[-1])
             page = await self._next(position, page.info.revision)
-            for removed, added in page.changes or ():
-                yield list(_before(position, touched, removed, added))
+            for change in page.changes or ():
+                seen: list[Key] = []
+                for removed, added in _slices(change):
+                    yield _before(position, touched, seen, removed, added)
+                    await self._pause(0)
+                touched.update(seen)
 
     async def _next(self, position: Key, revision: int) -> ZonePage:
         page = await self._zones.page(self._name, position, PAGE_RRSETS, revision)
@@ -88,18 +98,32 @@ class Version:
         return page
 
 
+def _slices(change: tuple[RRsets, RRsets]) -> Iterator[tuple[RRsets, RRsets]]:
+    """A change in parts, none of which holds up other work."""
+    removed, added = change
+    for start in range(0, max(len(removed), len(added)), PAGE_RRSETS):
+        part = slice(start, start + PAGE_RRSETS)
+        yield removed[part], added[part]
+
+
 def _before(
-    position: Key, touched: set[Key], removed: Iterable[RRset], added: Iterable[RRset]
-) -> Iterable[RRset]:
-    """What a change touches for the first time behind ``position``, as it was."""
-    seen: list[Key] = []
+    position: Key,
+    touched: set[Key],
+    seen: list[Key],
+    removed: Iterable[RRset],
+    added: Iterable[RRset],
+) -> list[RRset]:
+    """What a change touches for the first time behind ``position``, as it was; all that
+    it touches there is added to ``seen``."""
+    found = []
     for rrset in removed:
         key = key_of(rrset)
-        if key > position and key not in touched:
+        if key > position:
             seen.append(key)
-            yield rrset
+            if key not in touched:
+                found.append(rrset)
     seen += (key for rrset in added if (key := key_of(rrset)) > position)
-    touched.update(seen)
+    return found
 
 
 # --- from an older version to the newest --------------------------------------------
@@ -203,10 +227,7 @@ class Changes:
 
 
 async def read_changes(
-    zones: IZones,
-    name: bytes,
-    chain: Chain,
-    pause: Callable[[float], Awaitable[None]],
+    zones: IZones, name: bytes, chain: Chain, pause: Pause
 ) -> Changes | None:
     """What has changed on the way; None where the journal has become too short, or a
     version on the way had no SOA.  StoreError."""
@@ -216,36 +237,44 @@ async def read_changes(
     differences: list[Difference] = []
     for group in chain.groups:
         changes = [whole.get(change.revision) for change in group]
-        difference = _join(name, changes)
+        difference = await _join(name, changes, pause)
         if difference is None:
             return None
         differences.append(difference)
-        await pause(0)
     return Changes(chain.groups[-1][-1].to_serial, tuple(differences))
 
 
-def _join(name: bytes, journalled: Iterable[ZoneChange | None]) -> Difference | None:
+async def _join(
+    name: bytes, journalled: Iterable[ZoneChange | None], pause: Pause
+) -> Difference | None:
     """Changes that follow each other, as one; None where one is missing."""
     changes: dict[Key, _Change] = {}
     for change in journalled:
         if change is None:
             return None
-        gone = {key_of(rrset): rrset for rrset in change.removed}
-        for rrset in change.added:
-            key = key_of(rrset)
-            _note(changes, key, gone.pop(key, None), rrset)
+        gone: dict[Key, RRset] = {}
+        for removed, _ in _slices((change.removed, ())):
+            gone.update((key_of(rrset), rrset) for rrset in removed)
+            await pause(0)
+        for _, added in _slices(((), change.added)):
+            for rrset in added:
+                key = key_of(rrset)
+                _note(changes, key, gone.pop(key, None), rrset)
+            await pause(0)
         for key, rrset in gone.items():
             _note(changes, key, rrset, None)
     soa = changes.pop((name, _SOA), None)
     if soa is None or soa.old is None or soa.new is None:
         return None
-    parts = [_records(change) for change in changes.values()]
-    return Difference(
-        soa.old,
-        soa.new,
-        tuple(deleted for deleted, _ in parts if deleted is not None),
-        tuple(added for _, added in parts if added is not None),
-    )
+    deleted: list[RRset] = []
+    added_records: list[RRset] = []
+    for index, changed in enumerate(changes.values(), 1):
+        old, new = _records(changed)
+        deleted += (old,) if old is not None else ()
+        added_records += (new,) if new is not None else ()
+        if index % PAGE_RRSETS == 0:
+            await pause(0)
+    return Difference(soa.old, soa.new, tuple(deleted), tuple(added_records))
 
 
 def _note(

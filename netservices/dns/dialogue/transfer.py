@@ -239,7 +239,9 @@ class Transfers:
             progress.serial, progress.is_incremental = changes.serial, True
             parts = changes.parts()
         else:
-            version = await Version.open(self._around.zones, progress.zone)
+            version = await Version.open(
+                self._around.zones, progress.zone, self._around.pause
+            )
             if version is None:
                 raise StoreError("the zone is gone, or has lost its SOA")
             progress.serial = version.serial

@@ -25,6 +25,7 @@ from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.distribution import LoadDistribution
 from netservices.dns.server.guard import CookieKeeper, access_lists
+from netservices.dns.server.notifier import Notifier
 from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
 from netservices.dns.server.transfers import OutgoingTransfers
@@ -130,6 +131,10 @@ class Authority:
         self.cookies = CookieKeeper(settings, services, self.backend)
         if settings.cookies:
             self.dialogue.cookies = self.cookies.cookies
+        self.notifier = Notifier(
+            self.zones, settings, services, self._options, self.keys
+        )
+        self.backend.followers.append(self.notifier.changed)
         answer: Answer = self.dialogue.answer
         self.datagram: DatagramAnswer = self.exact.answerer()
         if services.settings.log.trace:
@@ -153,6 +158,7 @@ class Authority:
 
     async def _start(self) -> None:
         await self.backend.start()
+        self.notifier.started()
         await self.secondaries.start()
         self.distribution.start()
         await self.cookies.start()
@@ -171,6 +177,7 @@ class Authority:
         """Follow changes no longer."""
         self.secondaries.stop()
         self.cookies.stop()
+        self.notifier.stop()
         self.backend.stop()
         self.distribution.stop()
         return self.watch.stop()
@@ -184,6 +191,7 @@ class Authority:
             "tsig": self.dialogue.signatures.status(),
             "transfers": self.transfers.status(),
             "updates": self.updates.status(),
+            "notifications": self.notifier.status(),
             "tcp_connections": len(self.streams),
             "tcp_refused": self.streams.refused,
             "exact_answers": len(self.exact),
