@@ -197,6 +197,7 @@ class RefreshTests(Secondary):
         self.pass_seconds(11)
         self.assertEqual(before + 1, len(self.asked))
         self.assertEqual(("failing", "5"), (self.row()["state"], self.address()))
+        self.assertEqual(Rcode.NXDOMAIN, self.ask("missing.example.com.").rcode)
         for _ in range(60):
             self.pass_seconds(10)
         self.assertEqual("expired", self.row()["state"])
