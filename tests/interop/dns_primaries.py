@@ -40,9 +40,9 @@ def free_port() -> int:
             return port
 
 
-def zone_text(serial: int, *lines: str) -> str:
-    """A master file whose timers are too long to matter."""
-    head = f"$TTL 60\n@ SOA ns1 h {serial} 86400 3600 604800 60\n@ NS ns1\n"
+def zone_text(serial: int, *lines: str, refresh: int = 86400) -> str:
+    """A master file; its timers are too long to matter unless ``refresh`` says so."""
+    head = f"$TTL 60\n@ SOA ns1 h {serial} {refresh} 3600 604800 60\n@ NS ns1\n"
     return head + "ns1 A 127.0.0.1\n" + "".join(f"{line}\n" for line in lines)
 
 
@@ -83,11 +83,13 @@ class Primary:
         tls: tuple[str, str] = ("", ""),
         extra: str = "",
         takes_updates: bool = False,
+        is_rich: bool = False,
     ) -> None:
         self.place, self.notified, self.origin, self.key = place, notified, origin, key
         self.tls = tls
         self.extra = extra
-        self.takes_updates = takes_updates
+        self.takes_updates = takes_updates or is_rich
+        self.is_rich = is_rich
         self.port = free_port()
         self.tls_port = free_port() if tls[0] else 0
         self.write(text)
@@ -154,8 +156,15 @@ class Named(Primary):
             f" notify explicit; also-notify {{ {notify}; }}; }};\ncontrols {{ }};\n"
             f'zone "{self.origin}" {{ type primary; file "zone";'
             f" {updates} allow-transfer {{ {who}; }}; max-ixfr-ratio unlimited;"
-            " ixfr-from-differences yes; };\n" + self.extra
+            " ixfr-from-differences yes; };\n" + self.more()
         )
+
+    def more(self) -> str:
+        """A second zone, ``ORIGIN``, where it is rich."""
+        if not self.is_rich:
+            return self.extra
+        (self.place / "other").write_text(zone_text(1, "www A 192.0.2.1"))
+        return f'zone "{ORIGIN}" {{ type primary; file "other"; }};\n'
 
     def update(self, *lines: str) -> None:
         """Change records by dynamic update (RFC 2136)."""
@@ -214,3 +223,68 @@ class Knot(Primary):
 
 
 PRIMARIES: dict[str, type[Primary]] = {"named": Named, "nsd": NSD, "knotd": Knot}
+
+
+class FollowingKnot(Knot):
+    """Knot DNS as a secondary of ``ORIGIN`` here; ``notified`` is our port."""
+
+    def configuration(self) -> str:
+        return (
+            self.head()
+            + f"zone:\n - domain: {self.origin}\n   master: ours\n"
+            + "   zonefile-sync: -1\n   zonefile-load: none\n   journal-content: all\n"
+        )
+
+    def head(self) -> str:
+        """All but the zones."""
+        return (
+            f"server:\n  listen: 127.0.0.1@{self.port}\n  rundir: {self.place}\n"
+            "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
+            f"database:\n  storage: {self.place}\n"
+            f"remote:\n - id: ours\n   address: 127.0.0.1@{self.notified}\n"
+        )
+
+
+class ProducingKnot(FollowingKnot):
+    """Knot DNS with a catalog of its zones, ``ORIGIN`` alone, in the group gold."""
+
+    def configuration(self) -> str:
+        return (
+            self.head()
+            + "acl:\n - id: transfer\n   address: 127.0.0.1\n   action: transfer\n"
+            "zone:\n - domain: catalog.test.\n   catalog-role: generate\n"
+            "   acl: transfer\n   notify: ours\n"
+            f" - domain: {ORIGIN}\n   file: {self.place}/zone\n   acl: transfer\n"
+            "   catalog-role: member\n   catalog-zone: catalog.test.\n"
+            "   catalog-group: gold\n   zonefile-sync: -1\n"
+        )
+
+
+class ConsumingKnot(FollowingKnot):
+    """Knot DNS that follows a catalog of ours."""
+
+    def configuration(self) -> str:
+        return (
+            self.head()
+            + "template:\n - id: member\n   master: ours\n   zonefile-sync: -1\n"
+            "   journal-content: all\n   zonefile-load: none\n"
+            f"zone:\n - domain: {self.origin}\n   master: ours\n"
+            "   catalog-role: interpret\n   catalog-template: member\n"
+            "   zonefile-sync: -1\n   zonefile-load: none\n   journal-content: all\n"
+        )
+
+
+class ConsumingNamed(Named):
+    """BIND that follows a catalog of ours."""
+
+    def configuration(self) -> str:
+        ours = f"127.0.0.1 port {self.notified}"
+        return (
+            f'options {{ directory "{self.place}"; listen-on port {self.port} '
+            "{ 127.0.0.1; }; listen-on-v6 { none; }; recursion no; pid-file none;"
+            f' session-keyfile "{self.place}/key"; notify no;'
+            f' catalog-zones {{ zone "{self.origin}" default-primaries {{ {ours}; }};'
+            " };\n};\ncontrols { };\n"
+            f'zone "{self.origin}" {{ type secondary; file "catalog";'
+            f" primaries {{ {ours}; }}; }};\n"
+        )

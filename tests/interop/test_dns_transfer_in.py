@@ -20,8 +20,12 @@ from tests.interop.dns_primaries import (
     ORIGIN,
     PRIMARIES,
     SECRET,
+    ConsumingKnot,
+    ConsumingNamed,
+    FollowingKnot,
     Named,
     Primary,
+    ProducingKnot,
     free_port,
     look_up,
     wait_until,
@@ -217,3 +221,75 @@ class TroubleTests(TransferTestCase):
         primary.stop()
         self.assertIn("no connection", self.refusal("zone", "refresh", ORIGIN))
         self.gets("192.0.2.1")
+
+    def test_chain(self) -> None:
+        """From BIND through us to Knot DNS, first whole and then as it changes."""
+        named: Named = self.primary(
+            "named", zone_text(1, "www A 192.0.2.1", refresh=2), takes_updates=True
+        )
+        self.settings["dns.allow_transfer"] = ["127.0.0.1"]
+        self.serve()
+        self.follow(named)
+        knotd = FollowingKnot(self.place(), self.port, "")
+        self.addCleanup(knotd.stop)
+        for number in (2, 3, 4):
+            named.update(
+                f"update delete www.{ORIGIN} A",
+                f"update add www.{ORIGIN} 60 A 192.0.2.{number}",
+            )
+            self.gets(f"192.0.2.{number}")
+            wait_until(
+                lambda number=number: (
+                    look_up(knotd.port, f"www.{ORIGIN}") == (f"192.0.2.{number}",)
+                ),
+                f"knotd does not follow {number}",
+            )
+
+
+class CatalogTests(TransferTestCase):
+    """Catalogs of others, and ours for others."""
+
+    def test_named_produces(self) -> None:
+        """A catalog that BIND serves tells us which zones there are."""
+        text = (
+            "$TTL 0\n@ SOA . . 1 86400 3600 604800 60\n@ NS invalid.\n"
+            f'version TXT "2"\na.zones PTR {ORIGIN}\n'
+        )
+        named: Named = self.primary("named", text, origin="catalog.test.", is_rich=True)
+        self.serve()
+        self.follow(named, "--catalog")
+        self.gets("192.0.2.1")
+        named.update("update delete a.zones.catalog.test. PTR")
+        self.gets("REFUSED")
+
+    def test_knotd_produces(self) -> None:
+        """A catalog that Knot DNS generates from its configuration."""
+        knotd = ProducingKnot(self.place(), self.port, FIRST)
+        self.addCleanup(knotd.stop)
+        self.serve()
+        peer = f"127.0.0.1@{knotd.port}"
+        self.command("zone", "secondary", "catalog.test", peer, "--catalog")
+        self.gets("192.0.2.1")
+        rows = json.loads(
+            self.command("zone", "catalog", "list", "catalog.test", "--json")
+        )
+        self.assertEqual([(ORIGIN, ["gold"])], [(r["zone"], r["groups"]) for r in rows])
+
+    def test_consumers(self) -> None:
+        """BIND and Knot DNS follow a catalog of ours."""
+        self.settings["dns.allow_transfer"] = ["127.0.0.1"]
+        self.serve()
+        path = self.files(FIRST.encode())[0]
+        self.command("zone", "import", ORIGIN, path)
+        self.command("zone", "catalog", "create", "catalog.test")
+        self.command("zone", "catalog", "add", "catalog.test", ORIGIN)
+        for kind in (ConsumingKnot, ConsumingNamed):
+            with self.subTest(kind.__name__):
+                consumer = kind(self.place(), self.port, "", origin="catalog.test.")
+                self.addCleanup(consumer.stop)
+                wait_until(
+                    lambda consumer=consumer: (
+                        look_up(consumer.port, f"www.{ORIGIN}") == ("192.0.2.1",)
+                    ),
+                    f"{consumer.program} does not follow the catalog",
+                )

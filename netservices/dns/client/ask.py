@@ -28,6 +28,8 @@ class NoAnswer(Exception):
 class _Asking(DatagramProtocol):
     """One question over UDP, from a port of its own."""
 
+    noisy = False
+
     def __init__(self, query: Message, server: tuple[str, int]) -> None:
         self.query = query
         self.server = server

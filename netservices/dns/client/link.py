@@ -16,9 +16,9 @@ from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from netservices.dns.client.ask import NoAnswer
@@ -72,9 +72,9 @@ class Link(Protocol):
         """
         port = peer.port or (TLS_PORT if peer.tls else DNS_PORT)
         endpoint = HostnameEndpoint(reactor, peer.address, port, limits.connect_seconds)
-        link: Link
+        link = cls(reactor, limits)
         try:
-            link = await connectProtocol(endpoint, cls(reactor, limits))
+            await endpoint.connect(_OneLink(link))
         except (ConnectError, DNSLookupError, CancelledError) as error:
             raise NoAnswer(f"no connection: {_reason(error)}") from None
         if peer.tls:
@@ -196,6 +196,18 @@ class Link(Protocol):
         if self._idle is not None and self._idle.active():
             self._idle.cancel()
         self._idle = None
+
+
+class _OneLink(Factory):
+    """Makes the one connection, and no noise in the log."""
+
+    noisy = False
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: Any) -> Link:
+        return self._link
 
 
 def _context(name: str, authorities: str) -> ssl.SSLContext:

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from netservices.core.deferreds import begun
 from netservices.dns.backend.secondaries import forget_state
 from netservices.dns.backend.shelf import ZONE_OPTIONS
-from netservices.dns.options import ZoneOptions
+from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.catalog import BrokenCatalog, Member, read_catalog
 from netservices.interfaces import StoreError
@@ -68,10 +68,14 @@ class Catalogs:
         return self._problems.get(name, ())
 
     async def _follow(self, name: bytes) -> None:
+        # What the last look did has to be known here.
+        await self._house.settle()
         members = self._read(name)
         if members is None:
             return
-        own = self._options()[name]
+        own = self._options().get(name, NO_OPTIONS)
+        if not own.primaries:
+            return
         problems: list[str] = []
         steps = self._steps(name, own, members, problems)
         operations: list[Operation] = []
