@@ -128,6 +128,8 @@ class _Updates:
         self._call.clock = reactor
         self._sent = self._done = 0
         self._serial = 1
+        (soa,) = (rrset for rrset in rrsets(0) if rrset.type == 6)
+        self._soa = soa
 
     def start(self) -> None:
         """Begin."""
@@ -140,18 +142,18 @@ class _Updates:
         print(f"updates {self._done}", flush=True)
 
     def _update(self) -> None:
-        from netservices.dns.wire.names import parse_name
-        from netservices.dns.zonefile import read_zone
         from netservices.units import Unit, UpdateZone
         from netservices.values import RRset
 
         self._serial += 1
         self._sent += 1
-        text = zone_head().replace(" 1 7200", f" {self._serial} 7200")
-        (soa,) = (r for r in read_zone(text, ORIGIN) if r.type == 6)
-        name = parse_name(f"h{self._sent * 7 % 1000}.{ORIGIN}")
+        rdata = self._soa.rdatas[0]
+        rdata = rdata[:-20] + self._serial.to_bytes(4, "big") + rdata[-16:]
+        soa = RRset(self._soa.owner, 6, 3600, (rdata,))
+        label = b"h%d" % (self._sent * 7 % 1000)
+        name = bytes((len(label),)) + label + soa.owner
         address = RRset(name, 1, 3600, (self._serial.to_bytes(4, "big"),))
-        update = UpdateZone(parse_name(ORIGIN), (), (soa, address))
+        update = UpdateZone(soa.owner, (), (soa, address))
         self._store.apply(Unit((update,))).addCallback(self._count)
 
     def _count(self, _: object) -> None:
