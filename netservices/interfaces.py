@@ -267,10 +267,10 @@ class IZones(Interface):
         """A zone with all its RRsets."""
 
     def differences(
-        name: bytes, revision: int
+        name: bytes, revision: int, max_octets: int | None = None
     ) -> Deferred[tuple[tuple[int, int, RRsets, RRsets], ...] | None]:
         """``(from serial, to serial, removed, added)`` since that revision; None: too
-        old."""
+        old, or more than ``max_octets`` in the journal."""
 
     def history(
         name: bytes, since: int | None = None

@@ -10,9 +10,11 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 _NEVER = 1_000_000_000
 
+_lock = Lock()
 _loads = 0
 _thresholds = gc.get_threshold()
 
@@ -22,17 +24,19 @@ def without_full_collections() -> Iterator[None]:
     """Within it only young objects are collected; afterwards, whatever is there counts
     as there to stay, and is not looked at again.
 
-    May be nested, and may span waiting: it counts those who are in it.
+    May be nested, in any thread, and may span waiting: it counts those who are in it.
     """
     global _loads, _thresholds
-    if _loads == 0:
-        _thresholds = gc.get_threshold()
-        gc.set_threshold(_thresholds[0], _thresholds[1], _NEVER)
-    _loads += 1
+    with _lock:
+        if _loads == 0:
+            _thresholds = gc.get_threshold()
+            gc.set_threshold(_thresholds[0], _thresholds[1], _NEVER)
+        _loads += 1
     try:
         yield
     finally:
-        _loads -= 1
-        if _loads == 0:
-            gc.freeze()
-            gc.set_threshold(*_thresholds)
+        with _lock:
+            _loads -= 1
+            if _loads == 0:
+                gc.freeze()
+                gc.set_threshold(*_thresholds)

@@ -93,10 +93,10 @@ def write_change(transaction: Transaction, zone: int, change: ZoneChange) -> Non
 
 
 def read_differences(
-    connection: Connection, name: bytes, revision: int
+    connection: Connection, name: bytes, revision: int, max_octets: int | None
 ) -> tuple[Difference, ...] | None:
-    """``(from serial, to serial, removed, added)`` since that revision; None: too
-    old."""
+    """``(from serial, to serial, removed, added)`` since that revision; None: too old,
+    or more than ``max_octets`` in the journal."""
     # One statement, and so one snapshot.
     rows = connection.execute(
         "SELECT z.revision, d.from_serial, d.to_serial, d.removed, d.added "
@@ -109,6 +109,9 @@ def read_differences(
     if revision == rows[0][0]:
         return ()
     if rows[0][1] is None or len(rows) != rows[0][0] - revision:
+        return None
+    octets = sum(len(row[3]) + len(row[4]) for row in rows)
+    if max_octets is not None and octets > max_octets:
         return None
     return tuple(
         (old, new, unpack_rrsets(removed), unpack_rrsets(added))

@@ -9,6 +9,7 @@ from attrs import define
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from netservices.core.garbage import without_full_collections
 from netservices.interfaces import Conflict, Exists, IZones, NotFound
 from netservices.store.journal import (
     Difference,
@@ -37,6 +38,10 @@ from netservices.values import (
     ZoneChange,
     ZoneInfo,
     ZonePage,
+)
+
+_CONTENT = (
+    "SELECT key, type, owner, ttl, rdatas FROM rrset WHERE zone=? ORDER BY key, type"
 )
 
 
@@ -90,15 +95,19 @@ def create_zone(transaction: Transaction, operation: CreateZone) -> int:
 def replace_zone(transaction: Transaction, operation: ReplaceZone) -> int:
     """The whole content; only what differs is written."""
     zone = _zone(transaction.connection, operation.name, operation.if_revision)
-    old = _content(transaction.connection, zone.id)
-    new = by_key(operation.rrsets)
-    return _change(
-        transaction,
-        zone,
-        {key: rrset for key, rrset in old.items() if new.get(key) != rrset},
-        {key: rrset for key, rrset in new.items() if old.get(key) != rrset},
-        operation.author,
-    )
+    # Names are answered meanwhile, in another thread of this process.
+    with without_full_collections():
+        added = by_key(operation.rrsets)
+        removed = {}
+        # Only what differs is kept: the zone may have a million RRsets.
+        for row in transaction.connection.execute(_CONTENT, (zone.id,)):
+            key = row[:2]
+            new = added.get(key)
+            if new is None or (new.owner, new.ttl, pack_rdatas(new.rdatas)) != row[2:]:
+                removed[key] = _rrset_of(row)
+            else:
+                del added[key]
+        return _change(transaction, zone, removed, added, operation.author)
 
 
 def update_zone(transaction: Transaction, operation: UpdateZone) -> int:
@@ -202,14 +211,13 @@ def _rrset(connection: Connection, zone: int, key: Key) -> RRset | None:
 
 
 def _content(connection: Connection, zone: int) -> dict[Key, RRset]:
-    return {
-        (key, type_): RRset(owner, type_, ttl, unpack_rdatas(rdatas))
-        for key, type_, owner, ttl, rdatas in connection.execute(
-            "SELECT key, type, owner, ttl, rdatas FROM rrset WHERE zone=? "
-            "ORDER BY key, type",
-            (zone,),
-        )
-    }
+    return {row[:2]: _rrset_of(row) for row in connection.execute(_CONTENT, (zone,))}
+
+
+def _rrset_of(row: tuple[bytes, int, bytes, int, bytes]) -> RRset:
+    """The RRset of a row of ``_CONTENT``."""
+    _, type_, owner, ttl, rdatas = row
+    return RRset(owner, type_, ttl, unpack_rdatas(rdatas))
 
 
 def _serial(connection: Connection, zone: int, apex: bytes) -> int:
@@ -267,13 +275,13 @@ class Zones:
         return self._readers.far(read)
 
     def differences(
-        self, name: bytes, revision: int
+        self, name: bytes, revision: int, max_octets: int | None = None
     ) -> Deferred[tuple[Difference, ...] | None]:
         """``(from serial, to serial, removed, added)`` since that revision; None: too
-        old."""
+        old, or too much."""
 
         return self._readers.far(
-            lambda connection: read_differences(connection, name, revision)
+            lambda connection: read_differences(connection, name, revision, max_octets)
         )
 
     def history(

@@ -26,7 +26,9 @@ RETRY_SECONDS = 5.0
 SETTLE_SECONDS = 0.01
 FREED_AT_ONCE = 5000
 MAX_RRSETS_IN_PLACE = 500
-"""Changes of more RRsets would hold up the reactor; they go the long way."""
+MAX_OCTETS_IN_PLACE = 256 * 1024
+"""Changes of more RRsets, or of more octets in the journal, would hold up the reactor;
+they go the long way."""
 
 Difference: TypeAlias = tuple[int, int, Sequence[RRset], Sequence[RRset]]
 Follower: TypeAlias = Callable[[ZoneTree], None]
@@ -176,7 +178,9 @@ class ZoneBackend:
     async def _refresh(self, name: bytes) -> None:
         tree = self._held(name)
         if tree is not None:
-            differences = await self._store.zones.differences(name, tree.revision)
+            differences = await self._store.zones.differences(
+                name, tree.revision, MAX_OCTETS_IN_PLACE
+            )
             if differences is not None and self._fits_in_place(differences):
                 self._apply(tree, differences)
                 return
