@@ -186,7 +186,7 @@ class BackendTests(SynchronousTestCase):
         """While the store fails the old zone is served; later the change is taken."""
         zones: Any = self.store.zones
         differences = zones.differences
-        zones.differences = lambda name, revision: fail(StoreUnavailable("away"))
+        zones.differences = lambda name, revision, octets: fail(StoreUnavailable("away"))
         apply(self.store, UpdateZone(ZONE, ((parse_name("www.example.com."), 1),), ()))
         self.settle()
         self.assertEqual(2, len(self.ask("www.example.com.").answer))
@@ -218,7 +218,7 @@ class BackendTests(SynchronousTestCase):
         """A late failure goes to the log, once."""
         zones: Any = self.store.zones
         waiting: Deferred[Any] = Deferred()
-        zones.differences = lambda name, revision: waiting
+        zones.differences = lambda name, revision, octets: waiting
         apply(self.store, UpdateZone(ZONE, ((parse_name("www.example.com."), 1),), ()))
         waiting.errback(RuntimeError("a bug"))
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
