@@ -186,7 +186,9 @@ class BackendTests(SynchronousTestCase):
         """While the store fails the old zone is served; later the change is taken."""
         zones: Any = self.store.zones
         differences = zones.differences
-        zones.differences = lambda name, revision, octets: fail(StoreUnavailable("away"))
+        zones.differences = lambda name, revision, octets: fail(
+            StoreUnavailable("away")
+        )
         apply(self.store, UpdateZone(ZONE, ((parse_name("www.example.com."), 1),), ()))
         self.settle()
         self.assertEqual(2, len(self.ask("www.example.com.").answer))
