@@ -15,7 +15,7 @@ RFC 1912    done         SOA timers of a new zone
 RFC 1982    done         serial arithmetic
 RFC 1995    done         IXFR, both ways
 RFC 1996    done         NOTIFY, both ways
-RFC 2136    partial      dynamic update; not forwarded by secondaries
+RFC 2136    done         dynamic update, passed on by secondaries (6)
 RFC 2142    done         hostmaster, in the SOA of a new zone
 RFC 2181    done         RRsets, TTLs, truncation only where something is missing
 RFC 2230    done         KX is not compressed

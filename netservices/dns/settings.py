@@ -380,6 +380,16 @@ class DNSSettings:
         "Updates of one zone that are made durable together, where so many wait.",
         minimum=1,
     )
+    forward_updates: bool = setting(
+        False,
+        "Whether signed updates of secondary zones are passed on to their primaries.",
+    )
+    updates_forwarded: int = setting(
+        20, "Updates that are passed on at the same time.", minimum=1
+    )
+    forward_time: Duration = setting(
+        "10s", "How long a primary may take to answer an update that is passed on."
+    )
     update_tries: int = setting(
         5,
         "How often an update is tried that others come before; then it gets SERVFAIL.",

@@ -34,18 +34,18 @@ DATA = {
 Model = dict[tuple[bytes, int], tuple[int, frozenset[bytes]]]
 """(owner, type) -> (TTL, records)."""
 
-datas = st.sampled_from(TYPES).flatmap(
+contents = st.sampled_from(TYPES).flatmap(
     lambda type_: st.tuples(st.just(type_), st.sampled_from(DATA[type_]))
 )
 owners = st.sampled_from(NAMES)
 adds = st.builds(
     lambda owner, data, ttl: Record(owner, data[0], Class.IN, ttl, data[1]),
     owners,
-    datas,
+    contents,
     st.sampled_from((60, 120)),
 )
 deletions = st.builds(
-    lambda owner, data: Record(owner, data[0], Class.NONE, 0, data[1]), owners, datas
+    lambda owner, data: Record(owner, data[0], Class.NONE, 0, data[1]), owners, contents
 )
 clearings = st.builds(
     lambda owner, type_: Record(owner, type_, Class.ANY, 0, b""),
@@ -60,7 +60,7 @@ presences = st.builds(
     st.sampled_from((Class.ANY, Class.NONE)),
 )
 values = st.builds(
-    lambda owner, data: Record(owner, data[0], Class.IN, 0, data[1]), owners, datas
+    lambda owner, data: Record(owner, data[0], Class.IN, 0, data[1]), owners, contents
 )
 needs = st.lists(st.one_of(presences, values), max_size=2)
 

@@ -123,6 +123,8 @@ class Dialogue:
         """What clients of a view get in place of ``zones``, by the view's name."""
         self.opcodes: dict[int, Handler] = {}
         """What replies to opcodes beside QUERY."""
+        self.relays: dict[int, Handler] = {}
+        """What may pass a signed request on as it is; None: it does not."""
         self.transfer: Handler | None = None
         """What replies to AXFR and IXFR."""
         self.signatures = Signatures(dict, lambda: 0.0)
@@ -201,6 +203,10 @@ class Dialogue:
             return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, None, ERROR
         if not start:
             return _composed(handler(data, client))
+        relay = self.relays.get(data[2] >> 3 & 15)
+        relayed = relay(data, client) if relay is not None else None
+        if relayed is not None:
+            return _composed(relayed)
         return self.signatures.compose(
             data,
             start,

@@ -24,6 +24,7 @@ from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.distribution import LoadDistribution
+from netservices.dns.server.forward import Forwarder
 from netservices.dns.server.guard import CookieKeeper, access_lists
 from netservices.dns.server.notifier import Notifier
 from netservices.dns.server.secondary import Secondaries
@@ -92,6 +93,8 @@ class Authority:
         )
         self.backend.followers.append(self.updates.followed)
         self.dialogue.opcodes[Opcode.UPDATE] = self.updates.answer
+        self.forwarder = Forwarder(settings, services, lambda: self.zone_options.things)
+        self.dialogue.relays[Opcode.UPDATE] = self.forwarder.relay
         self.secondaries = Secondaries(
             settings,
             services,

@@ -138,7 +138,7 @@ class Updates:
         if tree is None:
             raise UpdateRefused(Rcode.NOTAUTH, "no zone of this server")
         options = self._options().get(update.zone, NO_OPTIONS)
-        # Not RFC 2136 3.1.1: updates of a secondary zone are not forwarded.
+        # RFC 2136 6: those that are passed on do not come here.
         if options.primaries:
             raise UpdateRefused(Rcode.NOTAUTH, "another server is the primary")
         rights = self._rights(update.zone, options, client)
