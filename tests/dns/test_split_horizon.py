@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.dns.backend.keys import KEYS, make_key
+from netservices.dns.dialogue.explain import explain
+from netservices.dns.policy import Client
 from netservices.dns.wire.codes import Rcode
 from netservices.dns.wire.message import Message
 from netservices.dns.wire.names import parse_name
@@ -19,6 +22,7 @@ from netservices.units import CreateZone, DeleteZone, ReplaceZone, UpdateZone
 from netservices.values import RRset
 from tests.dns.authority import EXAMPLE, lines, question
 from tests.dns.house import add_zone, apply, make_authority, make_store
+from tests.dns.receiving import TCP, ixfr_query, replies
 
 ORIGIN = parse_name("example.com.")
 INSIDE = overlay_name("inside", ORIGIN)
@@ -43,6 +47,7 @@ class ViewServerTests(SynchronousTestCase):
     """A server with a view for the inside and one for the root."""
 
     def setUp(self) -> None:
+        self.clock = Clock()
         self.store = make_store()
         self.addCleanup(self.store.close)
         add_zone(self.store, EXAMPLE)
@@ -52,7 +57,11 @@ class ViewServerTests(SynchronousTestCase):
 
     def start(self, views: tuple[str, ...]) -> None:
         self.authority = make_authority(
-            self.store, Clock(), views=views, load_slice=1000
+            self.store,
+            self.clock,
+            views=views,
+            load_slice=1000,
+            allow_transfer=("any",),
         )
         self.successResultOf(self.authority.start())
         self.addCleanup(self.authority.stop)
@@ -202,6 +211,67 @@ class ViewServerTests(SynchronousTestCase):
         self.assertEqual(Rcode.SERVFAIL, reply.rcode)
         secondaries.release(ORIGIN)
         self.assertEqual({"10.0.0.80"}, self.addresses("10.1.2.3"))
+
+    def test_explained(self) -> None:
+        """An explanation names the view, and the overlay where it has a say."""
+        for name, wanted in (("www", 2), ("mail", 1)):
+            found = explain(
+                self.authority.dialogue,
+                parse_name(f"{name}.example.com."),
+                1,
+                Client("10.1.2.3", view="inside"),
+            )
+            rules = [step.rule for step in found.steps]
+            self.assertEqual(wanted, rules.count("dns.views"))
+
+    def transferred(
+        self, view: str, origin: str = "example.com.", since: int = 0
+    ) -> list[str]:
+        """The records of a transfer to a client in that view."""
+        query = question(origin, "AXFR")
+        if since:
+            query = ixfr_query(since)
+        client = evolve(TCP, view=view)
+        return [
+            line
+            for data in replies(self.authority, self.clock, query, client)
+            for record in Message.parse(data).answer
+            for line in lines((record,))
+        ]
+
+    def test_transfers(self) -> None:
+        """A whole zone goes out as the client's view shows it, once, between two
+        copies of the SOA; of a view no differences are known, so all of it goes."""
+        apply(
+            self.store,
+            UpdateZone(
+                INSIDE, (), (record("db.corp 60 A 10.0.0.5"), record("@ 0 HIDE MX"))
+            ),
+        )
+        base = self.transferred("")
+        for since in (0, 2026112100):
+            found = self.transferred("inside", since=since)
+            self.assertEqual(found[0], found[-1])
+            self.assertEqual(len(found) - 1, len(set(found)))
+            www = {
+                f"www.example.com. 3600 A 192.0.2.{number}" for number in (80, 81)
+            } | {"example.com. 3600 MX 10 mail.example.com."}
+            new = {
+                "www.example.com. 60 A 10.0.0.80",
+                "db.corp.example.com. 60 A 10.0.0.5",
+            }
+            self.assertEqual(set(base) - www | new, set(found))
+        current = self.transferred("inside", since=2026112101)
+        self.assertEqual(found[:1], current)
+
+    def test_transfer_of_a_views_own_zone(self) -> None:
+        """A zone that only a view has goes to the clients of that view alone."""
+        home = parse_name("home.arpa.")
+        soa, ns = "home.arpa. 60 SOA a. b. 1 2 3 4 5", "home.arpa. 60 NS a."
+        rrsets = (parse_record(home, soa), parse_record(home, ns))
+        apply(self.store, CreateZone(overlay_name("inside", home), rrsets))
+        self.assertEqual([soa, ns, soa], self.transferred("inside", "home.arpa."))
+        self.assertEqual([], self.transferred("", "home.arpa."))
 
     def test_status(self) -> None:
         """The views and their zones are told; overlays are no zones."""

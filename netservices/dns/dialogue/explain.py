@@ -19,6 +19,7 @@ from netservices.dns.wire.edns import Edns
 from netservices.dns.wire.message import Message, Question
 from netservices.dns.wire.names import fold, name_text
 from netservices.dns.zone.explain import Step, explain_lookup
+from netservices.dns.zone.overlay import MergedTree
 from netservices.dns.zone.tree import ZoneTree
 
 _UDP_SIZE = 1232
@@ -67,6 +68,9 @@ def _steps(
         yield Step("RFC 1034 4.3.2 step 2, RFC 5358 4", text, ending="refused")
         return
     yield _nearest(tree, name, qtype)
+    if isinstance(tree, MergedTree) and name in tree.overlay.names:
+        text = f"the overlay of {client.view} has a say at {name_text(name)}"
+        yield Step("dns.views", text)
     if reply is not None and reply.rcode == Rcode.REFUSED:
         text = f"{client.address} may not ask that zone: REFUSED"
         yield Step("RFC 1035 4.1.1", text, ending="refused")

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from netservices.core.errors import SyntaxProblem, Trouble
+from netservices.dns.backend.overlaid import overlaid, overlay_alone
 from netservices.dns.backend.versions import (
     Changes,
     Version,
@@ -32,6 +33,7 @@ from netservices.dns.wire.names import fold
 from netservices.dns.wire.query import Query
 from netservices.dns.wire.rdata import SOA
 from netservices.dns.wire.serials import is_newer_serial
+from netservices.dns.zone.overlay import MergedTree, Overlay
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.interfaces import IZones, StoreError
 from netservices.values import RRset
@@ -117,11 +119,14 @@ class Transfers:
         return self._begin(outgoing, tree, tree.soa, serial, client)
 
     def _find(self, name: bytes, client: Client) -> ZoneTree | None:
-        """The zone of that folded name, as it is in the store.  A view may hide it, but
-        what the view shows differently in it is no part of a transfer."""
-        if client.view and self._views[client.view].get(name) is None:
-            return None
-        return self._zones.get(name)
+        """The zone of that folded name, as the client sees it."""
+        zones = self._views[client.view] if client.view else self._zones
+        return zones.get(name)
+
+    def _overlay(self, progress: Progress) -> Overlay | None:
+        """What the client's view shows differently in the zone."""
+        tree = self._find(progress.zone, progress.client)
+        return tree.overlay if isinstance(tree, MergedTree) else None
 
     def _may_have(self, apex: bytes, client: Client) -> bool:
         """RFC 5936 5: nobody, unless the zone's options or the settings say who."""
@@ -177,7 +182,9 @@ class Transfers:
         try:
             # A record takes a dozen octets at the least.
             most = outgoing.limit // 12
-            changes = await self._find_changes(progress.zone, serial, most)
+            changes = None
+            if self._overlay(progress) is None:
+                changes = await self._find_changes(progress.zone, serial, most)
             if changes is not None:
                 writer = outgoing.writer(full=outgoing.limit)
                 more = False
@@ -232,20 +239,16 @@ class Transfers:
     ) -> AsyncGenerator[bytes, None]:
         """RFC 1995 4: what has changed, or the whole zone in the form of AXFR."""
         changes = None
-        if serial is not None:
+        overlay = self._overlay(progress)
+        # The journal tells of the zone, and not of what a view shows differently.
+        if serial is not None and overlay is None:
             changes = await self._find_changes(progress.zone, serial, self._max_ixfr)
         parts: AsyncGenerator[Iterable[RRset], None]
         if changes is not None:
             progress.serial, progress.is_incremental = changes.serial, True
             parts = changes.parts()
         else:
-            version = await Version.open(
-                self._around.zones, progress.zone, self._around.pause
-            )
-            if version is None:
-                raise StoreError("the zone is gone, or has lost its SOA")
-            progress.serial = version.serial
-            parts = version.parts()
+            parts = await self._whole(progress, overlay)
         writer = outgoing.writer()
         async for part in parts:
             for rrset in part:
@@ -258,6 +261,26 @@ class Transfers:
                         # Other work has its turn between two messages.
                         await self._around.pause(0)
         yield progress.add(writer.finish(), writer.records)
+
+    async def _whole(
+        self, progress: Progress, overlay: Overlay | None
+    ) -> AsyncGenerator[Iterable[RRset], None]:
+        """All of the zone, between two copies of the SOA.  StoreError."""
+        version = await Version.open(
+            self._around.zones, progress.zone, self._around.pause
+        )
+        if version is not None:
+            progress.serial = version.serial
+            parts = version.parts()
+        elif overlay is not None and overlay.soa is not None:
+            parts = overlay_alone(overlay)
+        else:
+            raise StoreError("the zone is gone, or has lost its SOA")
+        if overlay is None:
+            return parts
+        if overlay.soa is not None:
+            progress.serial = overlay.serial
+        return overlaid(parts, overlay)
 
     async def _find_changes(
         self, zone: bytes, serial: int, most_records: int
