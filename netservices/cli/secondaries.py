@@ -59,7 +59,9 @@ def read_peers(words: Iterable[str]) -> tuple[str, ...]:
         except ValueError as problem:
             raise click.ClickException(str(problem)) from None
         if parse_address(peer.address) is None:
-            raise click.ClickException(f"{peer.address!r} is no IP address")
+            host, colon, port = peer.address.rpartition(":")
+            hint = f": write {host}@{port}" if colon and parse_address(host) else ""
+            raise click.ClickException(f"{peer.address!r} is no IP address{hint}")
     return tuple(written)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import click
@@ -11,6 +12,8 @@ from netservices.cli.output import json_option, show, show_one
 from netservices.cli.session import show_sessions
 from netservices.cli.workplace import Workplace, pass_workplace
 
+_FIRST_TIME = 1e9
+"""Numbers with a fraction that are greater are times."""
 _SESSIONS = 20
 """How many of them are shown to people; ``netservices session list`` has all."""
 
@@ -75,7 +78,15 @@ def _show_protocol(protocol: str, numbers: dict[str, Any]) -> None:
         show_one(lines, as_json=False)
     for rows in tables:
         click.echo()
+        rows = [{name: _moment(value) for name, value in row.items()} for row in rows]
         show(rows, tuple(rows[0]), as_json=False)
+
+
+def _moment(value: Any) -> Any:
+    """A time since 1970 as a date; anything else as it is."""
+    if isinstance(value, float) and value > _FIRST_TIME:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+    return value
 
 
 def _counts(numbers: dict[str, Any]) -> list[str]:

@@ -119,6 +119,8 @@ class SecondaryTests(OneZone):
         )
         for peer in ("ns1.example.org", "192.0.2.1@99999", "192.0.2.1 tsl=x", "key=x"):
             self.refusal("zone", "secondary", "example.com", peer)
+        message = self.refusal("zone", "secondary", "example.com", "192.0.2.1:5353")
+        self.assertIn("write 192.0.2.1@5353", message)
         self.assertIn(
             "network",
             self.refusal(

@@ -218,7 +218,6 @@ class AliasTests(SynchronousTestCase):
     def test_status(self) -> None:
         """The status names targets and their state."""
         self.wait("away")
-        self.assertEqual(
-            {"cdn.example.net. A": {"state": "unknown", "addresses": 0}},
-            self.authority.status()["alias_targets"],
-        )
+        (row,) = self.authority.status()["alias_targets"]
+        found = (row["target"], row["type"], row["state"], row["addresses"])
+        self.assertEqual(("cdn.example.net.", "A", "unknown", 0), found)

@@ -205,8 +205,8 @@ class RuleTests(SynchronousTestCase):
         given = [f["gives"] for e, f in events.events if e == "balance_changed"]
         self.assertEqual(("backup", "all", "primary"), (given[0], given[1], given[-1]))
         status = self.authority.status()
-        self.assertEqual("primary", status["balance"]["www.example.com."]["gives"])
-        self.assertEqual("up", status["checks"]["tcp 192.0.2.1:80"]["state"])
+        self.assertEqual("primary", status["balance"][0]["gives"])
+        self.assertEqual("up", status["checks"][0]["state"])
 
     def test_places(self) -> None:
         """What is looked at follows the zone, and ends with it."""
@@ -227,6 +227,12 @@ class RuleTests(SynchronousTestCase):
         self.start("www.example.com check=tcp:80 type=A", max_checked_addresses=2)
         self.assertEqual(2, len(self.looked))
         self.assertEqual({"192.0.2.3"}, set(self.count()))
+
+    def test_nothing(self) -> None:
+        """A rule for a name without addresses gives nothing, and the status says so."""
+        self.start("link.example.com", "none.example.com", "www.example.com")
+        given = [row["gives"] for row in self.authority.status()["balance"]]
+        self.assertEqual(["nothing", "nothing", "primary"], given)
 
     def test_two_rules(self) -> None:
         """Two rules for one name are a mistake."""

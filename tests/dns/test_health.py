@@ -121,8 +121,18 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual("++++++----+", "".join(states))
         times = [seconds for seconds, _, _ in self.looks]
         self.assertEqual([10.0 * n for n in range(len(times))], times)
-        (status,) = self.health.status().values()
-        self.assertEqual({"state": "up", "seconds": 10, "checks": 11}, status)
+        self.assertEqual(
+            [
+                {
+                    "check": "tcp 192.0.2.1:80",
+                    "state": "up",
+                    "seconds": 10,
+                    "looks": 11,
+                    "reason": "",
+                }
+            ],
+            self.health.status(),
+        )
 
     def test_spread(self) -> None:
         """Chance moves a look by a tenth of the interval at most."""

@@ -305,6 +305,16 @@ class IncludeTests(SynchronousTestCase):
         main = self.write("parts/main.zone", HEAD + "$INCLUDE ../shared\n")
         read_zone(main, "x.", include_below=str(self.directory))
 
+    def test_working_directory(self) -> None:
+        """A file that is not beside the one that names it is looked for where files may
+        lie, as BIND does in its working directory."""
+        self.write("parts/b.zone", "h A 192.0.2.2\n")
+        main = self.write("parts/main.zone", HEAD + "$INCLUDE parts/b.zone\n")
+        with self.assertRaisesRegex(ZoneFileError, "No such file"):
+            read_zone(main, "x.")
+        rrsets = read_zone(main, "x.", include_below=str(self.directory))
+        self.assertIn(parse_name("h.x."), {rrset.owner for rrset in rrsets})
+
     def test_devices(self) -> None:
         """What is no regular file is not included: a pipe would never end."""
         os.mkfifo(self.directory / "pipe")

@@ -111,14 +111,10 @@ def _owner(zone: Zone, name: str) -> bytes:
 
 
 def _rules(bench: Bench) -> dict[bytes, BalanceRule]:
-    from netservices.core.deferreds import begun
+    from netservices.cli.keys import load_all
     from netservices.dns.backend.balance import BALANCE
-    from netservices.dns.backend.shelf import load_shelf
 
-    rules, problems = bench.get(begun(load_shelf(bench.store, BALANCE)))
-    for problem in problems:
-        click.echo(f"Warning: {problem}", err=True)
-    return rules
+    return load_all(bench, BALANCE)
 
 
 def _compare(zone: Zone, rule: BalanceRule) -> None:

@@ -81,7 +81,9 @@ def refuse_unknown_view(bench: Bench, name: bytes) -> None:
     if found[0] not in names:
         near = get_close_matches(found[0], names, 1)
         instead = f"; did you mean {near[0]}?" if near else ""
-        known = f"dns.views has {', '.join(names)}" if names else "dns.views is empty"
+        known = f"dns.views has {', '.join(names)}"
+        if not names:
+            known = "dns.views is empty (--config names the server's configuration)"
         text = f"there is no view {found[0]}: {known}{instead}"
         raise click.ClickException(text)
 

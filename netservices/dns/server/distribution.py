@@ -44,7 +44,8 @@ class _Balanced:
     places: dict[bytes, Place] = field(factory=dict)
     """What is looked at, by RDATA."""
     state: str = ""
-    """Which records are given: ``primary``, ``backup`` or ``all``."""
+    """Which records are given: ``primary``, ``backup``, ``all`` where none is in
+    service; ``nothing`` where the name has none."""
 
 
 class LoadDistribution:
@@ -116,10 +117,10 @@ class LoadDistribution:
     def status(self) -> Mapping[str, Any]:
         """Rules, checks and targets, and how they stand."""
         return {
-            "balance": {
-                name_text(name): {"rule": str(balanced.rule), "gives": balanced.state}
-                for name, balanced in self._balanced.items()
-            },
+            "balance": [
+                {"name": name_text(name), "gives": found.state, "rule": str(found.rule)}
+                for name, found in self._balanced.items()
+            ],
             "checks": self.health.status(),
             "alias_targets": self.targets.status(),
         }
@@ -201,10 +202,8 @@ class LoadDistribution:
     def look_around(self) -> None:
         """Rules or zones have changed: see which addresses are to be looked at, as soon
         as the change is whole."""
-        has_checks = len(self.health) or any(
-            balanced.rule.check is not None for balanced in self._balanced.values()
-        )
-        if has_checks and self._is_running and self._call is None:
+        has_work = self._balanced or len(self.health)
+        if has_work and self._is_running and self._call is None:
             self._call = self._clock.callLater(0, self._choose_places)
 
     def _choose_places(self) -> None:
@@ -247,9 +246,9 @@ class LoadDistribution:
     def _note_states(self) -> None:
         """Say where another set of records is given than before."""
         for name, balanced in self._balanced.items():
-            state = self._state(balanced)
+            state = self._state(name, balanced)
             if state != balanced.state:
-                if balanced.state or state != "primary":
+                if balanced.state or state in ("backup", "all"):
                     self._events.emit(
                         "balance_changed",
                         name=name_text(name),
@@ -257,8 +256,10 @@ class LoadDistribution:
                     )
                 balanced.state = state
 
-    def _state(self, balanced: _Balanced) -> str:
-        """Which records are given: a type that fares worse than the other counts."""
+    def _state(self, name: bytes, balanced: _Balanced) -> str:
+        """Which records are given, of all types taken together."""
+        if not any(self._addresses_of(name, balanced.rule)):
+            return "nothing"
         up = [r for r, place in balanced.places.items() if self.health.is_up(place)]
         if balanced.places and not up:
             return "all"

@@ -135,19 +135,20 @@ class Health:
         self._is_stopped = True
         self.watch(())
 
-    def status(self) -> Mapping[str, Any]:
-        """By place: its state, for how many seconds, after how many looks, and what
+    def status(self) -> list[Mapping[str, Any]]:
+        """Each place: its state, for how many seconds, after how many looks, and what
         was wrong at the last one."""
         now = self._clock.seconds()
-        return {
-            str(watch.place): {
+        return [
+            {
+                "check": str(watch.place),
                 "state": self._state(watch),
                 "seconds": round(now - watch.since),
-                "checks": watch.looks,
-                **({"reason": watch.reason} if watch.reason else {}),
+                "looks": watch.looks,
+                "reason": watch.reason,
             }
             for watch in self._watches.values()
-        }
+        ]
 
     @staticmethod
     def _state(watch: _Watch) -> str:

@@ -17,6 +17,7 @@ from twisted.internet.endpoints import (
     connectProtocol,
 )
 from twisted.internet.error import ConnectionDone
+from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
@@ -120,7 +121,7 @@ class Prober:
             await looking.addTimeout(check.timeout, self._reactor)
         except Unfit:
             raise
-        except TimeoutError:
+        except (TimeoutError, ConnectTimeout):
             raise Unfit(f"no answer within {check.timeout}") from None
         except Exception as problem:
             # Whatever goes wrong on the way, the address is what does not work.

@@ -120,17 +120,20 @@ class Targets:
             self._forget(target)
         self._targets.clear()
 
-    def status(self) -> Mapping[str, Any]:
-        """By name and type: its state, its addresses' count, and what is wrong."""
+    def status(self) -> list[Mapping[str, Any]]:
+        """Each name and type: its state, how many addresses it has, and what is
+        wrong."""
         now = self._clock.seconds()
-        return {
-            f"{name_text(target.name)} {type_name(target.type)}": {
+        return [
+            {
+                "target": name_text(target.name),
+                "type": type_name(target.type),
                 "state": self._state(target, now),
                 "addresses": len(target.rdatas),
-                **({"reason": target.problem} if target.problem else {}),
+                "reason": target.problem,
             }
             for target in self._targets.values()
-        }
+        ]
 
     @staticmethod
     def _state(target: _Target, now: float) -> str:

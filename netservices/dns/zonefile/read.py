@@ -167,7 +167,13 @@ class ZoneReader:
         self._files += 1
         if place.depth >= MAX_INCLUDE_DEPTH or self._files > MAX_INCLUDED_FILES:
             raise ValueError("$INCLUDE goes too deep; does a file include itself?")
-        path = os.path.join(os.path.dirname(place.file), words[0].strip('"'))
+        word = words[0].strip('"')
+        path = os.path.join(os.path.dirname(place.file), word)
+        if not os.path.exists(path):
+            # Not RFC 1035: BIND looks in its working directory, so files are written
+            # for that.
+            below = os.path.join(self._directory, word)
+            path = below if os.path.exists(below) else path
         self._check_path(path, words[0])
         origin = parse_name(words[1], place.origin) if words[1:] else place.origin
         inside = _Place(place.file, place.line, origin, depth=place.depth + 1)
