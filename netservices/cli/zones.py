@@ -39,6 +39,7 @@ from netservices.dns.zonefile import (
     serial_of,
     with_serial,
 )
+from netservices.dns.zonefile.changes import Key
 from netservices.units import CreateZone, ReplaceZone, UpdateZone
 from netservices.values import Finding, RRset, Zone
 
@@ -71,9 +72,10 @@ def read_master_file(
     progress: Progress,
     include_below: str | None = None,
     warnings: list[Finding] | None = None,
+    places: dict[Key, str] | None = None,
 ) -> tuple[RRset, ...]:
     """The RRsets of a master file, or of standard input for ``-``.  What is doubtful
-    is said, or goes to ``warnings``."""
+    is said, or goes to ``warnings``; ``places`` gets where each RRset stands."""
     name = wire_name(origin)
     apex = apex_of(name)
     found: list[Finding] = []
@@ -86,6 +88,7 @@ def read_master_file(
             needs_soa=apex == name,
             progress=progress,
             warnings=found,
+            places=places,
         )
     except ZoneFileError as problem:
         raise click.ClickException(str(problem)) from None

@@ -11,6 +11,7 @@ RFC         State        What
 RFC 768     done         port 0 gets no answer
 RFC 1034    done         names, the answer algorithm (4.3.2), delegation and glue
 RFC 1035    done         messages, compression, UDP and TCP, master files
+RFC 1123    done         names of hosts, in the check of a zone
 RFC 1912    done         SOA timers of a new zone
 RFC 1982    done         serial arithmetic
 RFC 1995    done         IXFR, both ways
@@ -18,6 +19,7 @@ RFC 1996    done         NOTIFY, both ways
 RFC 2136    done         dynamic update, passed on by secondaries (6)
 RFC 2142    done         hostmaster, in the SOA of a new zone
 RFC 2181    done         RRsets, TTLs, truncation only where something is missing
+RFC 2182    partial      a zone has two servers: the check says so
 RFC 2230    done         KX is not compressed
 RFC 2308    done         negative answers and their TTL
 RFC 2317    done         classless reverse zones, made on request
@@ -40,6 +42,8 @@ RFC 6672    done         DNAME, YXDOMAIN
 RFC 6891    done         EDNS(0), BADVERS
 RFC 6895    done         numbers of classes and opcodes
 RFC 7301    done         ALPN: ``dot``
+RFC 7208    partial      one SPF policy at a name: the check says so
+RFC 7489    partial      one DMARC policy, at _dmarc: the check says so
 RFC 7505    done         a null MX is no dangling one
 RFC 7766    done         TCP: pipelining, idle time, limits
 RFC 7828    done         the keepalive option over TCP

@@ -35,6 +35,13 @@ _AT_CUT = frozenset((Type.NS, Type.DS, Type.A, Type.AAAA, Type.RRSIG, Type.NSEC)
 
 def check_zone(origin: str | bytes, rrsets: Iterable[RRset]) -> list[Finding]:
     """What is wrong with the zone of that name: errors and doubtful things."""
+    return check_tree(*tree_of(origin, rrsets))
+
+
+def tree_of(
+    origin: str | bytes, rrsets: Iterable[RRset]
+) -> tuple[ZoneTree, list[Finding]]:
+    """The zone's tree, and what cannot be in it."""
     apex = parse_name(origin) if isinstance(origin, str) else origin
     tree = ZoneTree(apex)
     findings: list[Finding] = []
@@ -50,6 +57,11 @@ def check_zone(origin: str | bytes, rrsets: Iterable[RRset]) -> list[Finding]:
         else:
             findings.append(_finding("out-of-zone", rrset, "is not in the zone"))
     tree.touch()
+    return tree, findings
+
+
+def check_tree(tree: ZoneTree, findings: list[Finding]) -> list[Finding]:
+    """``findings`` and what else is wrong with that tree."""
     for check in _CHECKS:
         findings += check(tree)
     return findings

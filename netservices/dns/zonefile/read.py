@@ -23,6 +23,7 @@ from netservices.dns.wire.names import (
     parse_name,
 )
 from netservices.dns.wire.rdata import SOA, split_rdata
+from netservices.dns.zonefile.changes import Key
 from netservices.dns.zonefile.generate import expand, parse_range
 from netservices.dns.zonefile.lines import (
     MAX_ENTRY_CHARACTERS,
@@ -80,6 +81,7 @@ class ZoneReader:
         may_include: bool = True,
         progress: Callable[[int, int], None] | None = None,
         include_below: str | None = None,
+        places: dict[Key, str] | None = None,
     ) -> None:
         self.apex = fold(origin)
         self.warnings: list[Finding] = []
@@ -88,6 +90,7 @@ class ZoneReader:
         self._progress = progress
         self._default_ttl: int | None = None
         self._last_ttl: int | None = None
+        self._places = places
         self._files = 0
         self._generated = 0
         self._directory = os.path.realpath(include_below) if include_below else ""
@@ -268,6 +271,8 @@ class ZoneReader:
         if rrset is None:
             self._check_kinds(folded, type_)
             rrset = self._gathered[key] = _Gathered(owner, type_, ttl)
+            if self._places is not None:
+                self._places[key] = f"{place.file}:{place.line}"
         elif rrset.ttl != ttl:
             # RFC 2181 5.2: all records of a set have one TTL; the first one counts.
             text = f"has a TTL of {ttl} where the record before has {rrset.ttl}"
@@ -319,6 +324,7 @@ def read_zone(
     needs_soa: bool = True,
     progress: Callable[[int, int], None] | None = None,
     warnings: list[Finding] | None = None,
+    places: dict[Key, str] | None = None,
 ) -> tuple[RRset, ...]:
     """The RRsets of a master file: ``source`` is its text, or a path object.
 
@@ -326,15 +332,18 @@ def read_zone(
     texts, unless ``may_include`` says otherwise; what is included lies below the
     directory ``include_below``, or else that of the file.  An overlay needs no SOA.
     ``progress`` is told octets read and octets in all; ``warnings`` gets what was read
-    but looks wrong.  ZoneFileError.
+    but looks wrong; ``places`` gets ``FILE:LINE`` of each RRset, by folded owner and
+    type.  ZoneFileError.
     """
     apex = parse_name(origin) if isinstance(origin, str) else origin
     if isinstance(source, str):
-        reader = ZoneReader(apex, bool(may_include), progress)
+        reader = ZoneReader(apex, bool(may_include), progress, places=places)
         reader.read_text(source, file)
     else:
         file = os.fspath(source)
-        reader = ZoneReader(apex, may_include is not False, progress, include_below)
+        reader = ZoneReader(
+            apex, may_include is not False, progress, include_below, places
+        )
         reader.read_file(file)
     if needs_soa and (reader.apex, int(Type.SOA)) not in reader._gathered:
         raise ZoneFileError(file, 0, f"no SOA record for {name_text(apex)}")
