@@ -14,8 +14,8 @@ from netservices.dns.wire.codes import Type, type_name
 from netservices.dns.wire.names import fold, is_below, labels, name_text
 from netservices.dns.wire.rdata import SOA, split_rdata
 from netservices.dns.wire.serials import is_newer_serial
-from netservices.dns.zone.lookup import Found, walk
 from netservices.dns.zone.leaves import Node
+from netservices.dns.zone.lookup import Found, walk
 from netservices.dns.zone.tree import CUT, ZoneTree
 from netservices.dns.zonefile.check import FATAL_CODES
 from netservices.dns.zonefile.create import REVERSE_TOPS
