@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve
@@ -20,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netservices.core.deferreds import begun
+from netservices.core.garbage import without_full_collections
 from netservices.core.networks import parse_address
 from netservices.dns.backend.secondaries import SecondaryState
 from netservices.dns.backend.shelf import ZONE_OPTIONS
@@ -53,6 +55,9 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
+LARGE_SLICES = 50
+"""Ten thousand records."""
+
 JITTER = 0.9
 """Appointments are put forward by up to a tenth, so that zones do not come at once."""
 
@@ -67,6 +72,23 @@ class Outcome:
     serial: int = 0
     records: int = 0
     problem: str = ""
+
+
+class _Slices:
+    """The pauses of one transfer.  After so many of them it is a large one, and the
+    collector shall not look at all its records again and again."""
+
+    def __init__(self, stack: ExitStack, house: Secondaries) -> None:
+        self._stack = stack
+        self._house = house
+        self._count = 0
+
+    async def pause(self) -> None:
+        """Let other work have its turn."""
+        self._count += 1
+        if self._count == LARGE_SLICES:
+            self._stack.enter_context(without_full_collections())
+        await self._house.pause()
 
 
 class Secondary:
@@ -301,30 +323,32 @@ class Secondary:
         )
 
     async def _ask(self, peer: Peer, is_forced: bool) -> Outcome:
-        began = self.house.now()
-        have = self.serial
         try:
-            primary = self.house.primary(peer)
-            found = await self.house.fetch(
-                self.house.clock,
-                primary,
-                self.name,
-                have,
-                self.house.pause,
-                is_forced=is_forced,
-            )
-            if not isinstance(found, Inbound):
-                return await self._keep(peer, SOA.parse(found.rdata).serial, have)
-            if (
-                have is not None
-                and not is_forced
-                and not is_newer_serial(found.new_serial, have)
-            ):
-                return await self._keep(peer, found.new_serial, have)
-            await self._commit(peer, found)
+            with ExitStack() as stack:
+                return await self._take(peer, is_forced, _Slices(stack, self.house))
         except (BadTransfer, NoAnswer, TransferRefused, StoreError) as problem:
             text = str(problem) or type(problem).__name__
             return Outcome("failed", str(peer), problem=text)
+
+    async def _take(self, peer: Peer, is_forced: bool, slices: _Slices) -> Outcome:
+        """Take what one primary has.  BadTransfer, NoAnswer, TransferRefused,
+        StoreError."""
+        began = self.house.now()
+        have = self.serial
+        found = await self.house.fetch(
+            self.house.clock,
+            self.house.primary(peer),
+            self.name,
+            have,
+            slices.pause,
+            is_forced=is_forced,
+        )
+        if not isinstance(found, Inbound):
+            return await self._keep(peer, SOA.parse(found.rdata).serial, have)
+        is_newer = have is None or is_newer_serial(found.new_serial, have)
+        if not (is_newer or is_forced):
+            return await self._keep(peer, found.new_serial, have)
+        await self._commit(peer, found)
         self._tell(peer, found, have, self.house.now() - began)
         # Not waited for: it may come to this very zone.
         self.house.catalogs.follow(self.name)
