@@ -82,7 +82,7 @@ class Link(Protocol):
         return link
 
     async def _secure(self, name: str, authorities: str) -> None:
-        """RFC 9103 5, 8.1: TLS from the first octet, ALPN "dot"."""
+        """RFC 9103 5: TLS from the first octet, ALPN "dot"."""
         try:
             context = _context(name, authorities)
         except (OSError, ssl.SSLError) as error:
@@ -212,7 +212,10 @@ class _OneLink(Factory):
 
 def _context(name: str, authorities: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=authorities or None)
+    # Not RFC 9103 7.1: NSD selects no token, and is understood all the same.
     context.set_alpn_protocols([_ALPN])
+    # RFC 9103 7.2
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
     if name == "*":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
