@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from netservices.core.deferreds import value_of
+from netservices.dns.backend.shelf import ZONE_OPTIONS
+from netservices.dns.options import ZoneOptions
+from netservices.dns.wire.names import parse_name
+from netservices.store.settings import StoreSettings
+from netservices.store.sqlite import SQLiteStore
+from netservices.units import Unit
 from tests.cli.bench import CommandTestCase
 from tests.cli.test_zone import ZONE
 
@@ -111,6 +118,22 @@ class SecondaryTests(OneZone):
         self.assertEqual("consumer", self.rows("zone", "catalog", "list")[0]["role"])
         message = self.refusal("zone", "catalog", "add", CATALOG, "example.net")
         self.assertIn("change it on its primary, 192.0.2.1", message)
+
+    def test_member_of_others(self) -> None:
+        """A zone that a catalog brought goes when the catalog says so, or when that is
+        here no longer."""
+        self.command("zone", "secondary", CATALOG, "192.0.2.1", "--catalog")
+        self.command("zone", "secondary", "example.com", "192.0.2.1")
+        options = ZoneOptions(primaries=("192.0.2.1",), catalog=f"{CATALOG}.")
+        store = SQLiteStore(self.state, StoreSettings(), None)
+        value_of(store.open())
+        put = ZONE_OPTIONS.put(parse_name("example.com."), options)
+        value_of(store.apply(Unit((put,))))
+        value_of(store.close())
+        message = self.refusal("zone", "remove", "example.com", "--yes")
+        self.assertIn("comes from 192.0.2.1: remove it there", message)
+        self.command("zone", "remove", CATALOG, "--yes")
+        self.command("zone", "remove", "example.com", "--yes")
 
     def test_refusals(self) -> None:
         """A zone of our own is no secondary, and a primary is an address."""

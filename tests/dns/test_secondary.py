@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -119,8 +120,11 @@ class Secondary(SynchronousTestCase):
         return [fields for name, fields in events.events if name == kind]
 
     def row(self) -> Any:
-        """The zone's row in the status."""
+        """The zone's row in the status, its times as numbers."""
         (row,) = self.authority.status()["secondaries"]
+        for name in ("last_success", "next_check", "expires"):
+            if row[name] is not None:
+                row[name] = datetime.fromisoformat(row[name]).timestamp()
         return row
 
 

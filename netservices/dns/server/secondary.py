@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from attrs import frozen
@@ -316,15 +317,22 @@ class Secondaries:
                 "state": state_of(zone),
                 "primaries": list(zone.options.primaries),
                 "serial": zone.serial,
-                "last_success": zone.state.succeeded or None,
-                "next_check": zone.next_check,
-                "expires": zone.state.expires or None,
+                "last_success": _when(zone.state.succeeded),
+                "next_check": _when(zone.next_check),
+                "expires": _when(zone.state.expires),
                 "problem": zone.problem,
                 "catalog": zone.options.catalog or None,
                 "catalog_problems": list(self.catalogs.problems(zone.name)),
             }
             for zone in self._zones.values()
         ]
+
+
+def _when(seconds: float) -> str | None:
+    """A time as people and scripts read it; 0: never."""
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
 def state_of(zone: Secondary) -> str:
