@@ -25,6 +25,9 @@ def pack_rdatas(rdatas: Iterable[bytes]) -> bytes:
 
 def unpack_rdatas(packed: bytes) -> tuple[bytes, ...]:
     """The RDATAs that ``pack_rdatas`` packed."""
+    # Most RRsets have one record.
+    if len(packed) > 2 and len(packed) == 2 + (packed[0] << 8 | packed[1]):
+        return (packed[2:],)
     found, at = [], 0
     while at < len(packed):
         (length,) = _LENGTH.unpack_from(packed, at)

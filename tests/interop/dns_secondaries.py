@@ -30,6 +30,8 @@ class Source:
     key: str = ""
     """``name:secret`` of a key for hmac-sha256; empty: unsigned."""
     is_tls: bool = False
+    authority: str = ""
+    """A file with the certificate of a source with TLS."""
 
 
 def bind_configuration(place: Path, port: int, zones: list[str], source: Source) -> str:
@@ -57,19 +59,23 @@ def bind_configuration(place: Path, port: int, zones: list[str], source: Source)
 def nsd_configuration(place: Path, port: int, zones: list[str], source: Source) -> str:
     """nsd.conf."""
     name, _, secret = source.key.partition(":")
+    bundle = f' tls-cert-bundle: "{source.authority}"\n' if source.is_tls else ""
+    tls = " xot" if source.is_tls else ""
     text = (
         f'server:\n server-count: 1\n ip-address: 127.0.0.1@{port}\n username: ""\n'
         f' database: ""\n pidfile: "{place}/pid"\n xfrdfile: "{place}/xfrd"\n'
         f' xfrdir: "{place}"\n zonelistfile: "{place}/list"\n xfrd-reload-timeout: 0\n'
-        "remote-control:\n control-enable: no\n"
+        f"{bundle}remote-control:\n control-enable: no\n"
     )
+    if source.is_tls:
+        text += 'tls-auth:\n name: "xot"\n auth-domain-name: "localhost"\n'
     if name:
         text += f'key:\n name: "{name}"\n algorithm: hmac-sha256\n secret: "{secret}"\n'
     word = name or "NOKEY"
     return text + "".join(
         f'zone:\n name: "{zone}"\n zonefile: "{place}/{zone}zone"\n'
         f" allow-notify: 127.0.0.1 {word}\n provide-xfr: 127.0.0.0/8 NOKEY\n"
-        f" request-xfr: 127.0.0.1@{source.port} {word}\n"
+        f" request-xfr: 127.0.0.1@{source.port} {word}{tls}\n"
         for zone in zones
     )
 

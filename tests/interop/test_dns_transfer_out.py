@@ -73,7 +73,11 @@ class TransferOutTests(TestCase):
                 Unit((KEYS.put(parse_name("k."), make_key("k", "hmac-sha256", key)),))
             )
         port = self.server.port("dns", "tls") if is_tls else self.port
-        source = Source(port, f"k:{key}" if key else "", is_tls)
+        if is_tls:
+            # The certificate is made when it is wanted for the first time.
+            services.certificates.server_context()
+        authority = f"{self.server.state_directory}/tls/self-signed.pem"
+        source = Source(port, f"k:{key}" if key else "", is_tls, authority)
         self.secondaries = []
         for name in programs:
             secondary = ForeignSecondary(name, ports[name], [ORIGIN], source)
@@ -160,8 +164,8 @@ class TransferOutTests(TestCase):
 
     @as_deferred
     async def test_tls(self) -> None:
-        """BIND takes the zone over TLS (RFC 9103), with the ALPN that it insists on."""
-        await self.start(("named",), is_tls=True)
+        """BIND and NSD take the zone over TLS (RFC 9103); BIND insists on its ALPN."""
+        await self.start(("named", "nsd"), is_tls=True)
         await self.wait(await self.change(RRset(b"\1n" + APEX, 1, 60, (b"1234",))))
         self.assertEqual({"tls"}, {fields["transport"] for fields in self.sent})
         refusal = await deferToThread(self.dig, self.port, "AXFR")

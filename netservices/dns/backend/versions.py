@@ -26,7 +26,7 @@ from netservices.dns.wire.serials import is_newer_serial
 from netservices.interfaces import IZones, StoreError
 from netservices.values import RRset, RRsets, ZoneChange, ZonePage
 
-PAGE_RRSETS = 2000
+PAGE_RRSETS = 500
 _SOA = 6
 
 Key: TypeAlias = tuple[bytes, int]

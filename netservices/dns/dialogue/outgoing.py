@@ -53,7 +53,7 @@ class Outgoing:
     def single(self, soa: RRset) -> bytes:
         """The SOA alone."""
         writer = self.writer()
-        writer.put(soa.owner, soa.type, soa.ttl, soa.rdatas[:1])
+        writer.put(soa)
         return writer.finish()
 
     def refusal(self, rcode: int) -> bytes:

@@ -9,7 +9,14 @@ version of the zone, however often it changes meanwhile (``backend.versions``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import TypeAlias
 
 from attrs import frozen
@@ -18,6 +25,7 @@ from netservices.core.errors import SyntaxProblem, Trouble
 from netservices.dns.backend.overlaid import overlaid, overlay_alone
 from netservices.dns.backend.versions import (
     Changes,
+    Gone,
     Version,
     find_chain,
     read_changes,
@@ -59,7 +67,8 @@ class Surroundings:
     """Seconds on any scale that only grows."""
     finished: Callable[[Progress, str], None]
     """Called at the end of each transfer with what became of it: ``sent``, ``refused``
-    (too many waited), ``too slow``, ``failed``, ``broken off``."""
+    (too many waited), ``too slow``, ``overtaken``
+    (by too many changes), ``failed``, ``broken off``."""
     failed: Callable[[str], None]
     """Called while an exception is handled that the log should show."""
     expand: Callable[[RRset], Awaitable[Iterable[RRset]]] | None = None
@@ -189,7 +198,7 @@ class Transfers:
                 writer = outgoing.writer(full=outgoing.limit)
                 more = False
                 for rrset in changes.rrsets():
-                    more = more or bool(writer.put(*_fields(rrset)))
+                    more = more or bool(writer.put(rrset))
                 if not more:
                     message = progress.add(writer.finish(), writer.records)
                     progress.serial, progress.is_incremental = changes.serial, True
@@ -221,6 +230,9 @@ class Transfers:
                     yield outgoing.refusal(Rcode.SERVFAIL)
                     return
             outcome = "sent"
+        except Gone:
+            outcome = "overtaken"
+            yield outgoing.refusal(Rcode.SERVFAIL)
         except (StoreError, SyntaxProblem, Trouble):
             outcome = "failed"
             self._around.failed(progress.zone_text)
@@ -250,16 +262,18 @@ class Transfers:
         else:
             parts = await self._whole(progress, overlay)
         writer = outgoing.writer()
+        done: Sequence[bytes]
         async for part in parts:
             for rrset in part:
-                given: Iterable[RRset] = (rrset,)
                 if rrset.type == _ALIAS and self._around.expand is not None:
                     given = await self._around.expand(rrset)
-                for one in given:
-                    for message in writer.put(*_fields(one)):
-                        yield progress.add(message, writer.records)
-                        # Other work has its turn between two messages.
-                        await self._around.pause(0)
+                    done = [data for one in given for data in writer.put(one)]
+                else:
+                    done = writer.put(rrset)
+                for message in done:
+                    yield progress.add(message, writer.records)
+                    # Other work has its turn between two messages.
+                    await self._around.pause(0)
         yield progress.add(writer.finish(), writer.records)
 
     async def _whole(
@@ -275,7 +289,7 @@ class Transfers:
         elif overlay is not None and overlay.soa is not None:
             parts = overlay_alone(overlay)
         else:
-            raise StoreError("the zone is gone, or has lost its SOA")
+            raise Gone("the zone is gone, or has lost its SOA")
         if overlay is None:
             return parts
         if overlay.soa is not None:
@@ -304,10 +318,6 @@ class Transfers:
         ):
             return None
         return changes
-
-
-def _fields(rrset: RRset) -> tuple[bytes, int, int, tuple[bytes, ...]]:
-    return rrset.owner, rrset.type, rrset.ttl, rrset.rdatas
 
 
 def _client_serial(data: bytes, query: Query) -> int | None:

@@ -7,15 +7,17 @@ gets every name in the letter case in which it is here (RFC 5936 3.4).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from netservices.core.errors import SyntaxProblem
-from netservices.dns.wire.codes import Class, Type
+from netservices.dns.wire.codes import Class
 from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
 from netservices.dns.wire.rdata import LAYOUTS, split_rdata
+from netservices.values import RRset
 
 _COUNTS = struct.Struct(">HHHH")
 _FIXED = struct.Struct(">HHIH")
+_POINTER = struct.Struct(">H")
 _HEADER_OCTETS = 12
 _LAST_PLACE = 0x3FFF
 _MAX_CHAIN = 8
@@ -25,7 +27,6 @@ FULL_OCTETS = 16384
 """A message is complete at this size: pointers reach no further, and making it does not
 hold up other work.  Only a longer record makes a longer one."""
 
-_ONE_NAME = frozenset((Type.NS, Type.CNAME, Type.PTR))
 _COMPRESSED = frozenset(type_ for type_, how in LAYOUTS.items() if how.is_compressed)
 
 
@@ -64,16 +65,15 @@ class BulkWriter:
         position = 0
         while length := name[position]:
             place = 0xC000 | _HEADER_OCTETS + position
-            self._pointers[name[position:]] = place.to_bytes(2, "big")
+            self._pointers[name[position:]] = _POINTER.pack(place)
             position += length + 1
 
-    def put(
-        self, owner: bytes, type_: int, ttl: int, rdatas: Iterable[bytes]
-    ) -> Sequence[bytes]:
-        """Write a record for each RDATA; the messages that are complete by now.
+    def put(self, rrset: RRset) -> Sequence[bytes]:
+        """Write all records of an RRset; the messages that are complete by now.
         SyntaxProblem where a record is too long for any message."""
         done: list[bytes] = []
-        for rdata in rdatas:
+        owner, type_, ttl = rrset.owner, rrset.type, rrset.ttl
+        for rdata in rrset.rdatas:
             octets = self._octets
             most = len(octets) + len(owner) + 10 + len(rdata)
             if most > self._full:
@@ -113,20 +113,36 @@ class BulkWriter:
         """RDATA whose names may be compressed, after its length."""
         octets = self._octets
         start = len(octets)
-        if type_ in _ONE_NAME:
-            self._name(rdata)
-        else:
-            before, names, after = split_rdata(type_, rdata)
-            octets += before
-            for name in names:
+        before, names, after = split_rdata(type_, rdata)
+        octets += before
+        for name in names:
+            pointer = self._pointers.get(name)
+            if pointer is not None:
+                octets += pointer
+            else:
                 self._name(name)
-            octets += after
+        octets += after
         octets[start - 2 : start] = (len(octets) - start).to_bytes(2, "big")
 
     def _name(self, name: bytes) -> None:
-        """A name, as far as it was not written before."""
+        """A name that was not written before, as far as its end was."""
         pointers, octets = self._pointers, self._octets
         start = len(octets)
+        # Most names have one label more than a name that was written before.
+        cut = name[0] + 1
+        parent = name[cut:]
+        pointer = pointers.get(parent)
+        if pointer is not None:
+            octets += name[:cut] + pointer
+            chain = self._chains.get(parent, 0) + 1
+            if chain <= _MAX_CHAIN and start <= _LAST_PLACE:
+                pointers[name] = _POINTER.pack(0xC000 | start)
+                self._chains[name] = chain
+            return
+        self._long_name(name, start)
+
+    def _long_name(self, name: bytes, start: int) -> None:
+        pointers, octets = self._pointers, self._octets
         fresh: list[tuple[bytes, int]] = []
         position = chain = 0
         while length := name[position]:
@@ -145,6 +161,6 @@ class BulkWriter:
             return
         for suffix, place in fresh:
             if place <= _LAST_PLACE:
-                pointers[suffix] = (0xC000 | place).to_bytes(2, "big")
+                pointers[suffix] = _POINTER.pack(0xC000 | place)
                 if chain:
                     self._chains[suffix] = chain
