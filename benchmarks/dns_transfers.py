@@ -23,7 +23,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from benchmarks.dns import find, free_port, zone_text
+from benchmarks.dns_servers import find, free_port
 from netservices.testing import running_process
 
 ORIGIN = "bench.example."
@@ -52,6 +52,17 @@ class Served:
     port: int
     pid: int
     """Of the process, or of the leader of its group."""
+
+
+def zone_text(hosts: int) -> str:
+    """A zone of so many addresses, and four other records."""
+    head = (
+        f"$TTL 3600\n@ IN SOA ns1.{ORIGIN} h.{ORIGIN} 1 7200 1800 1209600 300\n"
+        f"@ IN NS ns1.{ORIGIN}\n@ IN NS ns2.example.net.\nns1 IN A 192.0.2.1\n"
+    )
+    return head + "".join(
+        f"h{i} IN A 10.{i >> 16}.{i >> 8 & 255}.{i & 255}\n" for i in range(hosts)
+    )
 
 
 # --- the servers --------------------------------------------------------------------
