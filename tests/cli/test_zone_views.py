@@ -66,6 +66,8 @@ class OverlayTests(CommandTestCase):
         self.command("zone", "remove", "--yes", "--view", "lab", "example.net")
         views = {r["view"] for r in self.rows("zone", "list")}
         self.assertEqual({None, "inside"}, views)
+        result = self.run_command("zone", "remove", "--yes", "example.net")
+        self.assertIn("its overlay in the view inside stays", result.stderr)
 
     def test_files(self) -> None:
         """An overlay goes out to a master file, and comes in again."""

@@ -11,6 +11,7 @@ from netservices.cli.zone.overlays import (
     serial_raised,
     view_of,
     view_option,
+    views_with_overlay,
     zone_title,
 )
 
@@ -93,3 +94,6 @@ def remove_zone(workplace: Workplace, origin: str, yes: bool) -> None:
             load_zone(bench, origin)
         who = author()
         bench.apply(*removal(bench, name, who), *serial_raised(bench, name, who))
+        for view in views_with_overlay(bench, name):
+            text = f"its overlay in the view {view} stays until you remove it: --view"
+            click.echo(f"Warning: {text} {view}", err=True)

@@ -69,6 +69,15 @@ def view_of(name: bytes) -> str | None:
     return None if found is None else found[0]
 
 
+def views_with_overlay(bench: Bench, name: bytes) -> tuple[str, ...]:
+    """The views that have an overlay of the zone of that name."""
+    from netservices.dns.wire.names import fold
+
+    found = bench.get(bench.store.zones.zones())
+    overlays = ((view_of(info.name), apex_of(info.name)) for info in found)
+    return tuple(view for view, apex in overlays if view and fold(apex) == fold(name))
+
+
 def refuse_unknown_view(bench: Bench, name: bytes) -> None:
     """Refuse a new overlay of a view that is not configured; zones pass."""
     from netservices.dns.views import Views
