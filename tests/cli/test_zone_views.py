@@ -85,6 +85,15 @@ class OverlayTests(CommandTestCase):
         )
         self.assertEqual("unchanged", row["action"])
 
+    def test_directories(self) -> None:
+        """Overlays go out with all zones, and come in again."""
+        self.add("www 60 A 10.0.0.80")
+        directory = self.mktemp()
+        self.command("zone", "export", "--all", directory)
+        self.command("zone", "remove", "--yes", "--view", "inside", "example.net")
+        self.command("zone", "import-dir", directory)
+        self.assertEqual(["www.example.net. 60 A 10.0.0.80"], self.records())
+
     def test_history(self) -> None:
         """A change of an overlay is told, and taken back."""
         self.add("www 60 A 10.0.0.80")
