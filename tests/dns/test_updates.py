@@ -254,6 +254,14 @@ class RightsTests(ServerTestCase):
         self.assertEqual(Rcode.NOERROR, self.signed(KEY, "add x 60 A 192.0.2.1"))
         self.assertEqual(Rcode.REFUSED, self.signed(ACME, "add x 60 A 192.0.2.1"))
 
+    def test_zone_option_first(self) -> None:
+        """What a zone says takes the place of what the server says."""
+        self.start(allow_update=("loopback",))
+        self.check(Rcode.NOERROR, "add x 60 A 192.0.2.1")
+        apply(self.store, ZONE_OPTIONS.put(ZONE, ZoneOptions(allow_update=("!any",))))
+        self.clock.advance(0)
+        self.check(Rcode.REFUSED, "add y 60 A 192.0.2.1")
+
     def test_acme(self) -> None:
         """A key that may change the TXT records of ``_acme-challenge`` answers the
         challenges of any name, and nothing else."""

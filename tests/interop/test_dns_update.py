@@ -148,7 +148,7 @@ class ProgramTests(UpdateTestCase):
         """The history of the zone has the key, and a change can be taken back."""
         program = located("nsupdate")
         self.add_key("k")
-        self.command("zone", "allow", "example.org", "update", "key:k")
+        self.command("zone", "set", "example.org", "--allow-update", "key:k")
         script = self.script("tcp", "update add x.example.org 60 A 192.0.2.1")
         run(program, "-v", "-y", f"hmac-sha256:k:{SECRET}", script=script)
         self.assertIn("key:k", self.command("zone", "history", "example.org"))

@@ -25,7 +25,7 @@ from netservices.values import Notice, RRset, Topic
 RETRY_SECONDS = 5.0
 SETTLE_SECONDS = 0.01
 FREED_AT_ONCE = 5000
-MAX_RRSETS_IN_PLACE = 500
+MAX_RRSETS_IN_PLACE = 2200
 MAX_OCTETS_IN_PLACE = 256 * 1024
 """Changes of more RRsets, or of more octets in the journal, would hold up the reactor;
 they go the long way."""

@@ -41,8 +41,9 @@ from netservices.values import RRset
 
 _log = Logger()
 
-MAX_BATCH_RECORDS = 1000
-"""Records of updates that share a commit: looking at them holds up the reactor."""
+MAX_BATCH_RECORDS = 200
+"""Records of updates that share a commit: looking at them, and taking them into the
+tree, holds up the reactor."""
 
 
 @frozen

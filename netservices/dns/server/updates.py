@@ -158,10 +158,10 @@ class Updates:
         """
         # An address over UDP proves nothing, but for that of this machine.
         is_proven = client.transport is not Transport.UDP or is_loopback(client.address)
-        for words in (options.allow_update, self._settings.allow_update):
-            allowed = access_list(tuple(words))
-            if allowed.allows(client) if is_proven else allowed.allows_key(client):
-                return Rights(client.key, zone)
+        words = options.allow_update or self._settings.allow_update
+        allowed = access_list(tuple(words))
+        if allowed.allows(client) if is_proven else allowed.allows_key(client):
+            return Rights(client.key, zone)
         if client.key is not None:
             grants = self._keys.grants.of(client.key, zone)
             if grants:
