@@ -131,7 +131,7 @@ class BackendTests(SynchronousTestCase):
         """A change too large for one turn is read into a new tree; until that is whole
         the old one answers."""
         before = self.authority.zones.get(ZONE)
-        lines = "".join(f"h{i} A 192.0.2.1\n" for i in range(MAX_RRSETS_IN_PLACE))
+        lines = "".join(f"h{i} A 192.0.2.1\n" for i in range(MAX_RRSETS_IN_PLACE + 1))
         apply(self.store, ReplaceZone(ZONE, read_zone(EXAMPLE + lines, "example.com.")))
         self.assertEqual(Rcode.NXDOMAIN, self.ask("h1.example.com.").rcode)
         self.assertIs(before, self.authority.zones.get(ZONE))
