@@ -79,6 +79,7 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     "hook_failed": ("hook", "program", "path", "status", "reason"),
     # names
     "zone_changed": ("zone", "view", "serial", "change", "records"),
+    "replies_limited": ("network", "kind", "name", "replies"),
     "zone_refused": ("zone", "view", "reason"),
     "zone_updated": ("zone", "who", "client", "changes", "serial"),
     "update_refused": ("zone", "who", "client", "rcode", "reason"),

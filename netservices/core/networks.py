@@ -50,6 +50,12 @@ def address_octets(text: str) -> bytes:
         return b""
 
 
+def network_text(address: str, bits: int) -> str:
+    """The network of an address, as ``192.0.2.0/24``; the address where it is none."""
+    found = parse_address(address)
+    return address if found is None else str(ip_network((found, bits), strict=False))
+
+
 def parse_networks(written: Iterable[str]) -> tuple[Network, ...]:
     """The networks that a list such as ``["127.0.0.0/8", "::1"]`` names.  ValueError
     names the bad one."""

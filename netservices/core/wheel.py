@@ -133,9 +133,14 @@ class Deadline:
         self.deadline = wheel.seconds() + seconds
         wheel.watch(self)
 
-    def touch(self) -> None:
-        """The seconds begin anew."""
+    def touch(self, seconds: float | None = None) -> None:
+        """The seconds begin anew; with ``seconds``, there are that many from now on."""
+        before = self.deadline
+        if seconds is not None:
+            self._seconds = seconds
         self.deadline = self._wheel.seconds() + self._seconds
+        if self.deadline < before:
+            self._wheel.watch(self)
 
     def cancel(self) -> None:
         """The function will not be called; safe to call twice."""

@@ -118,6 +118,52 @@ class DNSSettings:
         minimum=0,
     )
 
+    # --- response rate limiting ---
+    rate_limit: int = setting(
+        100,
+        "Equal replies a second over UDP to one network: those about one name, denials "
+        "or referrals of one zone, or errors; 0: no limit.",
+        minimum=0,
+    )
+    rate_limit_all: int = setting(
+        0, "Replies a second over UDP to one network; 0: no limit.", minimum=0
+    )
+    rate_limit_slip: int = setting(
+        2,
+        "Every which of the replies above a limit goes out with TC, so that who is "
+        "real asks over TCP; 0: none.",
+        minimum=0,
+        maximum=10,
+    )
+    rate_limit_window: Duration = setting(
+        "15s", "How long at most a flood is remembered against a network.", minimum=1
+    )
+    rate_limit_ipv4_bits: int = setting(
+        24,
+        "IPv4 addresses that share these bits are one network.",
+        minimum=8,
+        maximum=32,
+    )
+    rate_limit_ipv6_bits: int = setting(
+        56,
+        "IPv6 addresses that share these bits are one network.",
+        minimum=16,
+        maximum=128,
+    )
+    rate_limit_exempt: tuple[str, ...] = setting(
+        ["loopback"],
+        "Access list of networks: replies to them are not limited.",
+        check=lambda word: AccessList([word]),
+    )
+    rate_limit_entries: int = setting(
+        100000,
+        "Networks and what they asked for that are remembered; about 0.2 KB each.",
+        minimum=100,
+    )
+    rate_limit_log_only: bool = setting(
+        False, "Tell what would be limited, and limit nothing."
+    )
+
     # --- caches of finished answers ---
     exact_cache_entries: int = setting(
         32768,
@@ -153,12 +199,23 @@ class DNSSettings:
 
     # --- TCP (RFC 7766) ---
     tcp_idle: Duration = setting(
-        "10s", "How long a TCP connection may stay without a whole question."
+        "10s",
+        "How long a TCP connection may stay without a whole question; less when more "
+        "than half of all connections are taken.",
     )
     tcp_connections: int = setting(
         1000, "TCP connections at the same time; a new one replaces the most idle."
     )
 
+    tcp_connections_per_client: int = setting(
+        100,
+        "TCP connections of one IPv4 address or IPv6 network; a new one replaces its "
+        "most idle.",
+        minimum=1,
+    )
+    tcp_queries: int = setting(
+        0, "Questions after which a TCP connection is closed; 0: any number.", minimum=0
+    )
     tcp_pending: int = setting(
         16,
         "Replies that one TCP connection may wait for, as for updates and transfers, "

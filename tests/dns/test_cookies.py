@@ -322,7 +322,7 @@ class SecretTests(SynchronousTestCase):
         return authority
 
     def secrets(self, authority: Authority) -> tuple[bytes, ...]:
-        return authority.cookies.cookies.secrets
+        return authority.guard.secrets.cookies.secrets
 
     def test_kept(self) -> None:
         """The secret of the first start is that of the next."""

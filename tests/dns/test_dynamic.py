@@ -197,7 +197,7 @@ class LimitTests(SynchronousTestCase):
         for name, account in (
             ("WWW.example.com.", parse_name("www.example.com.")),
             ("none.example.com.", DENIAL + APEX),
-            ("ent.example.com.", DENIAL + APEX),
+            ("ent.example.com.", parse_name("ent.example.com.")),
             ("x.sub.example.com.", REFERRAL + APEX),
             ("x.wild.example.com.", WILDCARD + APEX),
             ("example.org.", ERROR),

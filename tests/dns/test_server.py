@@ -319,7 +319,7 @@ class SocketTests(TestCase):
         self.server.stop()
         self.datagrams.stop()
         await self.listener.stopListening()
-        for connection in list(self.server.stream._live):
+        for connection in self.server.stream.sessions():
             connection.transport.abortConnection()
         while len(self.server.stream):
             turn: Deferred[None] = Deferred()

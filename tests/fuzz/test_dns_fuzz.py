@@ -30,7 +30,7 @@ from tests.dns.test_server import Wire, framed
 quick = settings(max_examples=400, deadline=None, derandomize=True)
 
 PEER = ("127.0.0.1", 4711)
-TCP = Client("127.0.0.1", Transport.TCP)
+TCP = Client("", Transport.TCP)
 
 
 def queries() -> list[bytes]:

@@ -80,9 +80,9 @@ Composed: TypeAlias = tuple[bytes, int, int, Keep | None, bytes]
 """The reply, the type and response code to count, for how long the same packet from
 anybody gets the same reply (None: not even the next one), and its account.
 
-The account is what replies are rated by: the name that was asked for where that has
-records (a folded name, so its first octet is below 64); where there is no end of such
-names, a letter and the apex of the zone: ``N`` a denial, ``R`` a referral, ``W`` what a
+The account is what replies are rated by: the name that was asked for where that exists
+(a folded name, so its first octet is below 64); where there is no end of such names, a
+letter and the apex of the zone: ``N`` a denial, ``R`` a referral, ``W`` what a
 wildcard gave; alone ``E`` an error, ``C`` what the server says of itself; nothing for
 what is never rated: replies to those who brought a cookie of ours."""
 
@@ -539,9 +539,11 @@ class Dialogue:
 
 def _account(name: bytes, tree: ZoneTree, found: Answer) -> bytes:
     """What replies with that answer are rated by."""
-    if not found.answer:
-        return (DENIAL if found.is_authoritative else REFERRAL) + tree.apex
-    return name if name in tree.names else WILDCARD + tree.apex
+    if not found.answer and not found.is_authoritative:
+        return REFERRAL + tree.apex
+    if name in tree.names:
+        return name
+    return (WILDCARD if found.answer else DENIAL) + tree.apex
 
 
 def _composed(reply: bytes | Later | None) -> Composed | Later | None:

@@ -46,7 +46,7 @@ class OptReplies:
             and query.option(edns.TCP_KEEPALIVE) is not None
         ):
             # RFC 7828 3.3.2: what is in force for this connection now.
-            tenths = min(int(self.idle_seconds() * 10), 0xFFFF).to_bytes(2, "big")
+            tenths = min(round(self.idle_seconds() * 10), 0xFFFF).to_bytes(2, "big")
             options.append((edns.TCP_KEEPALIVE, tenths))
         options += self._explained(error)
         return self._encode(query.is_do, rcode, tuple(options))

@@ -25,7 +25,7 @@ from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.distribution import LoadDistribution
 from netservices.dns.server.forward import Forwarder
-from netservices.dns.server.guard import CookieKeeper, access_lists
+from netservices.dns.server.guard import Guard
 from netservices.dns.server.notifier import Notifier
 from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
@@ -131,9 +131,7 @@ class Authority:
             self.distribution.expand,
         )
         self.dialogue.transfer = self.transfers.reply
-        self.cookies = CookieKeeper(settings, services, self.backend)
-        if settings.cookies:
-            self.dialogue.cookies = self.cookies.cookies
+        self.guard = Guard(settings, services, self.backend, self.dialogue, self.exact)
         self.notifier = Notifier(
             self.zones, settings, services, self._options, self.keys
         )
@@ -153,6 +151,7 @@ class Authority:
             services.certificates,
             self.views.see,
         )
+        self.dialogue.opt.idle_seconds = self.streams.live.told_seconds
 
     def start(self) -> Deferred[None]:
         """Load the zones."""
@@ -164,7 +163,7 @@ class Authority:
         self.notifier.started()
         await self.secondaries.start()
         self.distribution.start()
-        await self.cookies.start()
+        await self.guard.start()
 
     @as_deferred
     async def reload(self) -> None:
@@ -179,7 +178,7 @@ class Authority:
     def stop(self) -> Deferred[None] | None:
         """Follow changes no longer."""
         self.secondaries.stop()
-        self.cookies.stop()
+        self.guard.stop()
         self.notifier.stop()
         self.backend.stop()
         self.distribution.stop()
@@ -194,9 +193,11 @@ class Authority:
             "tsig": self.dialogue.signatures.status(),
             "transfers": self.transfers.status(),
             "updates": self.updates.status(),
+            "limited": self.guard.status(),
             "notifications": self.notifier.status(),
             "tcp_connections": len(self.streams),
             "tcp_refused": self.streams.refused,
+            "tcp_replaced": self.streams.live.replaced,
             "exact_answers": len(self.exact),
             "prepared_answers": sum(len(tree.answers) for tree in self.zones.trees()),
             "secondaries": self.secondaries.status(),
@@ -225,7 +226,7 @@ class Authority:
 
     def _options_changed(self) -> None:
         options = self.zone_options.things
-        self.dialogue.policy.restrict(access_lists(options))
+        self.guard.restrict(options)
         self.exact.clear()
         self.secondaries.update()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -19,6 +18,7 @@ from netservices.core.session import make_session_id
 from netservices.core.wheel import Deadline, Wheel
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
+from netservices.dns.server.connections import Connections
 from netservices.dns.settings import DNSSettings
 from netservices.interfaces import ICertificates
 
@@ -26,6 +26,10 @@ _log = Logger()
 
 MESSAGES_A_TURN = 128
 """Questions of one connection answered before other connections get their turn."""
+
+OCTETS_A_TURN = 65536
+"""Octets of replies after which the same holds: what a client that takes nothing can
+make us keep for it."""
 
 ALPN = ("dot",)
 
@@ -53,6 +57,7 @@ class StreamConnection(Protocol):
         self._received = bytearray()
         self._slot: Any = None
         self._deadline: Deadline | None = None
+        self._queries = 0
         self._is_blocked = False
         self._is_resting = False
         self._is_closing = False
@@ -78,9 +83,10 @@ class StreamConnection(Protocol):
             self.transport.abortConnection()
             return
         self._slot = slot
-        self.connections.add(self)
+        live = self.connections.live
+        live.add(self, self.connections.client_of(self.client.address))
         self._deadline = Deadline(
-            self.connections.wheel, self.connections.idle_seconds, self._expired
+            self.connections.wheel, live.idle_seconds(), self._expired
         )
         self.transport.registerProducer(self, True)
 
@@ -103,7 +109,7 @@ class StreamConnection(Protocol):
             deadline.cancel()
         if self._slot is not None:
             self._slot.leave()
-        self.connections.discard(self)
+        self.connections.live.discard(self)
 
     def pauseProducing(self) -> None:
         """The client does not take its answers: read no more questions."""
@@ -136,10 +142,8 @@ class StreamConnection(Protocol):
         """The connection as ``netservices session list`` shows it."""
         if not self._session_id:
             self._session_id = make_session_id()
-        silence = 0.0
-        if self._deadline is not None:
-            left = self._deadline.deadline - self.connections.wheel.seconds()
-            silence = self.connections.idle_seconds - left
+        live = self.connections.live
+        silence = self.connections.wheel.seconds() - live.idle_since(self)
         return {
             "session": self._session_id,
             "address": self.client.address,
@@ -179,7 +183,7 @@ class StreamConnection(Protocol):
     def _work(self) -> None:
         """Answer the whole questions that are here, in one write."""
         replies: list[bytes] = []
-        position = taken = 0
+        position = taken = octets = 0
         received = self._received
         while len(received) - position >= 2:
             length = received[position] << 8 | received[position + 1]
@@ -189,26 +193,37 @@ class StreamConnection(Protocol):
                 break
             if len(received) < end or self._is_full:
                 break
-            if taken == MESSAGES_A_TURN:
+            if taken == MESSAGES_A_TURN or octets >= OCTETS_A_TURN:
                 self._rest()
                 break
             reply = self._answer(bytes(received[position + 2 : end]))
             position = end
             taken += 1
+            self._queries += 1
+            if self._queries == self.connections.max_queries:
+                self._is_closing = True
             if reply is None:
                 # No question at all: nobody whom waiting for more would help.
                 self._is_closing = True
                 break
             if isinstance(reply, Later):
                 self._begin(reply)
-                continue
-            replies.append(len(reply).to_bytes(2, "big") + reply)
+            else:
+                octets += len(reply)
+                replies.append(len(reply).to_bytes(2, "big") + reply)
+            if self._is_closing:
+                break
         del received[:position]
         if replies:
             self._touch()
             self.transport.write(b"".join(replies))
         if self._is_closing and not self._pending:
             self.close()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the client waits for a reply that takes its time."""
+        return bool(self._pending)
 
     @property
     def _is_full(self) -> bool:
@@ -269,9 +284,10 @@ class StreamConnection(Protocol):
     def _touch(self) -> None:
         """Whole questions came: the time to be idle begins anew, and others are more
         idle than this connection."""
+        live = self.connections.live
         if self._deadline is not None:
-            self._deadline.touch()
-        self.connections.touch(self)
+            self._deadline.touch(live.idle_seconds())
+        live.touch(self)
 
     def _rest(self) -> None:
         """Go on in the next turn of the reactor; take no more input until then."""
@@ -285,8 +301,7 @@ class StreamConnection(Protocol):
 
 
 class StreamFactory(Factory):
-    """The TCP side: at most ``tcp_connections``; a new one pushes out the most idle
-    (RFC 7766 6.2.2)."""
+    """The TCP side."""
 
     noisy = False
 
@@ -305,12 +320,16 @@ class StreamFactory(Factory):
         self.see = see
         self.limits = limits
         self.wheel = wheel
-        self.idle_seconds = float(settings.tcp_idle)
         self.max_query_octets = int(settings.max_query_octets)
         self.refused = 0
         self.max_pending = settings.tcp_pending
-        self._max_connections = settings.tcp_connections
-        self._live: OrderedDict[StreamConnection, None] = OrderedDict()
+        self.max_queries = settings.tcp_queries
+        self.live = Connections(
+            settings.tcp_connections,
+            settings.tcp_connections_per_client,
+            float(settings.tcp_idle),
+            wheel.seconds,
+        )
 
     def tls_context(self) -> Any:
         """For ``tls`` listeners: clients that transfer zones insist on being told that
@@ -321,24 +340,15 @@ class StreamFactory(Factory):
         return StreamConnection(self, getattr(address, "host", ""))
 
     def __len__(self) -> int:
-        return len(self._live)
+        return len(self.live)
 
-    def sessions(self) -> tuple[StreamConnection, ...]:
+    def sessions(self) -> tuple[Any, ...]:
         """All connections."""
-        return tuple(self._live)
+        return self.live.all()
 
-    def add(self, connection: StreamConnection) -> None:
-        """Count a new connection in."""
-        if len(self._live) >= self._max_connections:
-            idlest, _ = self._live.popitem(last=False)
-            idlest.close()
-        self._live[connection] = None
-
-    def touch(self, connection: StreamConnection) -> None:
-        """This connection is the least idle one now."""
-        if connection in self._live:
-            self._live.move_to_end(connection)
-
-    def discard(self, connection: StreamConnection) -> None:
-        """The connection is gone."""
-        self._live.pop(connection, None)
+    def client_of(self, address: str) -> str:
+        """Who counts as one client: an IPv4 address, or an IPv6 network; empty where
+        nothing is counted."""
+        if self.limits.is_exempt(address):
+            return ""
+        return str(self.limits.network_of(address)) if ":" in address else address
