@@ -6,7 +6,7 @@ import gc
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.core.garbage import without_full_collections
+from netservices.core.garbage import keep_for_long, without_full_collections
 
 
 class Knot:
@@ -44,6 +44,15 @@ class CollectionTests(SynchronousTestCase):
             for _ in range(5000):
                 Knot()
             self.assertGreater(gc.get_stats()[0]["collections"], before)
+
+    def test_long(self) -> None:
+        """What is kept for long is not looked at again; young garbage goes."""
+        kept = [[number] for number in range(1000)]
+        Knot()
+        before = gc.get_freeze_count()
+        keep_for_long()
+        self.assertGreaterEqual(gc.get_freeze_count() - before, len(kept))
+        self.assertEqual(0, sum(isinstance(o, Knot) for o in gc.get_objects()))
 
     def test_nested(self) -> None:
         """The last one who leaves lets full collections come back."""

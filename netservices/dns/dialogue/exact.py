@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
 
+from netservices.core.garbage import keep_for_long
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.later import Later
 from netservices.dns.dialogue.quick import Quick, Tally
@@ -40,6 +41,8 @@ _MAX_REPLY_OCTETS = 1232
 _TAKEN_AWAY = 4
 """Entries given up earlier that each packet frees which takes the long way."""
 _SMALLEST_SHARE = 64
+_KEPT_FOR_LONG = 4096
+"""Replies after which the garbage collector is told that they will stay."""
 _OPT_OCTETS = 11
 
 SendLater: TypeAlias = Callable[[Later, Any, Any], None]
@@ -207,6 +210,8 @@ class ExactAnswers:
         share = most // 4 + _SMALLEST_SHARE
         tally = [0, tally[1], tally[2], account, keep.apex]
         view.put(key, reply[2:], tally, keep, turns, share)
+        if not len(view) % _KEPT_FOR_LONG:
+            keep_for_long()
 
     def settle(self) -> None:
         """Add the hits of what is remembered to the dialogue's counts."""

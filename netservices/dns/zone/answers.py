@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from netservices.core.garbage import keep_for_long
 from netservices.dns.zone.leftovers import Leftovers
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ PASSING = b"P"
 MOST_FORGOTTEN = 1000
 """Names; where more are concerned, it takes less time to forget everything."""
 _MOST_SHAPES = 4096
+_KEPT_FOR_LONG = 4096
+"""Each time so many answers more are kept, the garbage collector is told that they will
+stay: it would take tens of milliseconds to look at all of them."""
 
 
 class Answers:
@@ -88,6 +92,8 @@ class Answers:
             return False
         self.lasting.setdefault(name, {})[rest] = prepared
         self._count += 1
+        if not self._count % _KEPT_FOR_LONG:
+            keep_for_long()
         for other in others:
             if other != name:
                 self.dependents.setdefault(other, set()).add(name)
