@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.dns.dialogue.exact import ExactAnswers
-from netservices.dns.wire.codes import Type
+from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.edns import Edns
 from netservices.dns.wire.names import parse_name
 from netservices.dns.wire.rdata import SOA, mx_rdata
@@ -197,6 +197,20 @@ class PreciseTests(SynchronousTestCase):
         self.tree.put(RRset(full("mail"), Type.NS, 1, (full("ns1"),)))
         self.assertIsNone(self.tree.touch())
         self.assertEqual(0, len(self.tree.answers))
+
+    def test_soa(self) -> None:
+        """Without its SOA a zone gives no answers, from no cache; with it, as before."""
+        soa = self.tree.soa
+        assert soa is not None
+        before = self.ask("mail", "A")
+        self.tree.remove(full("@"), Type.SOA)
+        self.exact.forget(self.tree.touch())
+        for name in ("mail", "alias", "none"):
+            reply = self.ask(name, "A") or bytes(12)
+            self.assertEqual(Rcode.SERVFAIL, reply[3] & 15)
+        self.tree.put(soa)
+        self.exact.forget(self.tree.touch())
+        self.assertEqual(before, self.ask("mail", "A"))
 
     def test_leaves(self) -> None:
         """A name with one simple RRset is held as octets; other ones, the servers and

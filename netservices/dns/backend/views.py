@@ -40,6 +40,8 @@ class ViewedZones:
         self._views = {view.name: view for view in views}
         self.zones = {name: Zones() for name in self._views}
         """By view."""
+        for shown in self.zones.values():
+            shown.leftovers = zones.leftovers
         self._overlays: dict[bytes, Overlay] = {}
 
     def overlay(self, name: bytes) -> Overlay | None:

@@ -183,6 +183,7 @@ class ZoneBackend:
             )
             if differences is not None and self._fits_in_place(differences):
                 self._apply(tree, differences)
+                await self._tidy()
                 return
         with without_full_collections():
             fresh = await self._loader.load(name)

@@ -218,16 +218,18 @@ class ZoneTree:
         self.fleeting.clear()
         changed, self._changed = self._changed, set()
         node = self.names[self.apex]
-        ns = node.get(_NS)
+        soa, ns = node.get(_SOA), node.get(_NS)
         is_everything = (
             changed is None
             or self._is_shaken
             or self._lacks_server
             or ns != self.ns
+            # Without a SOA it is no zone, and nothing is answered from it.
+            or (soa is None) != (self.soa is None)
             or not changed.isdisjoint(self.servers)
         )
         self._is_shaken = False
-        self._note_soa(node.get(_SOA))
+        self._note_soa(soa)
         if is_everything:
             self._note_servers(ns)
         if changed is None or is_everything:
