@@ -199,7 +199,7 @@ class PreciseTests(SynchronousTestCase):
         self.assertEqual(0, len(self.tree.answers))
 
     def test_soa(self) -> None:
-        """Without its SOA a zone gives no answers, from no cache; with it, as before."""
+        """Without its SOA a zone gives no answers, whatever was kept."""
         soa = self.tree.soa
         assert soa is not None
         before = self.ask("mail", "A")
