@@ -18,6 +18,7 @@ from netservices.dns.dialogue.inbound import Inbound, InboundLimits, TransferRef
 from netservices.dns.options import ZoneOptions
 from netservices.dns.policy import Client
 from netservices.dns.wire.codes import Opcode, Rcode, Type
+from netservices.dns.wire.edns import Edns
 from netservices.dns.wire.message import Message, Record
 from netservices.dns.wire.names import parse_name
 from netservices.dns.wire.tsig import Key
@@ -333,6 +334,15 @@ class NotifyTests(Secondary):
             self.assertTrue(message.is_authoritative)
         self.pass_seconds(1)
         self.assertEqual(2, len(self.asked))
+
+    def test_edns(self) -> None:
+        """The reply has OPT where the notice had it, and repeats ID and question."""
+        self.configure()
+        for edns in (None, Edns(udp_size=4096)):
+            message = self.notify(edns=edns)
+            self.assertEqual(edns is None, message.edns is None)
+            self.assertEqual((0x1234, Opcode.NOTIFY), (message.id, message.opcode))
+            self.assertEqual(APEX, message.questions[0].name)
 
     def test_hint(self) -> None:
         """A SOA that is not newer than ours says that there is nothing to do."""

@@ -60,8 +60,8 @@ def make_secondary(
         options = evolve(
             options,
             primaries=read_peers(peers),
-            allow_notify=check_access(allow_notify),
-            is_catalog=catalog,
+            allow_notify=check_access(allow_notify) or options.allow_notify,
+            is_catalog=catalog or options.is_catalog,
         )
         operations: list[Operation] = [ZONE_OPTIONS.put(apex, options)]
         if apex not in known:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from netservices.core.errors import SyntaxProblem
 from netservices.core.networks import parse_address
@@ -87,11 +88,20 @@ class Notify:
         options = self._options().get(zone)
         if options is None or not options.primaries:
             return Rcode.REFUSED
-        peers = tuple(map(Peer.parse, options.primaries))
-        if comes_from_primary(peers, client):
+        if comes_from_primary(_peers(options.primaries), client):
             return Rcode.NOERROR
-        is_allowed = AccessList(options.allow_notify).allows(client)
+        is_allowed = _access(options.allow_notify).allows(client)
         return Rcode.NOERROR if is_allowed else Rcode.REFUSED
+
+
+@lru_cache(maxsize=1024)
+def _peers(primaries: tuple[str, ...]) -> tuple[Peer, ...]:
+    return tuple(map(Peer.parse, primaries))
+
+
+@lru_cache(maxsize=1024)
+def _access(words: tuple[str, ...]) -> AccessList:
+    return AccessList(words)
 
 
 def _read(data: bytes) -> tuple[Question, int | None, bool]:
