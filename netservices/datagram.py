@@ -38,6 +38,10 @@ MOST_LOCALS = 1024
 _IN_PKTINFO = Struct("=I4s4s")  # ifindex, ipi_spec_dst, ipi_addr (ip(7))
 _IN6_PKTINFO = Struct("=16sI")  # ipi6_addr, ipi6_ifindex (RFC 3542 6.1)
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+_IP_MTU_DISCOVER = 10  # linux/in.h, linux/in6.h
+_IPV6_MTU_DISCOVER = 23
+_PMTUDISC_DONT = 0
+_PMTUDISC_OMIT = 5
 _ANCILLARY_SPACE = socket.CMSG_SPACE(_IN6_PKTINFO.size)
 
 _log = Logger()
@@ -84,11 +88,26 @@ class DatagramPort:
         self.received = 0
         self.dropped = 0
         self.failures = 0
+        self._ignore_path_mtu()
         self._places: set[tuple[str, str, int]] = set()
         self._here = Local(self, name[0])
         self._locals: dict[bytes, Local] = {}
         if self.is_wildcard:
             self._ask_for_packet_information()
+
+    def _ignore_path_mtu(self) -> None:
+        """Believe nobody who says that the path takes only small packets: an attacker
+        who does brings about fragments, of which he can forge the second (RFC 9715,
+        appendix C)."""
+        is_v6 = self.socket.family == socket.AF_INET6
+        level = socket.IPPROTO_IPV6 if is_v6 else socket.IPPROTO_IP
+        option = _IPV6_MTU_DISCOVER if is_v6 else _IP_MTU_DISCOVER
+        for value in (_PMTUDISC_OMIT, _PMTUDISC_DONT):
+            try:
+                self.socket.setsockopt(level, option, value)
+                return
+            except OSError:
+                continue
 
     def _ask_for_packet_information(self) -> None:
         if self.socket.family == socket.AF_INET6:

@@ -162,6 +162,12 @@ class DatagramPortTests(SynchronousTestCase):
         self.assertEqual(b"", client.recv(100))
         self.assertRaises(BlockingIOError, client.recv, 100)
 
+    def test_path_mtu(self) -> None:
+        """Nobody on the way can make a port send fragments.  RFC 9715, appendix C."""
+        port = self.port("127.0.0.1", lambda data, _address, _local: data)
+        found = port.socket.getsockopt(socket.IPPROTO_IP, 10)  # IP_MTU_DISCOVER
+        self.assertEqual(5, found)  # IP_PMTUDISC_OMIT
+
     def test_sizes(self) -> None:
         """The largest datagram comes whole; an answer that is too large is dropped."""
         port = self.port(

@@ -245,6 +245,15 @@ class ServerTests(SynchronousTestCase):
         data = question("version.bind.", "TXT", Class.CH)
         self.assertEqual(10, self.passed(authority, data))
 
+    def test_refusals_of_handlers(self) -> None:
+        """Transfers and updates that are refused are errors like others."""
+        for data in (
+            question("example.com.", "AXFR"),
+            question("example.com.", "SOA", opcode=5),
+        ):
+            authority = self.start(rate_limit=10)
+            self.assertEqual(10, self.passed(authority, data))
+
     def test_cookie(self) -> None:
         """Who brings a cookie of ours is not limited; the reply with TC has one."""
         authority = self.start(rate_limit=10)

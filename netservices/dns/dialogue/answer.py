@@ -84,7 +84,7 @@ The account is what replies are rated by: the name that was asked for where that
 (a folded name, so its first octet is below 64); where there is no end of such names, a
 letter and the apex of the zone: ``N`` a denial, ``R`` a referral, ``W`` what a
 wildcard gave; alone ``E`` an error, ``C`` what the server says of itself; nothing for
-what is never rated: replies to those who brought a cookie of ours."""
+what is never rated: replies to those who signed, or brought a cookie of ours."""
 
 DENIAL = b"N"
 REFERRAL = b"R"
@@ -188,7 +188,7 @@ class Dialogue:
             return self._demand_cookie(data, query, client)
         if query.qclass == _IN:
             if self.transfer is not None and query.qtype in _TRANSFERS:
-                return _composed(self.transfer(data, client))
+                return _composed(self.transfer(data, client), client)
             return self._answer_internet(data, query, client)
         return self._answer_class(data, query, client)
 
@@ -202,11 +202,11 @@ class Dialogue:
         except SyntaxProblem:
             return self._bare(data, Rcode.FORMERR), 0, Rcode.FORMERR, None, ERROR
         if not start:
-            return _composed(handler(data, client))
+            return _composed(handler(data, client), client)
         relay = self.relays.get(data[2] >> 3 & 15)
         relayed = relay(data, client) if relay is not None else None
         if relayed is not None:
-            return _composed(relayed)
+            return _composed(relayed, client)
         return self.signatures.compose(
             data,
             start,
@@ -447,7 +447,7 @@ class Dialogue:
         reply = self._assemble(data, query, client, flags, counts, body, opt)
         keep = None if query.options else prepared.keep
         account = prepared.account
-        if query.options and query.is_known:
+        if client.key is not None or (query.options and query.is_known):
             account = b""
         return reply, query.qtype, prepared.rcode, keep, account
 
@@ -546,11 +546,13 @@ def _account(name: bytes, tree: ZoneTree, found: Answer) -> bytes:
     return (WILDCARD if found.answer else DENIAL) + tree.apex
 
 
-def _composed(reply: bytes | Later | None) -> Composed | Later | None:
-    """What a handler replied, with the response code in its header."""
+def _composed(reply: bytes | Later | None, client: Client) -> Composed | Later | None:
+    """What a handler replied, with the response code in its header; an error to
+    somebody unknown is rated."""
     if reply is None or isinstance(reply, Later):
         return reply
-    return reply, 0, reply[3] & 15, None, b""
+    rcode = reply[3] & 15
+    return reply, 0, rcode, None, ERROR if rcode and client.key is None else b""
 
 
 def _is_known(query: Query) -> bool:
