@@ -140,6 +140,8 @@ def _in_words() -> Iterator[None]:
         if problem.exit_status == _WrongConfiguration.exit_code:
             raise _WrongConfiguration(str(problem)) from None
         raise click.ClickException(str(problem)) from None
+    except BrokenPipeError:
+        raise  # whoever reads has seen enough
     except OSError as problem:
         raise click.ClickException(
             f"{problem.filename or 'the state directory'}: {problem.strerror}"

@@ -138,16 +138,15 @@ class _Work:
             del after[key]
         after.update(by_key(added))
         comparison = compare(() if zone is None else before, after.values())
-        for line in comparison.lines():
-            click.echo(line)
-        if self._is_dry:
-            return
-        if zone is None:
+        if zone is None and not self._is_dry:
             import_rrsets(self._bench, name_text(name), tuple(after.values()), True)
             for line in delegation_lines(name, network):
                 click.echo(f"the zone above needs: {line}", err=True)
-        elif comparison:
+        elif comparison and zone is not None and not self._is_dry:
             change_zone(self._bench, zone, removed, added)
+        # What is told is done: whoever reads may stop reading.
+        for line in comparison.lines():
+            click.echo(line)
 
     def _new(self, name: bytes) -> tuple[RRset, ...]:
         """The SOA and NS of a new reverse zone: those servers that are given, or those

@@ -8,9 +8,9 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError
-from twisted.internet.protocol import DatagramProtocol, Protocol
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.python.failure import Failure
 
 from netservices.core.deferreds import as_deferred
@@ -89,6 +89,12 @@ class _Stream(Protocol):
         waiting, self._waiting = self._waiting, {}
         for _, deferred in waiting.values():
             deferred.errback(NoAnswer("the server closed the connection"))
+
+
+class _Quiet(Factory):
+    """Connects without a line in the log."""
+
+    noisy = False
 
 
 def _parse(data: bytes) -> Message | None:
@@ -174,7 +180,7 @@ class Client:
             self._reactor, self._server[0], self._server[1], timeout=self._seconds
         )
         try:
-            stream: _Stream = await connectProtocol(endpoint, _Stream())
+            stream: _Stream = await endpoint.connect(_Quiet.forProtocol(_Stream))
         except (ConnectError, TimeoutError) as error:
             raise NoAnswer(f"no connection: {error}") from None
         try:

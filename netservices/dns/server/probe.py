@@ -11,14 +11,10 @@ import ssl
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.endpoints import (
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    connectProtocol,
-)
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectionDone
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
@@ -35,6 +31,12 @@ _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 class Unfit(Exception):
     """The address is not in service; says why."""
+
+
+class _Quiet(Factory):
+    """Connects without a line in the log."""
+
+    noisy = False
 
 
 class _Conversation(Protocol):
@@ -132,7 +134,7 @@ class Prober:
         protocol = _Conversation(check, host) if check.is_http else Protocol()
         endpoint = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
         connecting = endpoint(self._reactor, address, check.port, check.timeout)
-        await connectProtocol(connecting, protocol)
+        await connecting.connect(_Quiet.forProtocol(lambda: protocol))
         if isinstance(protocol, _Conversation):
             await self._converse(protocol, context)
         transport: Any = protocol.transport
