@@ -180,7 +180,7 @@ class Client:
             self._reactor, self._server[0], self._server[1], timeout=self._seconds
         )
         try:
-            stream: _Stream = await endpoint.connect(_Quiet.forProtocol(_Stream))
+            stream: Any = await endpoint.connect(_Quiet.forProtocol(_Stream))
         except (ConnectError, TimeoutError) as error:
             raise NoAnswer(f"no connection: {error}") from None
         try:
