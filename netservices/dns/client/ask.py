@@ -180,7 +180,8 @@ class Client:
             self._reactor, self._server[0], self._server[1], timeout=self._seconds
         )
         try:
-            stream: Any = await endpoint.connect(_Quiet.forProtocol(_Stream))
+            found: Any = await endpoint.connect(_Quiet.forProtocol(_Stream))
+            stream: _Stream = found
         except (ConnectError, TimeoutError) as error:
             raise NoAnswer(f"no connection: {error}") from None
         try:
