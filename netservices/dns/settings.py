@@ -418,7 +418,9 @@ class DNSSettings:
         "account:LOGIN.  Narrower rights are grants (netservices key grant).",
     )
     max_update_records: int = setting(
-        1000, "Records in one update; one with more is refused.", minimum=1
+        400,
+        "Records in one update; one with more is refused, as it would hold up others.",
+        minimum=1,
     )
     max_rrset_records: int = setting(
         100, "Records of one name and type that updates may add up to.", minimum=1
