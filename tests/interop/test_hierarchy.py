@@ -24,7 +24,10 @@ MOST_REFERRALS = 10
 
 def free_port(addresses: list[str]) -> int:
     """A port that is free on all addresses, over UDP and TCP."""
-    for number in range(20053, 60000, 173):
+    for _ in range(50):
+        with socket.socket() as first:
+            first.bind((addresses[0], 0))
+            number: int = first.getsockname()[1]
         probes = [
             (socket.socket(socket.AF_INET, kind), address)
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)
