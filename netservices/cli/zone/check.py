@@ -29,6 +29,9 @@ class _Unreadable(click.ClickException):
     help="How bad a finding has to be: all, or what is no mere note.",
 )
 @click.option("--online", is_flag=True, help="Ask the name servers, too.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=53, help="Where they are asked."
+)
 @view_option
 @json_option
 @pass_workplace
@@ -38,6 +41,7 @@ def check_zone(
     file: str | None,
     level: str,
     online: bool,
+    port: int,
     as_json: bool,
 ) -> None:
     """Look for mistakes in a zone, or in a master file before it is imported.
@@ -49,7 +53,7 @@ def check_zone(
 
     try:
         with progress("Read") as report, workplace.open() as bench:
-            rows = findings_of(bench, origin, file, online, report)
+            rows = findings_of(bench, origin, file, port if online else 0, report)
     except click.ClickException as problem:
         raise _Unreadable(problem.format_message()) from None
     shown = _LEVELS[_LEVELS.index(level) :]

@@ -17,9 +17,10 @@ from netservices.values import Finding
 
 
 def findings_of(
-    bench: Bench, origin: str, file: str | None, online: bool, report: Progress
+    bench: Bench, origin: str, file: str | None, online_port: int, report: Progress
 ) -> list[dict[str, Any]]:
-    """All findings as rows, the worst first."""
+    """All findings as rows, the worst first; name servers are asked at that port, if it
+    is not 0."""
     name = wire_name(origin)
     places: dict[Key, str] = {}
     warnings: list[Finding] = []
@@ -35,10 +36,10 @@ def findings_of(
         tree, found = tree_of(name, rrsets)
         findings = warnings + check_tree(tree, found)
         findings += lint(tree, today(), _Others(bench, tree.apex).find)
-        if online:
+        if online_port:
             from netservices.cli.zone.online import lame_servers
 
-            findings += lame_servers(tree)
+            findings += lame_servers(tree, online_port)
     order = ("error", "warning", "note")
     rows = [_row(finding, places) for finding in dict.fromkeys(findings)]
     return sorted(rows, key=lambda row: order.index(row["level"]))

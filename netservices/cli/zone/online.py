@@ -15,13 +15,12 @@ from netservices.dns.wire.rdata import SOA
 from netservices.dns.zone.tree import ZoneTree
 from netservices.values import Finding
 
-PORT = 53
 SECONDS = 3.0
 TRIES = 2
 MOST_SERVERS = 1000
 
 
-def lame_servers(tree: ZoneTree, port: int = PORT) -> list[Finding]:
+def lame_servers(tree: ZoneTree, port: int) -> list[Finding]:
     """What is wrong with the servers of the zone and of those that it delegates
     (RFC 1912 2.8)."""
     from twisted.internet import reactor
@@ -84,7 +83,7 @@ def _addresses(tree: ZoneTree, server: bytes) -> list[str]:
     if found:
         return found
     try:
-        rows = socket.getaddrinfo(name_text(server), PORT, type=socket.SOCK_DGRAM)
+        rows = socket.getaddrinfo(name_text(server), None, type=socket.SOCK_DGRAM)
     except OSError:
         return []
     return sorted({str(row[4][0]) for row in rows})
