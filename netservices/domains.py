@@ -55,7 +55,7 @@ def zone_operation(name: str, hostname: str, addresses: Iterable[str]) -> Create
 
     server = hostname if "." in hostname else f"ns1.{name}"
     rrsets = default_zone(name, server, addresses)
-    return CreateZone(parse_name(f"{name}."), rrsets)
+    return CreateZone(parse_name(f"{name}."), rrsets, "with its domain")
 
 
 def first_domain(

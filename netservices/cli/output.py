@@ -54,6 +54,16 @@ def show(
         _show_table(rows, columns)
 
 
+def readable_name(text: str, as_json: bool) -> str:
+    """A domain name for people at a terminal, with its letters of all scripts; pipes
+    and scripts get the A-labels, which mean one name alone."""
+    if as_json or "xn--" not in text.lower() or not sys.stdout.isatty():
+        return text
+    from netservices.dns.wire.names import u_labels
+
+    return u_labels(text)
+
+
 def show_one(row: Mapping[str, Any], as_json: bool) -> None:
     """Print one thing: as a JSON object, or as ``name: value`` lines."""
     if as_json:

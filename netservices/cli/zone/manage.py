@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netservices.cli.output import json_option, show, show_one
+from netservices.cli.output import json_option, readable_name, show, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
 from netservices.cli.zone.overlays import (
     apex_of,
@@ -61,7 +61,7 @@ def list_zones(workplace: Workplace, as_json: bool) -> None:
                 role, state = "secondary", found.get(name, "empty")
             rows.append(
                 {
-                    "zone": name_text(apex_of(info.name)),
+                    "zone": readable_name(name_text(apex_of(info.name)), as_json),
                     "serial": info.serial,
                     "revision": info.revision,
                     "role": f"{role} catalog" if own.is_catalog else role,

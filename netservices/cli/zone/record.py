@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netservices.cli.output import json_option, show
+from netservices.cli.output import json_option, readable_name, show
 from netservices.cli.workplace import Workplace, pass_workplace
 from netservices.cli.zone.overlays import view_option
 
@@ -118,4 +118,6 @@ def list_records(
 
     with workplace.open() as bench:
         rows = record_rows(load_zone(bench, origin), name, rdtype)
+    for row in rows:
+        row["name"] = readable_name(row["name"], as_json)
     show(rows, ("name", "ttl", "type", "data"), as_json)

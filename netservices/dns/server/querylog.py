@@ -59,6 +59,8 @@ class QueryLog:
         self._call: IDelayedCall | None = None
         self._names: dict[bytes, str] = {}
         self._left = every
+        self._second = 0, ""
+        """One second of time, and how it is written."""
 
     def start(self) -> None:
         """Open the file.  ConfigurationError."""
@@ -139,11 +141,13 @@ class QueryLog:
 
     def _line(self, noted: _Noted) -> str:
         at, address, transport, server, view, data, reply, size = noted
-        seconds, rest = divmod(at, 1)
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        second = int(at)
+        if second != self._second[0]:
+            written = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second, written
         return " ".join(
             (
-                f"{moment}.{int(rest * 1000):03d}Z",
+                f"{self._second[1]}.{int((at - second) * 1000):03d}Z",
                 address or "-",
                 transport,
                 server or "-",

@@ -418,9 +418,9 @@ class Secondary:
         tree = self.tree
         rrsets = found.full.rrsets()
         if tree is None:
-            return [CreateZone(self.name, rrsets)]
+            return [CreateZone(self.name, rrsets, author)]
         if tree.soa is None:
-            return [DeleteZone(self.name), CreateZone(self.name, rrsets)]
+            return [DeleteZone(self.name), CreateZone(self.name, rrsets, author)]
         return [ReplaceZone(self.name, rrsets, tree.revision, author)]
 
     def _tell(
