@@ -188,7 +188,7 @@ class DialogueTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.dialogue = make_dialogue()
-        self.dialogue.cookies = Cookies(lambda: 1_700_000_000)
+        self.dialogue.extensions.cookies = Cookies(lambda: 1_700_000_000)
 
     def ask(
         self, asked: Edns | None, client: Client = LOOPBACK, **more: Any
@@ -261,7 +261,7 @@ class DialogueTests(SynchronousTestCase):
             data = Message(id=7, edns=asked).encode()
             reply = now(self.dialogue.answer(data, LOOPBACK))
             self.assertEqual((12, Rcode.FORMERR), (len(reply), reply[3] & 15))
-        self.dialogue.cookies = None
+        self.dialogue.extensions.cookies = None
         data = Message(id=7, edns=opt(CLIENT)).encode()
         self.assertEqual(12, len(now(self.dialogue.answer(data, LOOPBACK))))
 
@@ -275,7 +275,7 @@ class DialogueTests(SynchronousTestCase):
     def test_required(self) -> None:
         """Where cookies are required, UDP without a good one gets no answer but the
         way to one: BADCOOKIE with a cookie, or TC.  RFC 7873 5.2.3."""
-        self.dialogue.requires_cookies = True
+        self.dialogue.extensions.requires_cookies = True
         for asked in (opt(CLIENT), opt(CLIENT + bytes(16))):
             message = self.ask(asked)
             self.assertEqual((Rcode.BADCOOKIE, ()), (message.rcode, message.answer))
@@ -290,7 +290,7 @@ class DialogueTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """With ``dns.cookies`` off they are ignored."""
-        self.dialogue.cookies = None
+        self.dialogue.extensions.cookies = None
         message = self.ask(opt(CLIENT))
         assert message.edns is not None
         self.assertEqual((), message.edns.options)
@@ -380,4 +380,4 @@ class SecretTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """With ``dns.cookies`` off nobody gets one."""
-        self.assertIsNone(self.start(cookies=False).dialogue.cookies)
+        self.assertIsNone(self.start(cookies=False).dialogue.extensions.cookies)

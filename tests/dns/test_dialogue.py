@@ -343,7 +343,7 @@ class SizeTests(SynchronousTestCase):
         message = ask(dialogue, "t.x.", "TXT", edns=Edns(600))
         self.assertTrue(message.is_truncated)
         self.assertEqual(Edns(1232), message.edns)
-        self.assertEqual(2, dialogue.truncated)
+        self.assertEqual(2, dialogue.replies.truncated)
 
     def test_limits(self) -> None:
         """Without EDNS 512 octets, a smaller size counts as 512, and nobody gets more

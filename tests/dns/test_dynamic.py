@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.errors import Trouble
-from netservices.dns.dialogue.answer import DENIAL, ERROR, REFERRAL, WILDCARD
 from netservices.dns.dialogue.exact import ExactAnswers
+from netservices.dns.dialogue.reply import DENIAL, ERROR, REFERRAL, WILDCARD
 from netservices.dns.policy import Client
 from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.message import Message

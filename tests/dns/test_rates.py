@@ -8,7 +8,6 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.dns.dialogue.answer import DENIAL, ERROR
 from netservices.dns.dialogue.rates import (
     EVERYTHING,
     Limited,
@@ -16,6 +15,7 @@ from netservices.dns.dialogue.rates import (
     Rates,
     truncated,
 )
+from netservices.dns.dialogue.reply import DENIAL, ERROR
 from netservices.dns.server.authority import Authority
 from netservices.dns.server.guard import account_words
 from netservices.dns.wire import edns

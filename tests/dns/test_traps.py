@@ -96,8 +96,8 @@ class TrapTests(SynchronousTestCase):
         """Its upper bits are in OPT, its lower ones in the header; one that is cut to
         four bits would be YXRRSET."""
         dialogue = make_dialogue()
-        dialogue.requires_cookies = True
-        dialogue.cookies = Cookies(lambda: 0)
+        dialogue.extensions.requires_cookies = True
+        dialogue.extensions.cookies = Cookies(lambda: 0)
         asked = Edns(1232, False, ((10, bytes(8)),))
         data = question("www.example.com.", "A", edns=asked)
         reply = dialogue.answer(data, LOOPBACK)

@@ -17,7 +17,7 @@ both are set before ``answerer`` is called:
 * ``limit``: ``(client's address, account, reply) -> reply``, asked of every reply, also
   of those that are remembered: the same octets lets it pass, other octets go in its
   place (a truncated reply, so that who is real comes back over TCP), None is silence.
-  The account is that of ``dialogue.answer.Composed``; replies without one are not
+  The account is that of ``dialogue.reply.Composed``; replies without one are not
   asked for.  Whoever must never be limited (a client with a good cookie) needs a reply
   without an account.
 """
@@ -73,7 +73,7 @@ class ExactAnswers:
     def _add_view(self, name: str) -> _View:
         dialogue = self._dialogue
         zones = dialogue.views[name] if name else dialogue.zones
-        view = self._views[name] = _View(name, Quick(zones, dialogue.turning))
+        view = self._views[name] = _View(name, Quick(zones, dialogue.replies.turning))
         return view
 
     def answerer(self) -> Datagram:
@@ -129,7 +129,7 @@ class ExactAnswers:
     def _missed(self, view: _View) -> Datagram:
         """What replies to packets that are not remembered, or have to be turned."""
         quick = view.quick.answerer()
-        turning = self._dialogue.turning
+        turning = self._dialogue.replies.turning
         limit = self.limit
         most = self._max_entries
         compose = self._compose

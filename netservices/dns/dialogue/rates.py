@@ -3,7 +3,7 @@
 Theory.  Who forges the source of many questions wants many answers sent to somebody
 else.  Resolvers remember answers, so nobody honest needs the same one again and again.
 Replies are counted by the network that they go to and by their account (the name that
-was asked for, or the zone where there is no end of such names; see ``answer``).  Each
+was asked for, or the zone where there is no end of such names; see ``reply``).  Each
 such pair may have ``rate`` replies a second, up to a second's worth at once; more runs
 it into debt, and while it has any, nothing goes out but every ``slip``-th reply as an
 empty one with TC.  Somebody real who shares the network sees that one and comes back
@@ -36,7 +36,7 @@ _FIXED = struct.Struct(">HHIH")
 _IPV6 = 1 << 128
 _SLACK = 1e-6
 _LONG_AGO = float("-inf")
-# What a network gets, of any account; no folded name, and no letter of ``answer``.
+# What a network gets, of any account; no folded name, and no letter of ``reply``.
 EVERYTHING = b"*"
 _REMEMBERED_NETWORKS = 16384
 
@@ -68,7 +68,7 @@ class Limited:
     network: str
     """As ``192.0.2.0/24``."""
     account: bytes
-    """What they are replies to; see ``answer``."""
+    """What they are replies to; see ``reply``."""
     replies: int
     """How many since this was told last."""
 

@@ -22,7 +22,7 @@ from netservices.dns.wire.signing import Believed, Doubted, ReplySigner, check_r
 from netservices.dns.wire.tsig import Key, error_name
 
 if TYPE_CHECKING:
-    from netservices.dns.dialogue.answer import Composed
+    from netservices.dns.dialogue.reply import Composed
 
 Compose: TypeAlias = "Callable[[bytes, Client], Composed | Later | None]"
 Refuse: TypeAlias = "Callable[[int], Composed]"

@@ -151,7 +151,7 @@ class Authority:
             services.certificates,
             self.views.see,
         )
-        self.dialogue.opt.idle_seconds = self.streams.live.told_seconds
+        self.dialogue.replies.opt.idle_seconds = self.streams.live.told_seconds
 
     def start(self) -> Deferred[None]:
         """Load the zones."""
@@ -188,7 +188,7 @@ class Authority:
         """Counts since the start, and what is served."""
         return {
             **self.watch.status(),
-            "truncated": self.dialogue.truncated,
+            "truncated": self.dialogue.replies.truncated,
             **self.distribution.status(),
             "tsig": self.dialogue.signatures.status(),
             "transfers": self.transfers.status(),

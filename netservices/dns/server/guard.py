@@ -17,17 +17,11 @@ from netservices.dns.backend.secrets import (
 )
 from netservices.dns.backend.shelf import Shelf
 from netservices.dns.backend.zones import ZoneBackend
-from netservices.dns.dialogue.answer import (
-    CHAOS,
-    DENIAL,
-    ERROR,
-    REFERRAL,
-    WILDCARD,
-    Dialogue,
-)
+from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.cookies import MAX_AGE_SECONDS, Cookies
 from netservices.dns.dialogue.exact import ExactAnswers
 from netservices.dns.dialogue.rates import EVERYTHING, Limited, RateLimit, Rates
+from netservices.dns.dialogue.reply import CHAOS, DENIAL, ERROR, REFERRAL, WILDCARD
 from netservices.dns.options import ZoneOptions
 from netservices.dns.rules import AccessList
 from netservices.dns.settings import DNSSettings
@@ -121,11 +115,11 @@ class Guard:
         self._events = services.events
         self.secrets = CookieKeeper(settings, services, backend)
         if settings.cookies:
-            dialogue.cookies = self.secrets.cookies
+            dialogue.extensions.cookies = self.secrets.cookies
         self.load: Load | None = None
         if settings.cookies and settings.require_cookies:
             above = settings.require_cookies_above
-            dialogue.requires_cookies = not above
+            dialogue.extensions.requires_cookies = not above
             self.load = Load(services.clock, above, self._answered) if above else None
         self.rates: RateLimit | None = None
         if settings.rate_limit or settings.rate_limit_all:
@@ -160,7 +154,7 @@ class Guard:
             "dropped": rates.dropped if rates is not None else 0,
             "slipped": rates.slipped if rates is not None else 0,
             "entries": len(rates) if rates is not None else 0,
-            "requires_cookies": self._dialogue.requires_cookies,
+            "requires_cookies": self._dialogue.extensions.requires_cookies,
         }
 
     def _answered(self) -> int:
@@ -169,8 +163,8 @@ class Guard:
         return sum(self._dialogue.counts.values())
 
     def _require(self, is_required: bool) -> None:
-        if self._dialogue.requires_cookies != is_required:
-            self._dialogue.requires_cookies = is_required
+        if self._dialogue.extensions.requires_cookies != is_required:
+            self._dialogue.extensions.requires_cookies = is_required
             self._exact.clear()
             word = "required" if is_required else "not required any more"
             _log.warn("cookies over UDP are {word}", word=word)

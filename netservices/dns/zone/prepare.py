@@ -94,7 +94,7 @@ class Prepared:
         self.keep = keep
         """None where the next one to ask may get another answer."""
         self.account = b""
-        """What replies are rated by; see ``dialogue.answer``."""
+        """What replies are rated by; see ``dialogue.reply``."""
         self.turned = 0
         """How often its records have been turned."""
 
