@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping
-from typing import Any
+from collections.abc import Awaitable, Collection, Mapping
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,17 +18,18 @@ from netservices.dns.backend.views import ViewedZones
 from netservices.dns.backend.zones import ZoneBackend
 from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
-from netservices.dns.dialogue.later import Later
 from netservices.dns.dialogue.notify import Notify
 from netservices.dns.dialogue.signed import Signatures
 from netservices.dns.options import NO_OPTIONS, ZoneOptions
-from netservices.dns.policy import Client, Policy
+from netservices.dns.policy import Policy
+from netservices.dns.server.datagrams import datagrams, send_later
 from netservices.dns.server.distribution import LoadDistribution
 from netservices.dns.server.forward import Forwarder
 from netservices.dns.server.guard import Guard
 from netservices.dns.server.notifier import Notifier
 from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
+from netservices.dns.server.tracing import traced
 from netservices.dns.server.transfers import OutgoingTransfers
 from netservices.dns.server.updates import Updates
 from netservices.dns.server.watch import Watch
@@ -42,62 +43,89 @@ from netservices.plugin import DatagramAnswer, Server, Services
 _log = Logger()
 
 
+class Part(Protocol):
+    """What works beside the answers, from the start of the server to its end."""
+
+    def start(self) -> Awaitable[None] | None:
+        """Begin."""
+
+    def stop(self) -> Awaitable[None] | None:
+        """Begin nothing any more."""
+
+
 class Authority:
-    """The authoritative server: zones, answers, and the listeners' view of them."""
+    """The authoritative server: zones, answers, and the listeners' view of them.
+
+    ``zones`` are equal to the store, as ``backend`` sees to; ``dialogue`` answers from
+    them, and ``exact`` before it where it has the same packet's answer still.  All else
+    is a part with one task, made here and then connected: ``_connect_store`` says who
+    learns of what changes, ``_connect_dialogue`` who answers what.
+    """
 
     def __init__(self, settings: DNSSettings, services: Services) -> None:
+        self._settings = settings
+        self._services = services
+        self._clock: IReactorTime = services.clock
         self.zones = Zones()
         self.views = Views(settings.views)
         self.viewed = ViewedZones(self.zones, self.views.views)
         self.dialogue = Dialogue(self.zones, Policy(settings), services.clock.seconds)
-        self.dialogue.views = self.viewed.zones
         self.exact = ExactAnswers(
-            self.dialogue, settings.exact_cache_entries, later=_send_later
+            self.dialogue, settings.exact_cache_entries, later=send_later
         )
-        if self.views:
-            self.exact.choose_view = self.views.of
-        self._clock: IReactorTime = services.clock
-        self.backend = ZoneBackend(
-            services.store,
+        self.backend = self._make_backend()
+        self.zone_options = Shelf(
+            services.store, ZONE_OPTIONS, self._options_changed, _complain
+        )
+        """What is particular to single zones, by folded name."""
+        self.keys = KeyRing(services.store, settings.allow_md5_keys, _complain)
+        self.watch = Watch(
+            settings, services, self.dialogue, self.exact, self.views.see
+        )
+        self.updates = Updates(
+            settings, services, self.zones, self._all_options, self.keys
+        )
+        self.forwarder = Forwarder(settings, services, self._all_options)
+        self.secondaries = self._make_secondaries()
+        self.distribution = self._make_distribution()
+        self.transfers = self._make_transfers()
+        self.guard = Guard(settings, services, self.backend, self.dialogue, self.exact)
+        self.notifier = Notifier(
+            self.zones, settings, services, self._options, self.keys
+        )
+        self._parts: tuple[Part, ...] = (
+            self.watch,
+            self.backend,
+            self.notifier,
+            self.secondaries,
+            self.distribution,
+            self.guard,
+        )
+        """In the order of their start."""
+        self._connect_store()
+        self._connect_dialogue()
+        self.datagram, self.streams = self._make_answers()
+        self.dialogue.replies.opt.idle_seconds = self.streams.live.told_seconds
+
+    # --- composition ----------------------------------------------------------------
+
+    def _make_backend(self) -> ZoneBackend:
+        return ZoneBackend(
+            self._services.store,
             self.zones,
-            services.events,
+            self._services.events,
             pause=self._pause,
-            load_slice=settings.load_slice,
+            load_slice=self._settings.load_slice,
             changed=self._changed,
             failed=_log_failure,
             wake=self._wake,
             views=self.viewed,
         )
-        self.zone_options = Shelf(
-            services.store, ZONE_OPTIONS, self._options_changed, _complain
-        )
-        """What is particular to single zones, by folded name."""
-        self.backend.shelves.append(self.zone_options)
-        self.keys = KeyRing(services.store, settings.allow_md5_keys, _complain)
-        self.backend.shelves += self.keys.shelves
-        self.dialogue.signatures = Signatures(
-            self.keys.current,
-            services.clock.seconds,
-            lambda client, key, error: self.updates.doubted(client, key, error),
-            see=self.views.see,
-        )
-        self.watch = Watch(
-            settings, services, self.dialogue, self.exact, self.views.see
-        )
-        self.updates = Updates(
-            settings,
-            services,
-            self.zones,
-            lambda: self.zone_options.things,
-            self.keys,
-        )
-        self.backend.followers.append(self.updates.followed)
-        self.dialogue.opcodes[Opcode.UPDATE] = self.updates.answer
-        self.forwarder = Forwarder(settings, services, lambda: self.zone_options.things)
-        self.dialogue.relays[Opcode.UPDATE] = self.forwarder.relay
-        self.secondaries = Secondaries(
-            settings,
-            services,
+
+    def _make_secondaries(self) -> Secondaries:
+        return Secondaries(
+            self._settings,
+            self._services,
             self.zones,
             self.dialogue.policy,
             self.zone_options,
@@ -106,64 +134,86 @@ class Authority:
             settle=self.settle,
             changed=self._forget_answers,
         )
-        self.dialogue.opcodes[Opcode.NOTIFY] = Notify(
-            lambda: self.zone_options.things,
-            lambda name: self.zones.get(name) is not None,
-            self.secondaries.notified,
-        ).answer
-        self.distribution = LoadDistribution(
-            settings,
-            services,
+
+    def _make_distribution(self) -> LoadDistribution:
+        return LoadDistribution(
+            self._settings,
+            self._services,
             self.zones,
             self.viewed.zones,
             changed=self.exact.clear,
             complain=_complain,
         )
-        self.backend.shelves.append(self.distribution.shelf)
-        self.backend.watchers.append(self.distribution.prepare)
-        self.transfers = OutgoingTransfers(
+
+    def _make_transfers(self) -> OutgoingTransfers:
+        return OutgoingTransfers(
             self.zones,
             self.viewed.zones,
             self.dialogue.policy,
-            services,
+            self._services,
             self._options,
             self._pause,
             self.distribution.expand,
         )
-        self.dialogue.transfer = self.transfers.reply
-        self.guard = Guard(settings, services, self.backend, self.dialogue, self.exact)
-        self.notifier = Notifier(
-            self.zones, settings, services, self._options, self.keys
-        )
-        self.backend.followers.append(self.notifier.changed)
+
+    def _make_answers(self) -> tuple[DatagramAnswer, StreamFactory]:
+        """What listeners call: for UDP, and for TCP and TLS."""
+        services = self._services
         answer: Answer = self.dialogue.answer
-        self.datagram: DatagramAnswer = self.exact.answerer()
+        datagram = self.exact.answerer()
         if services.settings.log.trace:
-            answer = _traced(answer)
-            self.datagram = _traced_datagrams(answer, self.views)
-        self.datagram = self.watch.datagrams(self.datagram)
-        wheel = Wheel(services.clock)
-        self.streams = StreamFactory(
+            answer = traced(answer)
+            datagram = datagrams(answer, self.views.see)
+        streams = StreamFactory(
             self.watch.streams(answer),
-            settings,
+            self._settings,
             services.limits,
-            wheel,
+            Wheel(services.clock),
             services.certificates,
             self.views.see,
         )
-        self.dialogue.replies.opt.idle_seconds = self.streams.live.told_seconds
+        return self.watch.datagrams(datagram), streams
 
-    def start(self) -> Deferred[None]:
-        """Load the zones."""
-        self.watch.start()
-        return Deferred.fromCoroutine(self._start())
+    def _connect_store(self) -> None:
+        """Who learns of what changes in the store."""
+        backend = self.backend
+        backend.shelves.append(self.zone_options)
+        backend.shelves += self.keys.shelves
+        backend.shelves.append(self.distribution.shelf)
+        backend.watchers.append(self.distribution.prepare)
+        backend.followers.append(self.updates.followed)
+        backend.followers.append(self.notifier.changed)
 
-    async def _start(self) -> None:
-        await self.backend.start()
-        self.notifier.started()
-        await self.secondaries.start()
-        self.distribution.start()
-        await self.guard.start()
+    def _connect_dialogue(self) -> None:
+        """Who answers what is more than a question, and as whom a client is seen."""
+        dialogue = self.dialogue
+        dialogue.views = self.viewed.zones
+        if self.views:
+            self.exact.choose_view = self.views.of
+        dialogue.signatures = Signatures(
+            self.keys.current,
+            self._clock.seconds,
+            self.updates.doubted,
+            see=self.views.see,
+        )
+        dialogue.opcodes[Opcode.UPDATE] = self.updates.answer
+        dialogue.relays[Opcode.UPDATE] = self.forwarder.relay
+        dialogue.opcodes[Opcode.NOTIFY] = Notify(
+            self._all_options,
+            lambda name: self.zones.get(name) is not None,
+            self.secondaries.notified,
+        ).answer
+        dialogue.transfer = self.transfers.reply
+
+    # --- life -----------------------------------------------------------------------
+
+    @as_deferred
+    async def start(self) -> None:
+        """Load the zones, and begin all that goes on beside the answers."""
+        for part in self._parts:
+            started = part.start()
+            if started is not None:
+                await started
 
     @as_deferred
     async def reload(self) -> None:
@@ -175,14 +225,15 @@ class Authority:
         """Fires when what the store has told so far is in the answers."""
         return Deferred.fromCoroutine(self.backend.settle())
 
-    def stop(self) -> Deferred[None] | None:
-        """Follow changes no longer."""
-        self.secondaries.stop()
-        self.guard.stop()
-        self.notifier.stop()
-        self.backend.stop()
-        self.distribution.stop()
-        return self.watch.stop()
+    @as_deferred
+    async def stop(self) -> None:
+        """End what goes on beside the answers."""
+        for part in reversed(self._parts):
+            stopped = part.stop()
+            if stopped is not None:
+                await stopped
+
+    # --- what is told ---------------------------------------------------------------
 
     def status(self) -> Mapping[str, Any]:
         """Counts since the start, and what is served."""
@@ -220,13 +271,14 @@ class Authority:
         }
         return {"views": views} if views else {}
 
+    # --- what changes ---------------------------------------------------------------
+
     def _forget_answers(self) -> None:
         self.exact.clear()
         self.viewed.forget_answers()
 
     def _options_changed(self) -> None:
-        options = self.zone_options.things
-        self.guard.restrict(options)
+        self.guard.restrict(self.zone_options.things)
         self.exact.clear()
         self.secondaries.update()
 
@@ -234,6 +286,9 @@ class Authority:
         """What comes from those sources may differ from now on; None: anything."""
         self.exact.forget(sources)
         self.distribution.look_around()
+
+    def _all_options(self) -> Mapping[bytes, ZoneOptions]:
+        return self.zone_options.things
 
     def _options(self, apex: bytes) -> ZoneOptions:
         return self.zone_options.things.get(apex, NO_OPTIONS)
@@ -247,67 +302,12 @@ class Authority:
         )
 
 
-def _send_later(later: Later, address: Any, local: Any) -> None:
-    """Send over UDP what was not ready when it was asked for."""
-
-    async def send() -> None:
-        async for message in later.messages():
-            local.send(message, address)
-
-    Deferred.fromCoroutine(send()).addErrback(
-        lambda failure: _log.failure(
-            "a request from {address}", failure, address=address[0]
-        )
-    )
-
-
 def _complain(problem: str) -> None:
     _log.warn("what is kept beside the zones: {problem}", problem=problem)
 
 
 def _log_failure(zone: str) -> None:
     _log.failure("the zone {zone} cannot be read; its old version stays", zone=zone)
-
-
-def _traced(answer: Answer) -> Answer:
-    """The same, with every question and reply in the log."""
-    # Only here: presentation formats take a library that a plain start does without.
-    from netservices.dns.server.trace import query_line, reply_lines
-
-    def show(way: str, reply: bytes | None) -> None:
-        for line in reply_lines(reply):
-            _log.info("{way} S: {line}", way=way, line=line)
-
-    def trace(data: bytes, client: Client) -> bytes | Later | None:
-        reply = answer(data, client)
-        way = f"{client.address} {client.transport.name.lower()}"
-        _log.info("{way} C: {line}", way=way, line=query_line(data))
-        if not isinstance(reply, Later):
-            show(way, reply)
-            return reply
-
-        async def shown() -> AsyncGenerator[bytes, None]:
-            async for message in reply.messages():
-                show(way, message)
-                yield message
-
-        return Later(shown)
-
-    return trace
-
-
-def _traced_datagrams(answer: Answer, views: Views) -> DatagramAnswer:
-    def datagram(data: bytes, address: Any, local: Any) -> bytes | None:
-        if not address[1]:
-            return None
-        server = local.address if local is not None else ""
-        reply = answer(data, views.see(Client(address[0], server=server)))
-        if isinstance(reply, Later):
-            _send_later(reply, address, local)
-            return None
-        return reply
-
-    return datagram
 
 
 def make_server(settings: DNSSettings, services: Services) -> Server:

@@ -71,7 +71,7 @@ class Notifier:
 
     # --- what changes ---------------------------------------------------------------
 
-    def started(self) -> None:
+    def start(self) -> None:
         """All zones are loaded; what comes from now on is news."""
         self._is_telling_all = True
 
