@@ -11,6 +11,7 @@ from netservices.dns.dialogue.inbound import Inbound, InboundLimits
 from netservices.dns.options import ZoneOptions
 from netservices.dns.wire.message import Record
 from netservices.dns.wire.names import fold, name_text, parse_name
+from netservices.dns.zone.overlay import overlay_name
 from netservices.dns.zonefile import read_zone
 from netservices.units import CreateZone
 from tests.dns.house import add_zone, apply
@@ -129,6 +130,31 @@ class CatalogTests(Secondary):
         )
         self.publish(HEAD)
         self.assertEqual(["three.test."], self.zones())
+
+    def test_overlay(self) -> None:
+        """A member with the name of an overlay is none: what a view shows of a zone is
+        not for the catalog to say.  RFC 9432 7."""
+        text = name_text(overlay_name("inside", parse_name("one.test.")))
+        SERVED.append(text)
+        self.addCleanup(SERVED.remove, text)
+        self.publish(HEAD + ONE + f"c.zones 0 PTR {text}\n")
+        self.assertEqual(["one.test."], self.zones())
+        self.assertEqual([f"{text} is the name of an overlay"], self.problems())
+
+    def test_itself(self) -> None:
+        """A catalog that lists itself, and another catalog, leaves both as they are;
+        its other members are served."""
+        self.configure_catalog("other.test.", HEAD + TWO)
+        lists = "c.zones 0 PTR catalog.test.\nd.zones 0 PTR other.test.\n"
+        self.publish(HEAD + ONE + lists)
+        self.assertEqual(["one.test."], self.zones())
+        self.assertEqual(
+            [
+                "catalog.test. belongs to this server's configuration",
+                "other.test. belongs to this server's configuration",
+            ],
+            self.problems(),
+        )
 
     def test_reset(self) -> None:
         """Another label for the same zone: it begins anew."""

@@ -112,6 +112,12 @@ class OptionsTests(SynchronousTestCase):
         self.successResultOf(begun(authority.backend.start()))
         self.addCleanup(authority.stop)
         self.assertEqual({zone: options}, shelf.things)
+        kept = shelf.things[zone]
+        apply(store, ZONE_OPTIONS.put(parse_name("example.net."), options))
+        clock.advance(0)
+        self.assertEqual(2, len(shelf.things))
+        self.assertIs(kept, shelf.things[zone])
+        apply(store, ZONE_OPTIONS.delete(parse_name("example.net.")))
         apply(store, PutValue("dns", b"zone/bad", b'{"colour": "green"}'))
         apply(store, ZONE_OPTIONS.delete(zone))
         clock.advance(0)

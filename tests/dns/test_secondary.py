@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -223,6 +224,19 @@ class RefreshTests(Secondary):
         self.clock.advance(expires - self.clock.seconds())
         self.start()
         self.assertEqual(Rcode.SERVFAIL, self.ask().rcode)
+
+    def test_stop_while_connecting(self) -> None:
+        """A server that stops breaks off its connections to primaries, and that is
+        nothing for the log."""
+
+        def broken_off(deferred: Deferred[Any]) -> None:
+            deferred.errback(ConnectingCancelledError(PRIMARY))
+
+        self.says[PRIMARY] = lambda have: Deferred(broken_off)
+        self.configure()
+        self.authority.stop()
+        self.assertEqual([PRIMARY], self.asked)
+        self.assertEqual([], self.flushLoggedErrors())
 
     def test_bounds(self) -> None:
         """The timers of the SOA count within the server's bounds."""

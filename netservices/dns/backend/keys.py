@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from netservices.dns.backend.shelf import Kind, Shelf, load_shelf
+from netservices.dns.backend.shelf import Kind, Shelf
 from netservices.dns.grants import Grant, Grants, make_grant
 from netservices.dns.wire.names import fold, name_text, parse_name
 from netservices.dns.wire.tsig import ALGORITHMS, Key, algorithm_text, find_algorithm
@@ -68,9 +68,7 @@ class KeyShelf(Shelf[Key]):
 
     async def load(self) -> None:
         """Read them all.  StoreError."""
-        things, problems = await load_shelf(self._store, self.kind)
-        for problem in problems:
-            self._complain(problem)
+        things = await self._read()
         for name, key in tuple(things.items()):
             if key.account_id and not await self._is_enabled(key.account_id):
                 del things[name]

@@ -57,9 +57,12 @@ ZONE_OPTIONS: Kind[ZoneOptions] = Kind(
 """By the zone's folded name."""
 
 
-async def load_shelf(store: IStore, kind: Kind[T]) -> tuple[dict[bytes, T], list[str]]:
-    """All things of a kind by key, and what is wrong with those that cannot be read.
-    StoreError."""
+async def load_shelf(
+    store: IStore, kind: Kind[T], read: Callable[[bytes], T] | None = None
+) -> tuple[dict[bytes, T], list[str]]:
+    """All things of a kind by key, and what is wrong with those that cannot be read;
+    ``read`` takes the place of ``kind.read``.  StoreError."""
+    read = read or kind.read
     found: dict[bytes, T] = {}
     problems: list[str] = []
     after = None
@@ -68,7 +71,7 @@ async def load_shelf(store: IStore, kind: Kind[T]) -> tuple[dict[bytes, T], list
         for key, value in page:
             name = key[len(kind.prefix) :]
             try:
-                found[name] = kind.read(value)
+                found[name] = read(value)
             except ValueError as problem:
                 problems.append(f"{key!r}: {problem}")
         if len(page) < _PAGE:
@@ -90,15 +93,29 @@ class Shelf(Generic[T]):
         self._store = store
         self.kind = kind
         self.things: dict[bytes, T] = {}
+        self._by_value: dict[bytes, T] = {}
         self._changed = changed
         self._complain = complain
 
     async def load(self) -> None:
         """Read them all.  StoreError."""
-        things, problems = await load_shelf(self._store, self.kind)
+        self._put(await self._read())
+
+    async def _read(self) -> dict[bytes, T]:
+        """All of them.  Those that are as before are not made again: there may be a
+        hundred thousand, of which one has changed.  StoreError."""
+        fresh: dict[bytes, T] = {}
+
+        def read(value: bytes) -> T:
+            known = self._by_value.get(value)
+            fresh[value] = self.kind.read(value) if known is None else known
+            return fresh[value]
+
+        things, problems = await load_shelf(self._store, self.kind, read)
+        self._by_value = fresh
         for problem in problems:
             self._complain(problem)
-        self._put(things)
+        return things
 
     def _put(self, things: dict[bytes, T]) -> None:
         """Hold these, and say so where they differ from before."""

@@ -21,6 +21,7 @@ from netservices.dns.backend.shelf import ZONE_OPTIONS
 from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.catalog import BrokenCatalog, Member, read_catalog
+from netservices.dns.zone.overlay import split_overlay
 from netservices.interfaces import StoreError
 from netservices.units import AssertValue, CreateZone, DeleteZone, Operation
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
-MEMBERS_A_UNIT = 200
+MEMBERS_A_UNIT = 1000
 
 
 class Catalogs:
@@ -147,6 +148,10 @@ class Catalogs:
         self, name: bytes, zone: bytes, wanted: ZoneOptions, problems: list[str]
     ) -> list[Operation]:
         """The operations that make one zone what its catalog says."""
+        if split_overlay(zone) is not None:
+            # RFC 9432 7: who feeds the catalog shall not say what our views show.
+            problems.append(f"{name_text(zone)} is the name of an overlay")
+            return []
         known = self._options().get(zone)
         if known == wanted:
             return []

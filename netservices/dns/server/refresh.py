@@ -197,7 +197,7 @@ class Secondary:
         is_stopped = self._running is None
         self._running = None
         if isinstance(outcome, Failure):
-            if not outcome.check(CancelledError):
+            if not (is_stopped or outcome.check(CancelledError)):
                 _log.failure("a check of {zone}", outcome, zone=name_text(self.name))
             outcome = Outcome("failed", problem="the check was broken off")
         waiting, self._waiting = self._waiting, []
