@@ -295,14 +295,18 @@ class DialogueTests(SynchronousTestCase):
         assert message.edns is not None
         self.assertEqual((), message.edns.options)
 
-    def test_not_remembered(self) -> None:
-        """An answer with a cookie goes to nobody else."""
+    def test_not_shared(self) -> None:
+        """A cookie goes to nobody else, whatever is remembered of the answer."""
         exact = ExactAnswers(self.dialogue, 100, later=never_later)
         answer = exact.answerer()
         data = question("www.example.com.", "A", edns=opt(CLIENT))
-        for _ in range(3):
-            answer(data, ("127.0.0.1", 4711), None)
-        self.assertEqual(0, len(exact))
+        here = [answer(data, ("127.0.0.1", 4711), None) for _ in range(3)]
+        there = answer(data, ("127.0.0.2", 4711), None)
+        self.assertEqual(here[0], here[2])
+        assert here[2] is not None
+        assert there is not None
+        self.assertEqual(here[2][:-8], there[:-8])
+        self.assertNotEqual(here[2][-8:], there[-8:])
 
 
 class SecretTests(SynchronousTestCase):

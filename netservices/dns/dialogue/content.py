@@ -81,6 +81,8 @@ class Content:
         found = self._resolve(query, tree, asked)
         prepared = prepare(tree, name, found, self._is_turning)
         prepared.account = _account(name, tree, found)
+        if prepared.keep is not None:
+            prepared.keep.account = prepared.account
         if prepared.keep is None:
             if not found.has_trouble:
                 tree.fleeting.keep(name + rest, found.said, prepared)

@@ -15,6 +15,9 @@ from netservices.dns.wire.cookies import (
     make_cookie,
 )
 
+_MOST_KNOWN = 8192
+"""Cookies that are remembered with what they say, each of a client that has it."""
+
 MAX_AGE_SECONDS = 3600
 MAX_LEAD_SECONDS = 300
 RENEWED_AFTER_SECONDS = 1800
@@ -41,12 +44,32 @@ class Cookies:
         """``now`` gives seconds since 1970.  Until ``secrets`` is set, the secret is
         one that nobody else has."""
         self._now = now
-        self.secrets: tuple[bytes, ...] = (os.urandom(SECRET_OCTETS),)
+        self._known: dict[bytes, tuple[str, float, float]] = {}
+        """Cookies that are given back as they came: the address, and from when until
+        when that is so."""
+        self.secrets = (os.urandom(SECRET_OCTETS),)
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
         """The first makes cookies; all of them check (RFC 9018 5)."""
+        return self._secrets
+
+    @secrets.setter
+    def secrets(self, secrets: tuple[bytes, ...]) -> None:
+        self._secrets = secrets
+        self._known.clear()
 
     def examine(self, option: bytes, address: str) -> tuple[Standing, bytes]:
         """What an option, of a length that is valid, says about its sender, and the
         option for the reply: the same while it is young, else a new one."""
+        known = self._known.get(option)
+        if known is not None and known[0] == address:
+            if known[1] <= self._now() < known[2]:
+                return Standing.VALID, option
+            del self._known[option]
+        return self._examine(option, address)
+
+    def _examine(self, option: bytes, address: str) -> tuple[Standing, bytes]:
         octets = address_octets(address)
         now = int(self._now())
         standing = Standing.CLIENT
@@ -60,9 +83,17 @@ class Cookies:
             # where the version leaves octets unused.
             is_young = age <= RENEWED_AFTER_SECONDS and not any(option[9:12])
             if is_young and secret is self.secrets[0]:
+                self._remember(option, address, now, age)
                 return standing, option
         client = option[:CLIENT_OCTETS]
         return standing, make_cookie(client, octets, now, self.secrets[0])
+
+    def _remember(self, option: bytes, address: str, now: int, age: int) -> None:
+        """Note that a cookie is ours and young, now and for as long as it stays so."""
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        latest = now - age + RENEWED_AFTER_SECONDS + 1
+        self._known[option] = address, now - age - MAX_LEAD_SECONDS, latest
 
     def _maker(self, option: bytes, octets: bytes) -> bytes | None:
         """The secret with which a cookie was made, if that is one of ours."""

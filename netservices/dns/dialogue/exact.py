@@ -7,7 +7,10 @@ no trace but a bounded set of hashes.  With each reply its source is noted
 now; ``clear`` forgets all.  The second step is ``quick``, the third ``answer``.
 
 Never kept are replies that depend on the client or were built for one: those to packets
-with EDNS options, TSIG, errors of format, and everything over TCP.
+with EDNS options, TSIG, errors of format, and everything over TCP.  A cookie alone does
+not count: it stands at the end of packet and reply, so the packet up to it is the key,
+and each client's own is put at the end of what is kept.  No other packet could have
+such a key: it ends in the length of an option that is not there.
 
 Two things may stand in the way of a reply over UDP, and cost nothing while they do not;
 both are set before ``answerer`` is called:
@@ -29,6 +32,7 @@ from typing import Any, TypeAlias
 
 from netservices.core.garbage import keep_for_long
 from netservices.dns.dialogue.answer import Dialogue
+from netservices.dns.dialogue.cookies import Standing
 from netservices.dns.dialogue.later import Later
 from netservices.dns.dialogue.quick import Quick, Tally
 from netservices.dns.policy import Client
@@ -44,6 +48,15 @@ _SMALLEST_SHARE = 64
 _KEPT_FOR_LONG = 4096
 """Replies after which the garbage collector is told that they will stay."""
 _OPT_OCTETS = 11
+_COOKIE_OCTETS = 24
+"""Of each cookie that is given."""
+_FULL = b"\0\x0a\0\x18"
+_HALF = b"\0\x0a\0\x08"
+"""Code and length of the cookie options that clients send: with one of ours, or their
+own part alone."""
+_FULL_OCTETS = 28
+_HALF_OCTETS = 12
+_VALID = Standing.VALID
 
 SendLater: TypeAlias = Callable[[Later, Any, Any], None]
 """``(later, (address, port, ...), local)``: send its messages there, from there."""
@@ -51,6 +64,8 @@ SendLater: TypeAlias = Callable[[Later, Any, Any], None]
 ChooseView: TypeAlias = Callable[[str, str], str]
 Limit: TypeAlias = Callable[[str, bytes, bytes], bytes | None]
 Datagram: TypeAlias = Callable[[bytes, Any, Any], bytes | None]
+Recall: TypeAlias = Callable[[bytes], tuple[bytes, bytes] | None]
+"""``packet -> (reply, account)``."""
 
 
 class ExactAnswers:
@@ -127,35 +142,81 @@ class ExactAnswers:
         return answer
 
     def _missed(self, view: _View) -> Datagram:
-        """What replies to packets that are not remembered, or have to be turned."""
-        quick = view.quick.answerer()
-        turning = self._dialogue.replies.turning
+        """What replies to packets that are not remembered as they are."""
+        recall = self._recaller(view)
+        with_cookie = self._with_cookie(view, recall)
         limit = self.limit
-        most = self._max_entries
         compose = self._compose
 
         def answer(data: bytes, address: Any, local: Any) -> bytes | None:
             if not address[1]:
                 return None
+            if data[-_FULL_OCTETS:-24] == _FULL:
+                return with_cookie(data, _FULL_OCTETS, address, local)
+            if data[-_HALF_OCTETS:-8] == _HALF:
+                return with_cookie(data, _HALF_OCTETS, address, local)
+            found = recall(data)
+            if found is None:
+                return compose(view, data, address, local)
+            reply, account = found
+            return reply if limit is None else limit(address[0], account, reply)
+
+        return answer
+
+    def _with_cookie(
+        self, view: _View, recall: Recall
+    ) -> Callable[[bytes, int, Any, Any], bytes | None]:
+        """``(packet, octets of the option at its end, address, local) -> reply``."""
+        extensions = self._dialogue.extensions
+        limit = self.limit
+        compose = self._compose
+
+        def answer(data: bytes, octets: int, address: Any, local: Any) -> bytes | None:
+            cookies = extensions.cookies
+            if cookies is None:
+                return compose(view, data, address, local)
+            standing, cookie = cookies.examine(data[4 - octets :], address[0])
+            if standing is not _VALID and extensions.requires_cookies:
+                return compose(view, data, address, local)
+            hit = view.find(data[2:-octets])
+            if hit is not None:
+                hit[1][0] += 1
+                reply, account = data[:2] + hit[0], hit[1][3]
+            else:
+                found = recall(data[:-octets])
+                if found is None:
+                    return compose(view, data, address, local)
+                reply, account = found
+            if limit is None or standing is _VALID:
+                return reply + cookie
+            return limit(address[0], account, reply + cookie)
+
+        return answer
+
+    def _recaller(self, view: _View) -> Recall:
+        """What replies to packets whose records are turned, or that ask for leaves."""
+        quick = view.quick.answerer()
+        turning = self._dialogue.replies.turning
+        most = self._max_entries
+
+        def recall(data: bytes) -> tuple[bytes, bytes] | None:
             key = data[2:]
             hit = view.turning.get(key)
             if hit is not None:
                 reply, tally, turns = hit
                 tally[0] += 1
-                account = tally[3]
-                reply = data[:2] + turn(reply, turns, turning(tally[0]))
-            else:
-                found = quick(data)
-                if found is None:
-                    return compose(view, data, address, local)
-                reply, account, tree, shape = found
-                # More names than can be remembered are quicker made than kept.
-                if len(tree.packed) <= most:
-                    keep = Keep(account, tree.apex, shape[3])
-                    self._remember(view, key, reply, shape[2], keep, account)
-            return reply if limit is None else limit(address[0], account, reply)
+                return data[:2] + turn(reply, turns, turning(tally[0])), tally[3]
+            found = quick(data)
+            if found is None:
+                return None
+            reply, account, tree, shape = found
+            # More names than can be remembered are quicker made than kept.
+            if len(tree.packed) <= most:
+                keep = Keep(account, tree.apex, shape[3], account=account)
+                self._remember(view, key, reply, shape[2], keep)
+            return reply, account
 
-        return answer
+        return recall
 
     def _compose(
         self, view: _View, data: bytes, address: Any, local: Any
@@ -176,22 +237,31 @@ class ExactAnswers:
         reply, qtype, rcode, keep, account = composed
         dialogue.count(qtype, rcode, 1)
         if keep is not None and len(data) <= _MAX_PACKET_OCTETS:
-            if keep.tail is not None:
-                view.quick.learn(data, reply, qtype, keep)
-            tally = [0, qtype, rcode]
-            self._remember(view, data[2:], reply, tally, keep, account)
+            self._keep(view, data, reply, qtype, rcode, keep)
         if self.limit is not None and account:
             return self.limit(address[0], account, reply)
         return reply
 
-    def _remember(
+    def _keep(
         self,
         view: _View,
-        key: bytes,
+        data: bytes,
         reply: bytes,
-        tally: Tally,
+        qtype: int,
+        rcode: int,
         keep: Keep,
-        account: bytes,
+    ) -> None:
+        """Keep what is worth it of a reply, all but the cookie."""
+        opt_octets = _OPT_OCTETS if data[11] else 0
+        if keep.option_octets:
+            data, reply = data[: -keep.option_octets], reply[:-_COOKIE_OCTETS]
+            opt_octets += 4
+        if keep.tail is not None:
+            view.quick.learn(data, reply, qtype, keep, opt_octets)
+        self._remember(view, data[2:], reply, [0, qtype, rcode], keep)
+
+    def _remember(
+        self, view: _View, key: bytes, reply: bytes, tally: Tally, keep: Keep
     ) -> None:
         """Note that a packet came; at its second coming, its reply."""
         mark = hash(key)
@@ -208,7 +278,7 @@ class ExactAnswers:
             view.forget_all(self._leftovers)
         turns = _shifted(keep.turns, len(key) - (_OPT_OCTETS if key[9] else 0))
         share = most // 4 + _SMALLEST_SHARE
-        tally = [0, tally[1], tally[2], account, keep.apex]
+        tally = [0, tally[1], tally[2], keep.account, keep.apex]
         view.put(key, reply[2:], tally, keep, turns, share)
         if not len(view) % _KEPT_FOR_LONG:
             keep_for_long()

@@ -34,9 +34,6 @@ class OptReplies:
                 return self._opt_do if query.is_do else self._opt
             return self._without_options(query.is_do, rcode, error)
         options: list[tuple[int, bytes]] = []
-        # RFC 7873 5.2.3 - 5.2.5: whoever sent a cookie gets one.
-        if query.cookie:
-            options.append((edns.COOKIE, query.cookie))
         # RFC 5001 2.1: NSID goes to those who ask for it.
         if self._nsid and query.option(edns.NSID) is not None:
             options.append((edns.NSID, self._nsid))
@@ -49,6 +46,10 @@ class OptReplies:
             tenths = min(round(self.idle_seconds() * 10), 0xFFFF).to_bytes(2, "big")
             options.append((edns.TCP_KEEPALIVE, tenths))
         options += self._explained(error)
+        # RFC 7873 5.2.3 - 5.2.5: whoever sent a cookie gets one; at the end, where it
+        # is easily replaced.
+        if query.cookie:
+            options.append((edns.COOKIE, query.cookie))
         return self._encode(query.is_do, rcode, tuple(options))
 
     def _explained(self, error: int) -> tuple[tuple[int, bytes], ...]:

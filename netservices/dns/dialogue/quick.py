@@ -77,16 +77,19 @@ class Quick:
 
         return answer
 
-    def learn(self, data: bytes, reply: bytes, qtype: int, keep: Keep) -> None:
-        """Learn from a whole reply that everybody may get, made from a leaf."""
+    def learn(
+        self, data: bytes, reply: bytes, qtype: int, keep: Keep, opt_octets: int
+    ) -> None:
+        """Learn from a whole reply that everybody may get, made from a leaf, with so
+        many octets of OPT at its end; of a packet with a cookie and its reply, all but
+        that."""
         tail = keep.tail
         name = keep.source
         end = 12 + len(name)
-        opt = reply[-_OPT_OCTETS:] if data[11] else b""
-        if tail is None or len(data) != end + 4 + len(opt):
+        if tail is None or len(data) != end + 4 + (_OPT_OCTETS if data[11] else 0):
             return
-        octets, counts = tail.cuts[-1]
-        if len(reply) != end + 4 + octets + len(opt):
+        octets, _ = tail.cuts[-1]
+        if len(reply) != end + 4 + octets + opt_octets:
             return
         parent = name[name[0] + 1 :]
         if len(name) < 2 or self._zones.has_apex_below(parent):

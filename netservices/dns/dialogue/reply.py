@@ -25,6 +25,7 @@ HEADER = struct.Struct(">HHHHH")
 
 _UDP = Transport.UDP
 _TLS = Transport.TLS
+_OPT_OCTETS = 11
 _REPEATABLE = frozenset((Rcode.REFUSED, Rcode.NOTIMP))
 
 Composed: TypeAlias = tuple[bytes, int, int, Keep | None, bytes]
@@ -46,7 +47,7 @@ CHAOS = b"C"
 _LARGEST_TURN = 55440
 """A multiple of all small numbers: each record comes first as often as the others."""
 
-KEEP = Keep(ERROR, b"")
+KEEP = Keep(ERROR, b"", account=ERROR)
 """What no zone has a say in holds until everything is forgotten."""
 
 _TURNINGS: dict[str, Callable[[int], int]] = {
@@ -93,7 +94,7 @@ class Replies:
                 fitted = b"", (0, 0, 0)
             body, counts = fitted
         reply = self.assemble(data, query, client, flags, counts, body, opt)
-        keep = None if query.options else prepared.keep
+        keep = kept(data, query, prepared.keep)
         account = prepared.account
         if client.key is not None or is_known(query):
             account = b""
@@ -139,7 +140,7 @@ class Replies:
         opt = self.opt.reply(query, client, rcode, error) if query.udp_size else b""
         flags = codes.QR | rcode & 15 | query.bits & COPIED_BITS
         reply = self.assemble(data, query, client, flags, (0, 0, 0), b"", opt)
-        keep = KEEP if rcode in _REPEATABLE and not query.options else None
+        keep = kept(data, query, KEEP) if rcode in _REPEATABLE else None
         account = b"" if is_known(query) else ERROR
         return reply, query.qtype, rcode, keep, account
 
@@ -147,6 +148,21 @@ class Replies:
 def bare(data: bytes, rcode: int) -> bytes:
     """A header alone: ID, opcode and RD of the question."""
     return data[:2] + bytes((0x80 | data[2] & 0x79, rcode)) + bytes(8)
+
+
+def kept(data: bytes, query: Query, keep: Keep | None) -> Keep | None:
+    """For how long a reply holds, where the packet is a question with nothing behind it
+    but OPT, and with no option in that but a cookie."""
+    if keep is None:
+        return None
+    octets = _OPT_OCTETS if query.udp_size else 0
+    options = query.options
+    if not options:
+        return keep if len(data) == query.end + octets else None
+    cookie = len(options[0][1]) + 4
+    if len(options) > 1 or not query.cookie or len(data) != query.end + octets + cookie:
+        return None
+    return keep.beside(cookie)
 
 
 def is_known(query: Query) -> bool:

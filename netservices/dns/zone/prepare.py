@@ -37,10 +37,16 @@ Turns: TypeAlias = tuple[tuple[int, int, int], ...]
 class Keep:
     """What caches need to know of a reply that everybody may get."""
 
-    __slots__ = ("apex", "source", "tail", "turns")
+    __slots__ = ("account", "apex", "option_octets", "source", "tail", "turns")
 
     def __init__(
-        self, source: bytes, apex: bytes, turns: Turns = (), tail: Tail | None = None
+        self,
+        source: bytes,
+        apex: bytes,
+        turns: Turns = (),
+        tail: Tail | None = None,
+        account: bytes = b"",
+        option_octets: int = 0,
     ) -> None:
         self.source = source
         """What makes it wrong; see ``zone.answers``."""
@@ -50,6 +56,18 @@ class Keep:
         """Counted from the end of the question."""
         self.tail = tail
         """Where the name is a leaf: what stands behind it."""
+        self.account = account
+        """What replies are rated by, unless it is known where they go to; see
+        ``dialogue.reply``."""
+        self.option_octets = option_octets
+        """Of the cookie option at the end of the packet: for another one the reply
+        differs in nothing but its last octets, which are its cookie."""
+
+    def beside(self, option_octets: int) -> Keep:
+        """The same for a packet with a cookie."""
+        return Keep(
+            self.source, self.apex, self.turns, self.tail, self.account, option_octets
+        )
 
 
 class Tail:
@@ -150,7 +168,7 @@ def prepare_leaf(name: bytes, leaf: bytes, tail: Tail) -> Prepared:
         codes.Rcode.NOERROR,
         leaf + tail.octets,
         tail.cuts,
-        Keep(name, tail.tree.apex, tail.turns, tail),
+        Keep(name, tail.tree.apex, tail.turns, tail, name),
     )
     prepared.account = name
     return prepared
