@@ -18,6 +18,7 @@ from attrs import frozen
 
 from benchmarks.dns_servers import ORIGIN, UPDATES_A_SECOND, Running, on_core
 
+_CLIENT_COOKIE = b"resolver"
 _APEX = b"\5bench\7example\0"
 
 
@@ -29,11 +30,13 @@ class Load:
     dnsperf: tuple[str, ...] = ()
     is_random_case: bool = False
     has_updates: bool = False
+    has_cookie: bool = False
 
 
 LOADS = (
     Load("plain"),
     Load("edns+do", ("-e", "-D")),
+    Load("cookie", ("-e", "-D"), has_cookie=True),
     Load("0x20", is_random_case=True),
     Load("tcp", ("-m", "tcp")),
 )
@@ -93,12 +96,15 @@ def run(
 def _run_dnsperf(
     dnsperf: str, server: Running, questions: Path, load: Load, seconds: float
 ) -> Result:
+    words = list(load.dnsperf)
+    if load.has_cookie:
+        words += ["-E", f"10:{_cookie(server).hex()}"]
     before = server.cpu_seconds()
     done = subprocess.run(
         [
             *on_core(1), dnsperf, "-s", "127.0.0.1", "-p", str(server.port),
             "-d", str(questions), "-l", str(seconds), "-c", "8", "-q", "200", "-T", "1",
-            *load.dnsperf,
+            *words,
         ],
         capture_output=True,
         text=True,
@@ -120,6 +126,20 @@ def _run_dnsperf(
         (sent - completed) / max(sent, 1) * 100,
         number(r"Average Latency \(s\):.*max ([\d.]+)") * 1e3,
     )
+
+
+def _cookie(server: Running) -> bytes:
+    """A cookie of the server's, or, where it has none, a client's alone."""
+    option = b"\0\x0a\0\x08" + _CLIENT_COOKIE
+    query = b"\1\2\0\0\0\1\0\0\0\0\0\1" + _APEX + b"\0\6\0\1"
+    query += b"\0\0\x29\4\xd0\0\0\0\0\0\x0c" + option
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(1)
+        asking.connect(("127.0.0.1", server.port))
+        asking.send(query)
+        _, found, cookie = asking.recv(1232).rpartition(b"\0\x0a\0\x18")
+    is_ours = bool(found) and cookie[:8] == _CLIENT_COOKIE
+    return cookie[:24] if is_ours else _CLIENT_COOKIE
 
 
 @contextlib.contextmanager
