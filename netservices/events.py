@@ -83,7 +83,7 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
     "zone_refused": ("zone", "view", "reason"),
     "zone_updated": ("zone", "who", "client", "changes", "serial"),
     "update_refused": ("zone", "who", "client", "rcode", "reason"),
-    "key_doubted": ("key", "client", "error"),
+    "key_doubted": ("key_name", "client", "error"),
     "zone_transferred": (
         "zone",
         "primary",
@@ -104,7 +104,7 @@ SCHEMA: Mapping[str, tuple[str, ...]] = {
         "zone",
         "serial",
         "address",
-        "key",
+        "key_name",
         "transport",
         "wanted",
         "form",

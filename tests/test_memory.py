@@ -69,7 +69,8 @@ class FreedTests(TestCase):
         for listener in server.house.listeners.of(protocol):
             found += listener.connections.live
         factory: Any = server.house.servers[protocol].stream
-        found += getattr(factory, "sessions", ())
+        sessions = getattr(factory, "sessions", ())
+        found += sessions() if callable(sessions) else sessions
         found += [one.dialogue for one in found if hasattr(one, "dialogue")]
         return [ref(one) for one in found]
 

@@ -21,9 +21,12 @@ HARMLESS = {
     # names and versions of things that are no secret
     "AddToValue.key",
     "AssertValue.key",
+    "Asker.key",
+    "DNSSettings.cookie_secret_lifetime",
     "DeleteValue.key",
     "Digest.value",
     "MendSerial.key",
+    "Peer.key",
     "Placed.key",
     "PutFileDigest.stat_key",
     "PutFileRecord.stat_key",
@@ -32,6 +35,9 @@ HARMLESS = {
     "RekeyFileRecord.old_key",
     "Setting.key",
     "Target.key",
+    # TSIG keys, whose secrets do not print
+    "Believed.key",
+    "Client.key",
     "WantedLogin.key",
     # where a secret is, how long it lives, whether there is one, or what a person set
     "AccountsSettings.shortest_password",

@@ -150,7 +150,7 @@ def setting(
 
     ``check`` is called with each value that somebody wrote (with each element of a
     list); its ``ValueError`` says what is wanted.  ``is_live``: ``Server.reconfigure``
-    is told of a new value.
+    is told of a new value.  A ``secret`` does not print.
     """
     metadata = {
         "help": help,
@@ -163,8 +163,10 @@ def setting(
         "written": default,
     }
     if isinstance(default, list):
-        return attrs.field(factory=lambda: tuple(default), metadata=metadata)
-    return attrs.field(default=default, metadata=metadata)
+        return attrs.field(
+            factory=lambda: tuple(default), repr=not secret, metadata=metadata
+        )
+    return attrs.field(default=default, repr=not secret, metadata=metadata)
 
 
 def _parse_defaults(cls: type, fields: list[Any]) -> list[Any]:

@@ -149,7 +149,9 @@ class TransferOutTests(TestCase):
         self.assertEqual(
             {"incremental"}, {f["form"] for f in self.sent if f["outcome"] == "sent"}
         )
-        self.assertEqual({"k." if key else ""}, {fields["key"] for fields in self.sent})
+        self.assertEqual(
+            {"k." if key else ""}, {fields["key_name"] for fields in self.sent}
+        )
         await self.assert_same()
 
     @as_deferred

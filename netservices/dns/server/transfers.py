@@ -153,7 +153,7 @@ class OutgoingTransfers:
             zone=progress.zone_text,
             serial=progress.serial,
             address=progress.client.address,
-            key="" if key is None else name_text(key.name),
+            key_name="" if key is None else name_text(key.name),
             transport=progress.client.transport.name.lower(),
             wanted=progress.wanted,
             form=progress.form,

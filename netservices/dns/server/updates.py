@@ -102,7 +102,7 @@ class Updates:
         if not self._told.take("key"):
             self._events.emit(
                 "key_doubted",
-                key=name_text(key).rstrip("."),
+                key_name=name_text(key).rstrip("."),
                 client=client.address,
                 error=error_name(error),
             )
