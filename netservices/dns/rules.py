@@ -6,7 +6,7 @@ An access list is a list of words, and whoever one of them means is allowed:
 - ``loopback``: a client on this machine;
 - ``any``: everybody;
 - ``key:NAME``: a request signed with that key (RFC 8945);
-- ``account:NAME``: a request signed with a key of that account.
+- ``account:LOGIN``: a request signed with a key of that account.
 
 ``!`` before a network shuts it out, whatever else is in the list.
 """

@@ -6,6 +6,7 @@ from netservices.core.networks import parse_address
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.dns.options import Peer
 from netservices.dns.rules import AccessList
+from netservices.dns.views import View
 from netservices.dns.wire.cookies import parse_secret
 from netservices.dns.zone.balance import BalanceRule
 
@@ -62,6 +63,11 @@ class DNSSettings:
         maximum=100,
     )
 
+    extended_errors: bool = setting(
+        True,
+        "Say with refusals and failures why, to clients that use EDNS (RFC 8914).",
+    )
+
     # --- what the server says about itself ---
     version: str = setting(
         "", 'The answer to "version.bind" and "version.server"; empty: refused.'
@@ -79,17 +85,13 @@ class DNSSettings:
         'Who sees which zones, the first line that fits: "inside clients=10.0.0.0/8,'
         'key:NAME" by network or key, "root server=127.0.0.11 zones=." by the address '
         "of ours that is asked, limited to some zones.",
+        check=View.parse,
     )
-    extended_errors: bool = setting(
-        True,
-        "Say with refusals and failures why, to clients that use EDNS (RFC 8914).",
-    )
-
     # --- who may ask ---
     allow_query: tuple[str, ...] = setting(
         ["any"],
         "Access list: who gets answers from zones that have no list of their own.",
-        check=lambda word: AccessList([word]),
+        check=check_access,
     )
 
     # --- cookies (RFC 7873, RFC 9018) ---
@@ -153,7 +155,7 @@ class DNSSettings:
     rate_limit_exempt: tuple[str, ...] = setting(
         ["loopback"],
         "Access list of networks: replies to them are not limited.",
-        check=lambda word: AccessList([word]),
+        check=check_access,
     )
     rate_limit_entries: int = setting(
         100000,
@@ -226,12 +228,13 @@ class DNSSettings:
     # --- transfers and notifications to other servers ---
     allow_transfer: tuple[str, ...] = setting(
         [],
-        "Who may have whole zones (AXFR, IXFR): networks, `loopback`, `any`, "
-        "`key:NAME`, `account:NAME`, `!network`; a zone's own list goes before this.",
+        "Access list: who may have whole zones (AXFR, IXFR).  Its words are networks, "
+        "`loopback`, `any`, `key:NAME`, `account:LOGIN`, and `!network` for those shut "
+        "out; a zone's own list goes before this.",
         check=check_access,
     )
     transfer_over_tls_only: bool = setting(
-        False, "Whether zones are transferred over TLS alone (RFC 9103)."
+        False, "Give zones away over TLS alone (RFC 9103)."
     )
     transfers_out: int = setting(
         10, "Transfers to other servers at the same time; more wait.", minimum=1
@@ -257,7 +260,7 @@ class DNSSettings:
         check=check_peer,
     )
     notify_on_start: bool = setting(
-        False, "Whether every zone is told to its secondaries when the server starts."
+        False, "Tell the secondaries of every zone when the server starts."
     )
     notify_source: tuple[str, ...] = setting(
         [],
@@ -290,7 +293,7 @@ class DNSSettings:
     # --- keys (TSIG, RFC 8945) ---
     allow_md5_keys: bool = setting(
         False,
-        "Whether keys of the algorithm hmac-md5 are taken; it is broken, and some old "
+        "Take keys of the algorithm hmac-md5; it is broken, and some old "
         "devices know no other.",
     )
 
@@ -385,7 +388,7 @@ class DNSSettings:
     expire_at_most: Duration = setting(
         "26w", "For longer than this no zone is served without word of its primaries."
     )
-    notify_interval: Duration = setting(
+    notify_in_interval: Duration = setting(
         "1s", "Notices of one zone lead to one check of its primaries in this time."
     )
     transfers_in: int = setting(
@@ -394,10 +397,10 @@ class DNSSettings:
     transfers_in_per_primary: int = setting(
         4, "The same, from one address of a primary.", minimum=1
     )
-    transfer_in_records: int = setting(
+    max_transfer_in_records: int = setting(
         20_000_000, "Records that one transfer may bring.", minimum=1
     )
-    transfer_in_octets: Size = setting("4G", "Octets that one transfer may bring.")
+    max_transfer_in_octets: Size = setting("4G", "Octets that one transfer may bring.")
     transfer_in_connect: Duration = setting(
         "10s", "How long a connection to a primary may take, TLS included."
     )
@@ -414,8 +417,10 @@ class DNSSettings:
     # --- dynamic update (RFC 2136) ---
     allow_update: tuple[str, ...] = setting(
         (),
-        "Who may change anything in any zone: networks, loopback, key:NAME, "
-        "account:LOGIN.  Narrower rights are grants (netservices key grant).",
+        "Access list: who may change anything in any zone, as in `allow_transfer`; a "
+        "zone's own list goes before this.  Narrower rights are grants (`netservices "
+        "key grant`).",
+        check=check_access,
     )
     max_update_records: int = setting(
         400,
@@ -441,7 +446,7 @@ class DNSSettings:
     )
     forward_updates: bool = setting(
         False,
-        "Whether signed updates of secondary zones are passed on to their primaries.",
+        "Pass signed updates of secondary zones on to their primaries.",
     )
     updates_forwarded: int = setting(
         20, "Updates that are passed on at the same time.", minimum=1
@@ -459,6 +464,6 @@ class DNSSettings:
     catalog: str = setting(
         "", "The catalog zone that the zone of each new domain joins; empty: none."
     )
-    catalog_members: int = setting(
+    max_catalog_members: int = setting(
         100_000, "A catalog from elsewhere with more members is broken.", minimum=1
     )

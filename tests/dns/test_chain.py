@@ -41,7 +41,7 @@ class ChainTests(TestCase):
                 ],
                 "dns.allow_transfer": ["key:k"],
                 "dns.notify": [f"127.0.0.1@{other} key=k"],
-                "dns.notify_interval": "0s",
+                "dns.notify_in_interval": "0s",
             },
         )
         self.addCleanup(server.stop)

@@ -53,7 +53,7 @@ def set_options(
 ) -> None:
     """Say what is particular to a zone; what is not named stays as it is.
 
-    WORD is a network, loopback, any, none, key:NAME, account:NAME, or !NETWORK for who
+    WORD is a network, loopback, any, none, key:NAME, account:LOGIN, or !NETWORK for who
     is shut out.  PEER is an address: 192.0.2.53, "192.0.2.53@5353 key=NAME".  Give an
     option several times, or several words with commas.
     """

@@ -129,7 +129,7 @@ class Secondary:
         if not self.state.expires:
             # Records without a past, from a backup say: they count as of now.
             self.state = self._succeeded("")
-        planned = self.state.checked + self._seconds("refresh") * JITTER
+        planned = self.state.checked + self._refresh_seconds() * JITTER
         self._check_at(max(self.house.now(), planned))
         self._watch_expiry()
 
@@ -157,7 +157,7 @@ class Secondary:
         if self._running is not None:
             self._is_noticed = True
             return
-        soonest = self.state.checked + self.house.settings.notify_interval
+        soonest = self.state.checked + self.house.settings.notify_in_interval
         self._check_at(min(self.next_check, max(self.house.now(), soonest)))
 
     def check_now(self, is_forced: bool = False) -> Deferred[Outcome]:
@@ -217,29 +217,32 @@ class Secondary:
             self._check_at(now + self._retry_seconds() * random.uniform(JITTER, 1))
         else:
             self.problem, self.failures = "", 0
-            self._check_at(now + self._seconds("refresh") * random.uniform(JITTER, 1))
+            self._check_at(now + self._refresh_seconds() * random.uniform(JITTER, 1))
         self._watch_expiry()
         if self._waiting_for_next:
             self._start()
         elif self._is_noticed:
-            self._check_at(now + self.house.settings.notify_interval)
+            self._check_at(now + self.house.settings.notify_in_interval)
+
+    def _refresh_seconds(self) -> float:
+        """The SOA's, within the bounds of this server."""
+        settings, soa = self.house.settings, self._soa()
+        refresh = soa.refresh if soa is not None else 0
+        return _within(settings.refresh_at_least, refresh, settings.refresh_at_most)
 
     def _retry_seconds(self) -> float:
-        """The SOA's; while there is none, more and more."""
+        """The SOA's, within the same; while there is none, more and more."""
+        settings, soa = self.house.settings, self._soa()
+        least, most = settings.retry_at_least, settings.retry_at_most
         if self.serial is not None:
-            return self._seconds("retry")
-        settings = self.house.settings
-        doubled: int = 1 << min(self.failures - 1, 16)
-        return min(float(settings.retry_at_least) * doubled, settings.retry_at_most)
+            return _within(least, soa.retry if soa is not None else 0, most)
+        return min(float(least) * (1 << min(self.failures - 1, 16)), float(most))
 
-    def _seconds(self, timer: str) -> float:
-        """A timer of the SOA, within the server's bounds."""
+    def _expire_seconds(self, soa: SOA | None) -> float:
+        """The SOA's, within the same."""
         settings = self.house.settings
-        soa = self._soa()
-        wanted = float(getattr(soa, timer)) if soa is not None else 0.0
-        least = float(getattr(settings, f"{timer}_at_least"))
-        most = float(getattr(settings, f"{timer}_at_most"))
-        return max(least, min(wanted, most))
+        expire = soa.expire if soa is not None else 0
+        return _within(settings.expire_at_least, expire, settings.expire_at_most)
 
     # --- the version that is here ---
 
@@ -283,7 +286,7 @@ class Secondary:
         """The state after word of a primary, now."""
         now = self.house.now()
         if expire is None:
-            expire = self._seconds("expire")
+            expire = self._expire_seconds(self._soa())
         return SecondaryState(now, now, now + expire, primary)
 
     # --- checks ---
@@ -368,10 +371,7 @@ class Secondary:
         author = f"transfer from {peer.address}"
         soa = SOA.parse(found.soa.rdata)
         settings = self.house.settings
-        expire = max(
-            settings.expire_at_least, min(float(soa.expire), settings.expire_at_most)
-        )
-        state = self._succeeded(str(peer), expire)
+        state = self._succeeded(str(peer), self._expire_seconds(soa))
         if self.tree is None:
             # What is configured may be known here before the empty zone is.
             await self.house.settle()
@@ -444,3 +444,8 @@ class Secondary:
                 count=found.ignored,
                 peer=peer.address,
             )
+
+
+def _within(least: float, wanted: float, most: float) -> float:
+    """A timer of a SOA, in seconds, as far as this server follows it."""
+    return max(float(least), min(float(wanted), float(most)))

@@ -126,7 +126,7 @@ class Secondaries:
         self._pause = pause
         self._changed = changed
         self.catalogs = Catalogs(
-            self, lambda: self._options.things, settings.catalog_members
+            self, lambda: self._options.things, settings.max_catalog_members
         )
         self._resting: dict[Peer, tuple[int, float]] = {}
         """Primaries that failed: how often, and until when they come last."""
@@ -219,7 +219,7 @@ class Secondaries:
                 settings.transfer_in_time,
             ),
             inbound=InboundLimits(
-                settings.transfer_in_records, settings.transfer_in_octets
+                settings.max_transfer_in_records, settings.max_transfer_in_octets
             ),
             ask_seconds=ASK_SECONDS,
             **signing,
