@@ -370,7 +370,6 @@ class Secondary:
         assert found.soa is not None
         author = f"transfer from {peer.address}"
         soa = SOA.parse(found.soa.rdata)
-        settings = self.house.settings
         state = self._succeeded(str(peer), self._expire_seconds(soa))
         if self.tree is None:
             # What is configured may be known here before the empty zone is.
