@@ -22,6 +22,9 @@ RUN_AS_SESSIONS = (
     "command.md",
     "accounts.md",
     "dns.md",
+    "dns-answers.md",
+    "dns-servers.md",
+    "dns-updates.md",
     "hierarchy.md",
     "storage.md",
     "events.md",
@@ -41,6 +44,12 @@ def text_of(page: Path) -> str:
 def page_named(name: str) -> str:
     """A page of the manual."""
     return text_of(DOCS / name)
+
+
+def pages_about(protocol: str) -> str:
+    """The pages of a protocol, ``dns.md`` and ``dns-updates.md``; none: empty."""
+    pages = [DOCS / f"{protocol}.md", *sorted(DOCS.glob(f"{protocol}-*.md"))]
+    return "\n".join(text_of(page) for page in pages if page.exists())
 
 
 def blocks(page: Path, language: str) -> list[str]:

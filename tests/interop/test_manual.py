@@ -110,6 +110,18 @@ class SessionTests(Terminal):
         """docs/dns.md"""
         self.check_page("dns.md")
 
+    def test_dns_answers(self) -> None:
+        """docs/dns-answers.md"""
+        self.check_page("dns-answers.md")
+
+    def test_dns_servers(self) -> None:
+        """docs/dns-servers.md"""
+        self.check_page("dns-servers.md")
+
+    def test_dns_updates(self) -> None:
+        """docs/dns-updates.md"""
+        self.check_page("dns-updates.md")
+
     def test_storage(self) -> None:
         """docs/storage.md"""
         self.check_page("storage.md")
