@@ -211,7 +211,7 @@ class ExactAnswers:
                 return None
             reply, account, tree, shape = found
             # More names than can be remembered are quicker made than kept.
-            if len(tree.packed) <= most:
+            if tree.record_count <= most:
                 keep = Keep(account, tree.apex, shape[3], account=account)
                 self._remember(view, key, reply, shape[2], keep)
             return reply, account

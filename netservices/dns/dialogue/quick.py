@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from netservices.dns.zone.prepare import Keep, Turns
+from netservices.dns.zone.table import MASK, SHIFT
 from netservices.dns.zone.tree import Zones, ZoneTree
 
 _OPT_OCTETS = 11
@@ -59,7 +60,7 @@ class Quick:
                 return None
             if tree is None:
                 return None
-            leaf = tree.packed.get(name)
+            leaf = tree.packed.parts[hash(name) >> SHIFT & MASK].get(name)
             if leaf.__class__ is not bytes:
                 return None
             shape = tree.answers.shapes.get(

@@ -10,8 +10,6 @@ through, and an answer is a matter of putting octets side by side.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from netservices.dns.wire.codes import Class, Type
 from netservices.dns.wire.rdata import LAYOUTS
@@ -98,33 +96,3 @@ def node_of(owner: bytes, leaf: bytes) -> Node:
     node = Node()
     node.rrsets = (unpack(owner, leaf),)
     return node
-
-
-class Names(Mapping[bytes, Node]):
-    """The names of a tree and their nodes.  Nodes of leaves are made when they are
-    asked for, so what is written into one is lost."""
-
-    __slots__ = ("_packed",)
-
-    def __init__(self, packed: dict[bytes, Node | bytes]) -> None:
-        self._packed = packed
-
-    def get(self, name: bytes, default: Any = None) -> Any:
-        """The node of that name."""
-        found = self._packed.get(name)
-        if found.__class__ is bytes:
-            return node_of(name, found)
-        return default if found is None else found
-
-    def __getitem__(self, name: bytes) -> Node:
-        found = self._packed[name]
-        return node_of(name, found) if isinstance(found, bytes) else found
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._packed
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._packed)
-
-    def __len__(self) -> int:
-        return len(self._packed)

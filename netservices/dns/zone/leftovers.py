@@ -51,7 +51,7 @@ class Leftovers:
             if getrefcount(tree) > _OURS or getrefcount(tree.packed) > _ITS_OWN:
                 self._trees.append(tree)
             else:
-                self._tables.append(tree.packed)
+                self._tables += tree.packed.dicts()
 
     def take_away(self, entries: int) -> None:
         """Free as many entries."""

@@ -1,12 +1,12 @@
 """The names of one zone, held for answering.
 
-One dict from folded name to ``Node``, or to the octets of a leaf (``leaves``), holds
-every name that exists: those that own records, and the empty non-terminals above them
-(RFC 4592 2.2.2), which own none but are there all the same.  A name that is not in the
-dict does not exist, so the deepest ancestor that is in it is the closest encloser of
-RFC 4592 3.3.1, and its child ``*``, if that is in the dict, the source of synthesis.
+One ``Table`` from folded name to ``Node``, or to the octets of a leaf (``leaves``),
+holds every name that exists: those that own records, and the empty non-terminals above
+them (RFC 4592 2.2.2), which own none but are there all the same.  A name that is not in
+the table does not exist, so the deepest ancestor that is in it is the closest encloser
+of RFC 4592 3.3.1, and its child ``*``, if that is there, the source of synthesis.
 
-Names below a zone cut stay in the dict: they are glue, not authoritative data, and the
+Names below a zone cut stay in the table: they are glue, not authoritative data, and the
 walk from the apex down in ``lookup`` meets the cut before it meets them.
 
 A tree changes in place, within one turn of the reactor: readers see the zone before
@@ -27,7 +27,6 @@ from netservices.dns.wire.rdata import SOA, check_rdata
 from netservices.dns.zone.answers import Answers
 from netservices.dns.zone.fleeting import Fleeting
 from netservices.dns.zone.leaves import (
-    Names,
     Node,
     count_records,
     leaf_type,
@@ -36,6 +35,7 @@ from netservices.dns.zone.leaves import (
     unpack,
 )
 from netservices.dns.zone.leftovers import Leftovers
+from netservices.dns.zone.table import Names, Table
 from netservices.values import RRset
 
 if TYPE_CHECKING:
@@ -100,8 +100,9 @@ class ZoneTree:
         self.revision = revision
         self.serial = 0
         self.record_count = 0
-        self.packed: dict[bytes, Node | bytes] = {self.apex: Node()}
+        self.packed = Table()
         """Every name that exists: its node, or its octets where it is a leaf."""
+        self.packed[self.apex] = Node()
         self.names: Mapping[bytes, Node] = Names(self.packed)
         """The same for readers: a leaf is a node here too."""
         self.soa: RRset | None = None
