@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from sqlite3 import Connection
 from typing import Any, TypeAlias
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from netservices.store.operations import Transaction
 from netservices.store.rrsets import pack_rrsets, unpack_rrsets
@@ -50,10 +50,35 @@ def _records(rrset: RRset) -> frozenset[tuple[int, bytes]]:
     return frozenset((rrset.ttl, rdata) for rdata in rrset.rdatas)
 
 
-def write_change(transaction: Transaction, zone: int, change: ZoneChange) -> None:
+@define
+class Written:
+    """What a change has taken away and brought so far, as the journal holds it."""
+
+    removed: bytearray = field(factory=bytearray)
+    added: bytearray = field(factory=bytearray)
+    removed_records: int = 0
+    added_records: int = 0
+
+    def note(self, removed: Mapping[Key, RRset], added: Mapping[Key, RRset]) -> None:
+        """More of it; whatever has been altered is in both."""
+        self.removed += pack_rrsets(removed.values())
+        self.added += pack_rrsets(added.values())
+        gone, came = count_records(removed, added)
+        self.removed_records += gone
+        self.added_records += came
+
+
+def write_change(
+    transaction: Transaction,
+    zone: int,
+    revision: int,
+    author: str,
+    serials: tuple[int, int],
+    written: Written,
+) -> None:
     """One more row, and the oldest rows above the limits go."""
     connection, settings = transaction.connection, transaction.settings
-    removed, added = pack_rrsets(change.removed), pack_rrsets(change.added)
+    removed, added = written.removed, written.added
     before = connection.execute(
         "SELECT octets_so_far FROM zone_diff WHERE zone=? "
         "ORDER BY revision DESC LIMIT 1",
@@ -66,13 +91,12 @@ def write_change(transaction: Transaction, zone: int, change: ZoneChange) -> Non
         "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             zone,
-            change.revision,
-            change.at,
-            change.author,
-            change.from_serial,
-            change.to_serial,
-            change.removed_records,
-            change.added_records,
+            revision,
+            transaction.now,
+            author,
+            *serials,
+            written.removed_records,
+            written.added_records,
             removed,
             added,
             octets,
@@ -83,10 +107,10 @@ def write_change(transaction: Transaction, zone: int, change: ZoneChange) -> Non
         "ORDER BY revision LIMIT 1",
         (zone, octets - settings.zone_journal_octets),
     ).fetchone()
-    last_gone = change.revision - settings.zone_journal
+    last_gone = revision - settings.zone_journal
     if settings.zone_journal:
         # The newest alone may be larger than the limit.
-        last_gone = max(last_gone, (kept[0] if kept else change.revision) - 1)
+        last_gone = max(last_gone, (kept[0] if kept else revision) - 1)
     connection.execute(
         "DELETE FROM zone_diff WHERE zone=? AND revision<=?", (zone, last_gone)
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from sqlite3 import Connection
+from typing import Any
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -14,8 +16,8 @@ from netservices.interfaces import Conflict, Exists, IZones, NotFound
 from netservices.store.journal import (
     Difference,
     Key,
+    Written,
     by_key,
-    count_records,
     read_differences,
     read_history,
     write_change,
@@ -43,6 +45,11 @@ from netservices.values import (
 _CONTENT = (
     "SELECT key, type, owner, ttl, rdatas FROM rrset WHERE zone=? ORDER BY key, type"
 )
+_CONTENT_AFTER = (
+    "SELECT key, type, owner, ttl, rdatas FROM rrset "
+    "WHERE zone=? AND (key, type)>(?, ?) ORDER BY key, type LIMIT ?"
+)
+_SLICE_RRSETS = 1000
 
 
 @define
@@ -88,26 +95,35 @@ def create_zone(transaction: Transaction, operation: CreateZone) -> int:
         "UPDATE zone SET serial=?, made_serial=?, made_records=? WHERE id=?",
         (serial, serial, sum(len(r.rdatas) for r in rrsets.values()), row[0]),
     )
+    _empty(rrsets)
     transaction.notify(Topic.ZONE, name_text(key))
     return int(revision)
 
 
 def replace_zone(transaction: Transaction, operation: ReplaceZone) -> int:
-    """The whole content; only what differs is written."""
-    zone = _zone(transaction.connection, operation.name, operation.if_revision)
+    """The whole content; only what differs is written, a slice at a time."""
+    connection = transaction.connection
+    zone = _zone(connection, operation.name, operation.if_revision)
+    written = Written()
     # Names are answered meanwhile, in another thread of this process.
     with without_full_collections():
         added = by_key(operation.rrsets)
-        removed = {}
-        # Only what differs is kept: the zone may have a million RRsets.
-        for row in transaction.connection.execute(_CONTENT, (zone.id,)):
-            key = row[:2]
-            new = added.get(key)
-            if new is None or (new.owner, new.ttl, pack_rdatas(new.rdatas)) != row[2:]:
-                removed[key] = _rrset_of(row)
-            else:
-                del added[key]
-        return _change(transaction, zone, removed, added, operation.author)
+        for rows in _slices(connection, zone.id):
+            old, new = {}, {}
+            for row in rows:
+                key = row[:2]
+                rrset = added.pop(key, None)
+                is_same = rrset is not None and row[2:] == _fields(rrset)
+                if not is_same:
+                    old[key] = _rrset_of(row)
+                    if rrset is not None:
+                        new[key] = rrset
+            _write(connection, zone.id, old, new, written)
+        rest = iter(added.items())
+        while new := dict(islice(rest, _SLICE_RRSETS)):
+            _write(connection, zone.id, {}, new, written)
+        _empty(added)
+        return _finish(transaction, zone, written, operation.author)
 
 
 def update_zone(transaction: Transaction, operation: UpdateZone) -> int:
@@ -122,7 +138,9 @@ def update_zone(transaction: Transaction, operation: UpdateZone) -> int:
             old[key] = rrset
         elif rrset is not None:
             del new[key]
-    return _change(transaction, zone, old, new, operation.author)
+    written = Written()
+    _write(transaction.connection, zone.id, old, new, written)
+    return _finish(transaction, zone, written, operation.author)
 
 
 def delete_zone(transaction: Transaction, operation: DeleteZone) -> None:
@@ -137,39 +155,49 @@ def delete_zone(transaction: Transaction, operation: DeleteZone) -> None:
     transaction.notify(Topic.ZONE, name_text(key))
 
 
-def _change(
-    transaction: Transaction,
-    zone: _Row,
+def _slices(connection: Connection, zone: int) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a zone.  A list of all of them would be freed at once, and hold up
+    those in other threads."""
+    after: tuple[bytes, int] = (b"", -1)
+    while rows := connection.execute(
+        _CONTENT_AFTER, (zone, *after, _SLICE_RRSETS)
+    ).fetchall():
+        yield rows
+        after = rows[-1][:2]
+
+
+def _empty(rrsets: dict[Key, RRset]) -> None:
+    """Free them one by one, which lets other threads have their turn."""
+    while rrsets:
+        rrsets.popitem()
+
+
+def _write(
+    connection: Connection,
+    zone: int,
     removed: dict[Key, RRset],
     added: dict[Key, RRset],
-    author: str,
-) -> int:
-    """Take ``removed`` away, put ``added``, and write both to the journal."""
-    connection = transaction.connection
+    written: Written,
+) -> None:
+    """Take ``removed`` away and put ``added``."""
     connection.executemany(
         "DELETE FROM rrset WHERE zone=? AND key=? AND type=?",
-        [(zone.id, *key) for key in removed],
+        ((zone, *key) for key in removed),
     )
-    _insert(connection, zone.id, added.items())
+    _insert(connection, zone, added.items())
+    written.note(removed, added)
+
+
+def _finish(transaction: Transaction, zone: _Row, written: Written, author: str) -> int:
+    """The zone's row and the journal say what has been written."""
+    connection = transaction.connection
     serial = _serial(connection, zone.id, zone.name.lower())
     revision = zone.revision + 1
     connection.execute(
         "UPDATE zone SET serial=?, revision=? WHERE id=?", (serial, revision, zone.id)
     )
-    write_change(
-        transaction,
-        zone.id,
-        ZoneChange(
-            revision,
-            transaction.now,
-            author,
-            zone.serial,
-            serial,
-            *count_records(removed, added),
-            tuple(removed.values()),
-            tuple(added.values()),
-        ),
-    )
+    serials = zone.serial, serial
+    write_change(transaction, zone.id, revision, author, serials, written)
     transaction.notify(Topic.ZONE, name_text(zone.name))
     return revision
 
@@ -212,6 +240,11 @@ def _rrset(connection: Connection, zone: int, key: Key) -> RRset | None:
 
 def _content(connection: Connection, zone: int) -> dict[Key, RRset]:
     return {row[:2]: _rrset_of(row) for row in connection.execute(_CONTENT, (zone,))}
+
+
+def _fields(rrset: RRset) -> tuple[bytes, int, bytes]:
+    """What a row of it has beside its key."""
+    return rrset.owner, rrset.ttl, pack_rdatas(rrset.rdatas)
 
 
 def _rrset_of(row: tuple[bytes, int, bytes, int, bytes]) -> RRset:
