@@ -120,8 +120,8 @@ class PrerequisiteTests(UpdateTestCase):
             (Record(www, Type.A, Class.ANY, 0, b"abcd"), Rcode.FORMERR),
             (Record(www, Type.A, Class.NONE, 0, b"abcd"), Rcode.FORMERR),
             (Record(www, Type.A, Class.CH, 0, b"abcd"), Rcode.FORMERR),
-            (Record(www, Type.AXFR, Class.ANY, 0, b""), Rcode.FORMERR),
-            (Record(www, Type.ANY, Class.IN, 0, b"abcd"), Rcode.FORMERR),
+            (Record(www, Type.AXFR, Class.ANY, 0, b""), Rcode.NXRRSET),
+            (Record(www, Type.ANY, Class.IN, 0, b"abcd"), Rcode.NXRRSET),
             (Record(other, Type.A, Class.ANY, 0, b""), Rcode.NOTZONE),
             (Record(other, Type.A, Class.IN, 1, b"abcd"), Rcode.FORMERR),
         ):
@@ -147,6 +147,8 @@ class PrescanTests(UpdateTestCase):
             ((zone, zone), Rcode.FORMERR),
             ((Question(ZONE, Type.A),), Rcode.FORMERR),
             ((Question(ZONE, Type.SOA, Class.CH),), Rcode.NOTAUTH),
+            ((Question(ZONE, Type.SOA, Class.NONE),), Rcode.FORMERR),
+            ((Question(ZONE, Type.SOA, Class.ANY),), Rcode.FORMERR),
             ((zone,), Rcode.NOERROR),
         ):
             data = Message(opcode=5, questions=questions).encode()

@@ -132,7 +132,10 @@ def _serial(record: Record, question: Question, known: int | None) -> int | None
 
 def _reply(data: bytes, question: Question, rcode: int, has_opt: bool) -> bytes:
     """RFC 1996 4.7: the header and the question of the request."""
-    bits = codes.QR | codes.AA | Opcode.NOTIFY << codes.OPCODE_SHIFT | rcode
+    bits = codes.QR | Opcode.NOTIFY << codes.OPCODE_SHIFT | rcode
+    # Nobody is an authority for what it refuses.
+    if rcode == Rcode.NOERROR:
+        bits |= codes.AA
     head = _HEADER.pack(int.from_bytes(data[:2], "big"), bits, 1, 0, 0, int(has_opt))
     asked = question.name + question.type.to_bytes(2, "big")
     asked += question.class_.to_bytes(2, "big")

@@ -92,6 +92,9 @@ def read_update(data: bytes, max_records: int) -> Update:
     (zone,) = message.questions
     if zone.type != Type.SOA:
         raise UpdateRefused(Rcode.FORMERR, "the zone is not of type SOA")
+    # RFC 2136 2.3: the class of a zone; NONE, ANY and 0 are no such.
+    if zone.class_ in (0, Class.NONE, Class.ANY):
+        raise UpdateRefused(Rcode.FORMERR, "the class is none that a zone has")
     if zone.class_ != Class.IN:
         raise UpdateRefused(Rcode.NOTAUTH, "a class that is not here")
     return Update(message, fold(zone.name))
@@ -139,8 +142,8 @@ def _check_prerequisites(update: Update, draft: Draft) -> None:
             raise UpdateRefused(Rcode.FORMERR, "a prerequisite with a TTL")
         if not is_below(owner, update.zone):
             raise UpdateRefused(Rcode.NOTZONE, "a prerequisite of another zone")
+        # RFC 2136 3.2.5: types that no record has are no error here; there is none.
         if record.class_ == Class.IN:
-            _check_type(record.type)
             members = wanted.setdefault((owner, record.type), set())
             members.add(canonical_rdata(record.type, record.rdata))
         elif record.class_ in (Class.ANY, Class.NONE):
@@ -164,7 +167,6 @@ def _check_presence(record: Record, rrsets: RRsets) -> None:
             rcode = Rcode.NXDOMAIN if is_wanted else Rcode.YXDOMAIN
             raise UpdateRefused(rcode, "a name is not as it should be")
         return
-    _check_type(record.type)
     if (record.type in rrsets) != is_wanted:
         rcode = Rcode.NXRRSET if is_wanted else Rcode.YXRRSET
         raise UpdateRefused(rcode, "an RRset is not as it should be")
@@ -193,7 +195,9 @@ def _prescan(update: Update, check_rdata: Callable[[int, bytes], None]) -> None:
             raise UpdateRefused(Rcode.FORMERR, "a deletion with a TTL")
         if record.class_ == Class.ANY and record.rdata:
             raise UpdateRefused(Rcode.FORMERR, "a deletion of an RRset with data")
-        if record.class_ != Class.ANY or record.type != Type.ANY:
+        # Of type 0 there is nothing to delete.
+        is_all = record.class_ == Class.ANY and record.type == Type.ANY
+        if record.class_ == Class.IN or (record.type and not is_all):
             _check_type(record.type)
         if record.class_ == Class.IN:
             try:

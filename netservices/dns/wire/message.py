@@ -152,8 +152,9 @@ def read_record(data: bytes, start: int) -> tuple[Record, int]:
         raise SyntaxProblem("a record is cut short")
     type_, class_, ttl, length = _FIXED.unpack_from(data, position)
     position += 10
-    # RFC 2136 2.4, 2.5: prerequisites and deletions have no RDATA.
-    if length == 0 and class_ in (codes.Class.ANY, codes.Class.NONE):
+    # RFC 2136 2.4, 2.5: prerequisites and deletions have no RDATA; what other classes
+    # have is not known.
+    if length == 0 and class_ != codes.Class.IN:
         rdata = b""
     else:
         rdata = read_rdata(data, position, length, type_)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from netservices.dns.policy import Client
 
 # Plain numbers: looking up the member of an Enum class costs more than comparing it.
+_OF_ALIAS = frozenset((Type.RRSIG, Type.NSEC))
 _A, _NS, _CNAME, _MX = int(Type.A), int(Type.NS), int(Type.CNAME), int(Type.MX)
 _AAAA, _SRV, _DNAME = int(Type.AAAA), int(Type.SRV), int(Type.DNAME)
 _DS, _ANY = int(Type.DS), int(Type.ANY)
@@ -197,9 +198,11 @@ def resolve(
         name = target
     if not is_minimal:
         # DS beside a cut goes without, as with other servers.
-        if is_whole and qtype != _DS:
+        if is_whole and qtype not in (_DS, _ANY):
             _add_authority(tree, answer)
-        _add_addresses(tree, answer, asked)
+        # RFC 8482 4: what ANY gets is small.
+        if qtype != _ANY or not is_whole:
+            _add_addresses(tree, answer, asked)
     return answer
 
 
@@ -225,7 +228,8 @@ def _take(
         answer.answer.append(_owned(rrset, name))
         return None, True
     alias = node.get(_CNAME)
-    if alias is None:
+    # RFC 2181 10.1, RFC 4035 2.5: what may stand beside a CNAME is asked of the alias.
+    if alias is None or qtype in _OF_ALIAS:
         _deny(tree, answer)
         return None, False
     answer.answer.append(_owned(alias, name))
