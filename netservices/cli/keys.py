@@ -25,7 +25,7 @@ MIN_SECRET_OCTETS = 16
 
 def key_text(key: Key) -> str:
     """The key's name as people write it."""
-    return name_text(key.name).rstrip(".")
+    return name_text(key.name).removesuffix(".")
 
 
 def load_all(bench: Bench, kind: Kind[Any]) -> dict[bytes, Any]:
@@ -175,7 +175,7 @@ def grant_rows(bench: Bench, holder: str | None) -> list[dict[str, Any]]:
             "holder": grant.holder.rstrip("."),
             "names": str(grant.pattern),
             "types": grant.types_text,
-            "zone": name_text(grant.zone).rstrip(".") if grant.zone else "any",
+            "zone": name_text(grant.zone).removesuffix(".") if grant.zone else "any",
         }
         for grant in grants
         if wanted in (None, grant.holder.rstrip(".").lower())

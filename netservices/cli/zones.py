@@ -50,7 +50,7 @@ _LARGE_ZONE = 20_000
 def wire_name(text: str) -> bytes:
     """A domain name that a person typed, absolute with or without the final dot."""
     try:
-        return parse_name(text if text.endswith(".") else f"{text}.")
+        return parse_name(text)
     except ValueError as problem:
         raise click.ClickException(str(problem)) from None
 

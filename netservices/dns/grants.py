@@ -58,11 +58,6 @@ GUARDED = frozenset(
 _STAR = re.compile(r"(?<!\\)\.\*(?:\.|\Z)")
 
 
-def _absolute(text: str) -> bytes:
-    """The folded name, with or without a final dot.  ValueError."""
-    return fold(parse_name(text if text.endswith(".") else f"{text}."))
-
-
 @frozen
 class Pattern:
     """Which names are meant; ``first`` and ``last`` labels, and any between them where
@@ -97,7 +92,7 @@ class Pattern:
     def _part(text: str) -> bytes:
         if "*" in text.replace("\\*", ""):
             raise ValueError("a pattern has one * at most, and that is a whole label")
-        return _absolute(text)
+        return fold(parse_name(text))
 
     def __str__(self) -> str:
         if self.is_self:
@@ -124,7 +119,7 @@ class Pattern:
 
 
 def _part_text(name: bytes) -> str:
-    return name_text(name).rstrip(".").replace("*", "\\*")
+    return name_text(name).removesuffix(".").replace("*", "\\*")
 
 
 @frozen
@@ -144,7 +139,7 @@ class Grant:
     @_key.default
     def _key_of_holder(self) -> bytes:
         kind, _, name = self.holder.partition(":")
-        return _absolute(name) if kind == "key" else b""
+        return fold(parse_name(name)) if kind == "key" else b""
 
     @_login.default
     def _login_of_holder(self) -> str:
@@ -198,11 +193,11 @@ def make_grant(holder: str, names: str, types: str = "any", zone: str = "") -> G
     """A grant as people write it.  ValueError says what is wrong."""
     kind, _, name = holder.partition(":")
     if kind == "key" and name:
-        holder = "key:" + name_text(_absolute(name))
+        holder = "key:" + name_text(fold(parse_name(name)))
     elif kind != "account" or not name:
         raise ValueError(f"{holder!r} is neither key:NAME nor account:LOGIN")
     pattern = Pattern.parse(names)
-    apex = _absolute(zone) if zone else b""
+    apex = fold(parse_name(zone)) if zone else b""
     if apex and not _may_meet(pattern, apex):
         raise ValueError(f"no name of the zone {zone} is {names}")
     return Grant(holder, pattern, _types(types), apex)

@@ -40,7 +40,7 @@ class AccessList:
         refused: list[str] = []
         for word in self.words:
             if word.startswith("key:"):
-                self._keys.add(fold(parse_name(word[4:].rstrip(".") + ".")))
+                self._keys.add(fold(parse_name(word[4:])))
             elif word.startswith("account:"):
                 self._accounts.add(word[8:].lower())
             elif word.startswith("!"):

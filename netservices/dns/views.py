@@ -67,7 +67,9 @@ class View:
             name,
             None if clients is None else AccessList(map(_check_client, clients)),
             () if servers is None else _servers(servers),
-            None if zones is None else frozenset(map(_zone, zones)),
+            None
+            if zones is None
+            else frozenset(fold(parse_name(zone)) for zone in zones),
         )
 
     def shows(self, apex: bytes) -> bool:
@@ -182,10 +184,6 @@ def _servers(words: list[str]) -> tuple[Network, ...]:
     except ValueError:
         text = f"server={','.join(words)}: an address such as 127.0.0.11 is wanted"
         raise ValueError(text) from None
-
-
-def _zone(word: str) -> bytes:
-    return fold(parse_name(word if word.endswith(".") else f"{word}."))
 
 
 def _is_in(text: str, networks: tuple[Network, ...]) -> bool:

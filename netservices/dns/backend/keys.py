@@ -41,14 +41,14 @@ def make_key(
         raise ValueError("the secret is no base64") from None
     if not octets:
         raise ValueError("the secret is empty")
-    wire_algorithm = parse_name(algorithm + ".")
+    wire_algorithm = parse_name(algorithm)
     return Key(key_name(name), wire_algorithm, octets, account, account_id)
 
 
 def key_name(text: str) -> bytes:
     """The folded name that a person typed, with or without the final dot.
     ValueError."""
-    return fold(parse_name(text if text.endswith(".") else text + "."))
+    return fold(parse_name(text))
 
 
 KEYS: Kind[Key] = Kind(b"key/", _to_json, _from_json)

@@ -123,7 +123,7 @@ def make_query(
     edns: Edns | None = None,
 ) -> Message:
     """A question with a random ID."""
-    qname = parse_name(name.rstrip(".") + ".") if isinstance(name, str) else name
+    qname = parse_name(name) if isinstance(name, str) else name
     qtype = codes.type_number(type_) if isinstance(type_, str) else type_
     return Message(
         id=secrets.randbelow(0x10000),

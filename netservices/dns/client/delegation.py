@@ -52,7 +52,7 @@ def wanted_delegation(
     rdatas: dict[Key, set[bytes]] = {}
     for text in servers:
         name, equals, address = text.partition("=")
-        server = fold(parse_name(name if name.endswith(".") else f"{name}."))
+        server = fold(parse_name(name))
         rdatas.setdefault((child, int(Type.NS)), set()).add(server)
         if equals:
             if not is_below(server, child):

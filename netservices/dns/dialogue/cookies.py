@@ -14,6 +14,7 @@ from netservices.dns.wire.cookies import (
     made_at,
     make_cookie,
 )
+from netservices.dns.wire.serials import serial_distance
 
 _MOST_KNOWN = 8192
 """Cookies that are remembered with what they say, each of a client that has it."""
@@ -21,7 +22,6 @@ _MOST_KNOWN = 8192
 MAX_AGE_SECONDS = 3600
 MAX_LEAD_SECONDS = 300
 RENEWED_AFTER_SECONDS = 1800
-_HALF = 1 << 31
 
 
 class Standing(Enum):
@@ -75,7 +75,7 @@ class Cookies:
         standing = Standing.CLIENT
         if len(option) > CLIENT_OCTETS:
             # RFC 9018 4.3: serial numbers (RFC 1982), so that 2106 passes unnoticed.
-            age = (now - made_at(option) + _HALF) % (2 * _HALF) - _HALF
+            age = serial_distance(now, made_at(option))
             is_timely = -MAX_LEAD_SECONDS <= age <= MAX_AGE_SECONDS
             secret = self._maker(option, octets) if is_timely else None
             standing = Standing.VALID if secret else Standing.INVALID

@@ -303,7 +303,7 @@ class Secondaries:
         }
 
     def _find(self, text: str) -> Secondary:
-        name = fold(parse_name(text.rstrip(".") + "."))
+        name = fold(parse_name(text))
         zone = self._zones.get(name)
         if zone is None:
             raise ValueError(f"{name_text(name)} is no secondary zone here")

@@ -102,7 +102,7 @@ class Updates:
         if not self._told.take("key"):
             self._events.emit(
                 "key_doubted",
-                key_name=name_text(key).rstrip("."),
+                key_name=name_text(key).removesuffix("."),
                 client=client.address,
                 error=error_name(error),
             )

@@ -1,4 +1,4 @@
-"""Serial numbers of zones: the circle of RFC 1982."""
+"""Serial numbers, of zones and of seconds: the circle of RFC 1982."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ _FIRST_DATE, _LAST_DATE = 19700101, 42000101
 def is_newer_serial(serial: int, than: int) -> bool:
     """Whether ``serial`` comes after ``than``; RFC 1982 3.2."""
     return serial != than and (serial - than & _MASK) < _HALF
+
+
+def serial_distance(serial: int, start: int) -> int:
+    """How far ``serial`` is beyond ``start``, below 0 where it comes before."""
+    return (serial - start + _HALF & _MASK) - _HALF
 
 
 def next_serial(serial: int, today: int | None = None) -> int:

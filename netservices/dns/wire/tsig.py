@@ -69,7 +69,7 @@ class Algorithm:
 
 
 def _algorithm(text: str, digest: str, full: int, octets: int = 0) -> Algorithm:
-    return Algorithm(parse_name(text + "."), digest, full, octets or full)
+    return Algorithm(parse_name(text), digest, full, octets or full)
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -88,7 +88,7 @@ ALGORITHMS: dict[str, Algorithm] = {
 """By the name that people use."""
 
 _BY_NAME: dict[bytes, Algorithm] = {
-    **{parse_name(text + "."): found for text, found in ALGORITHMS.items()},
+    **{parse_name(text): found for text, found in ALGORITHMS.items()},
     **{found.name: found for found in reversed(ALGORITHMS.values())},
 }
 _FULL_BY_DIGEST = {
@@ -113,9 +113,9 @@ def find_algorithm(name: bytes) -> Algorithm | None:
 def algorithm_text(name: bytes) -> str:
     """What people call the algorithm of that folded name."""
     for text, found in ALGORITHMS.items():
-        if name in (found.name, parse_name(text + ".")):
+        if name in (found.name, parse_name(text)):
             return text
-    return name_text(name).rstrip(".")
+    return name_text(name).removesuffix(".")
 
 
 def accepted_algorithm(key: Key, name: bytes) -> Algorithm | None:

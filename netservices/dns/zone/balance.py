@@ -116,7 +116,7 @@ class BalanceRule:
             if not equals or name in written or not value:
                 raise ValueError(f"{word!r} is no option=value, or there twice")
             written[name] = value
-        owner = fold(parse_name(words[0].rstrip(".") + "."))
+        owner = fold(parse_name(words[0]))
         check = _parse_check(written)
         options = _parse_options(written, _RULE_OPTIONS)
         for name in written:
@@ -285,7 +285,7 @@ def _write_status(status: tuple[int, int]) -> str:
 
 
 def _read_host(text: str) -> str:
-    return name_text(parse_name(text.rstrip(".") + ".")).removesuffix(".")
+    return name_text(parse_name(text)).removesuffix(".")
 
 
 def _read_yes(text: str) -> bool:

@@ -42,7 +42,9 @@ class Member:
     @property
     def label_text(self) -> str:
         """The label as it is kept and shown."""
-        return name_text(bytes((len(self.label),)) + self.label + b"\0").rstrip(".")
+        return name_text(bytes((len(self.label),)) + self.label + b"\0").removesuffix(
+            "."
+        )
 
 
 def read_catalog(

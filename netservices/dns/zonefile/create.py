@@ -40,8 +40,8 @@ def default_zone(
 ) -> tuple[RRset, ...]:
     """What a new domain starts with: SOA, NS, and the host's addresses under the
     domain's name and, where it is inside, the host's own.  ValueError."""
-    apex = parse_name(domain.rstrip(".") + ".")
-    host = parse_name(hostname.rstrip(".") + ".")
+    apex = parse_name(domain)
+    host = parse_name(hostname)
     return new_zone(apex, (host,), addresses, serial)
 
 
