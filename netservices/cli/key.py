@@ -43,11 +43,12 @@ def add_key(
 def list_keys(workplace: Workplace, as_json: bool) -> None:
     """List all keys, without their secrets."""
     from netservices.cli import keys
+    from netservices.cli.shelves import load_all
     from netservices.dns.backend.keys import KEYS
     from netservices.dns.wire.tsig import algorithm_text
 
     with workplace.open() as bench:
-        found = keys.load_all(bench, KEYS)
+        found = load_all(bench, KEYS)
     rows = [
         {
             "key": keys.key_text(one),

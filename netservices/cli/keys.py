@@ -11,9 +11,8 @@ import click
 from attrs import evolve
 
 from netservices.cli.bench import Bench
-from netservices.core.deferreds import begun
+from netservices.cli.shelves import load_all
 from netservices.dns.backend.keys import GRANTS, KEYS, key_name, make_key
-from netservices.dns.backend.shelf import Kind, load_shelf
 from netservices.dns.grants import Grant, make_grant
 from netservices.dns.wire.names import name_text
 from netservices.dns.wire.tsig import Key, algorithm_text, find_algorithm
@@ -26,14 +25,6 @@ MIN_SECRET_OCTETS = 16
 def key_text(key: Key) -> str:
     """The key's name as people write it."""
     return name_text(key.name).removesuffix(".")
-
-
-def load_all(bench: Bench, kind: Kind[Any]) -> dict[bytes, Any]:
-    """All things of a kind; what cannot be read is named."""
-    things, problems = bench.get(begun(load_shelf(bench.store, kind)))
-    for problem in problems:
-        click.echo(f"Warning: {problem}", err=True)
-    return things
 
 
 def load_key(bench: Bench, name: str) -> Key:

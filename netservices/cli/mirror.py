@@ -20,6 +20,7 @@ from netservices.cli.ftp_address import (
 )
 from netservices.cli.moving import shown_progress
 from netservices.cli.output import json_option
+from netservices.cli.reactor import in_reactor
 from netservices.ftp.mirror.values import Report, Watcher, Wishes, shown
 
 
@@ -183,24 +184,12 @@ def _is_exposed(connecting: _Connecting, peer: str) -> bool:
 
 def _run(coroutine: Coroutine[Any, Any, Report], address: FTPAddress) -> Report:
     """The result of a coroutine, in a reactor of its own."""
-    from twisted.internet import reactor
-    from twisted.internet.defer import Deferred
-
-    running: Any = reactor
-    results: list[Any] = []
-
-    def begin() -> None:
-        done = Deferred.fromCoroutine(coroutine)
-        done.addBoth(results.append)
-        done.addBoth(lambda _none: running.stop())
-
-    running.callWhenRunning(begin)
-    running.run()
-    if not results:
-        raise click.Abort
-    if isinstance(results[0], Report):
-        return results[0]
-    raise _in_words(results[0].value, address)
+    try:
+        return in_reactor(lambda reactor: coroutine)
+    except click.Abort:
+        raise
+    except Exception as problem:
+        raise _in_words(problem, address) from None
 
 
 def _in_words(problem: Exception, address: FTPAddress) -> Exception:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 import click
 
 from netservices.cli.bench import Bench
+from netservices.cli.shelves import load_all
 from netservices.core.deferreds import begun
 from netservices.core.networks import parse_address
 from netservices.dns.backend.keys import key_name
 from netservices.dns.backend.secondaries import load_states
-from netservices.dns.backend.shelf import NAMESPACE, ZONE_OPTIONS, load_shelf
+from netservices.dns.backend.shelf import NAMESPACE, ZONE_OPTIONS
 from netservices.dns.options import NO_OPTIONS, Peer, ZoneOptions
 from netservices.dns.rules import AccessList
 from netservices.dns.wire.names import fold, name_text
@@ -20,10 +21,7 @@ from netservices.dns.wire.names import fold, name_text
 
 def all_options(bench: Bench) -> Mapping[bytes, ZoneOptions]:
     """What is configured for each zone, by folded name."""
-    found, problems = bench.get(begun(load_shelf(bench.store, ZONE_OPTIONS)))
-    for problem in problems:
-        click.echo(f"Warning: {problem}", err=True)
-    return found
+    return load_all(bench, ZONE_OPTIONS)
 
 
 def options_of(bench: Bench, apex: bytes) -> ZoneOptions:

@@ -111,7 +111,7 @@ def _owner(zone: Zone, name: str) -> bytes:
 
 
 def _rules(bench: Bench) -> dict[bytes, BalanceRule]:
-    from netservices.cli.keys import load_all
+    from netservices.cli.shelves import load_all
     from netservices.dns.backend.balance import BALANCE
 
     return load_all(bench, BALANCE)

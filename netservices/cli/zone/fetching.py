@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
+from netservices.cli.reactor import in_reactor
 from netservices.cli.zones import wire_name
 from netservices.dns.client.ask import NoAnswer
 from netservices.dns.client.transfer import Primary, fetch_zone
@@ -17,6 +16,8 @@ from netservices.values import RRset
 
 def fetched(origin: str, text: str) -> tuple[RRset, ...]:
     """The RRsets of the zone as the server ``text`` has it (RFC 5936)."""
+    from twisted.internet.defer import succeed
+
     try:
         peer = Peer.parse(text)
     except ValueError as problem:
@@ -26,34 +27,14 @@ def fetched(origin: str, text: str) -> tuple[RRset, ...]:
             f"a transfer with a key is that of a secondary: netservices zone secondary "
             f"{origin}"
         )
+    name = fold(wire_name(origin))
     try:
-        found: Inbound = _run(origin, peer)
+        found = in_reactor(
+            lambda reactor: fetch_zone(
+                reactor, Primary(peer), name, None, lambda: succeed(None)
+            )
+        )
     except (NoAnswer, BadTransfer, TransferRefused) as problem:
         raise click.ClickException(f"{text}: {problem}") from None
+    assert isinstance(found, Inbound)
     return found.full.rrsets()
-
-
-def _run(origin: str, peer: Peer) -> Any:
-    """The transfer, in a reactor of its own."""
-    from twisted.internet import reactor
-    from twisted.internet.defer import Deferred, succeed
-
-    running: Any = reactor
-    results: list[Any] = []
-
-    def begin() -> None:
-        name = fold(wire_name(origin))
-        done = Deferred.fromCoroutine(
-            fetch_zone(running, Primary(peer), name, None, lambda: succeed(None))
-        )
-        done.addBoth(results.append)
-        done.addBoth(lambda _none: running.stop())
-
-    running.callWhenRunning(begin)
-    running.run()
-    if not results:
-        raise click.Abort
-    problem = getattr(results[0], "value", None)
-    if isinstance(problem, BaseException):
-        raise problem
-    return results[0]

@@ -6,8 +6,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-import click
-
+from netservices.cli.reactor import in_reactor
 from netservices.dns.client.ask import Client, NoAnswer
 from netservices.dns.wire.codes import Rcode, Type, rcode_name
 from netservices.dns.wire.names import fold, name_text
@@ -23,26 +22,7 @@ MOST_SERVERS = 1000
 def lame_servers(tree: ZoneTree, port: int) -> list[Finding]:
     """What is wrong with the servers of the zone and of those that it delegates
     (RFC 1912 2.8)."""
-    from twisted.internet import reactor
-    from twisted.internet.defer import Deferred
-
-    running: Any = reactor
-    results: list[Any] = []
-
-    def begin() -> None:
-        done = Deferred.fromCoroutine(_ask_all(running, tree, port))
-        done.addBoth(results.append)
-        done.addBoth(lambda _none: running.stop())
-
-    running.callWhenRunning(begin)
-    running.run()
-    if not results:
-        raise click.Abort
-    problem = getattr(results[0], "value", None)
-    if isinstance(problem, BaseException):
-        raise problem
-    found: list[Finding] = results[0]
-    return found
+    return in_reactor(lambda reactor: _ask_all(reactor, tree, port))
 
 
 async def _ask_all(reactor: Any, tree: ZoneTree, port: int) -> list[Finding]:

@@ -122,7 +122,7 @@ def _require(bench: Any, apex: bytes, origin: str) -> None:
 
 def _warn_of_keys(bench: Any, options: Any) -> None:
     """Say which keys are named and not there."""
-    from netservices.cli.keys import load_all
+    from netservices.cli.shelves import load_all
     from netservices.dns.backend.keys import KEYS, key_name
     from netservices.dns.options import Peer
 
