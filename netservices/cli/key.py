@@ -10,7 +10,7 @@ from netservices.cli.workplace import Workplace, pass_workplace
 
 @click.group()
 def key() -> None:
-    """Keys for DNS (TSIG): zone transfers and dynamic updates are signed with them."""
+    """Keys for DNS (TSIG), and what may be done with them."""
 
 
 @key.command("add")

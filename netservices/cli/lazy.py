@@ -20,8 +20,8 @@ class LazyGroup(click.Group):
         """The dotted name of each subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all subcommands."""
-        return sorted(self._places)
+        """The names of all subcommands, in the order of ``places``."""
+        return list(self._places)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The subcommand of that name."""

@@ -5,6 +5,19 @@ change there is in force at once.  Start it alone with ``twistd -n netservices -
 on ports that need no privilege with ``--port-offset 8000``, then ask it with
 ``dig @127.0.0.1 -p 8053 example.com``.
 
+What is where, from the outside in; each package says more:
+
+- ``server``: sockets, and all that goes on by itself: NOTIFY, refresh, health checks;
+  ``server.authority`` puts everything together
+- ``client``: questions, transfers and notifications to other servers
+- ``dialogue``: from a packet to its reply, for each opcode; caches, cookies, rates
+- ``policy``, ``settings``; ``options``: what is decided, for all zones; for one
+- ``rules``; ``grants``; ``views``: who may ask and have; change what; sees which zones
+- ``zone``: one zone in memory, and the answers it gives; overlays, ALIAS, distribution
+- ``backend``: zones in memory kept equal to the store, and what lies beside them there
+- ``zonefile``: zones as text: read, written, compared, checked
+- ``wire``: messages, names and signatures as octets
+
 ==========  ===========  =============================================================
 RFC         State        What
 ==========  ===========  =============================================================

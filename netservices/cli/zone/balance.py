@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from netservices.values import RRset, Zone
 
 
-@click.group("balance")
+@click.group(
+    "balance", short_help="Distribute the addresses of a name by weight and health."
+)
 def balance() -> None:
     """Give out the addresses of a name by weight, in turn, or by health."""
 

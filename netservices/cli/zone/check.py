@@ -19,7 +19,7 @@ class _Unreadable(click.ClickException):
     exit_code = 2
 
 
-@click.command("check")
+@click.command("check", short_help="Look for mistakes in a zone, or in a master file.")
 @click.argument("origin")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.option(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SECTIONS = ("answer", "authority", "additional")
 
 
-@click.command("explain")
+@click.command("explain", short_help="Tell which rules and records give an answer.")
 @click.argument("name")
 @click.argument("rdtype", metavar="[TYPE]", default="A")
 @click.option("--from", "address", default="127.0.0.1", help="The address of a client.")

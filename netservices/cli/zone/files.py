@@ -19,7 +19,9 @@ _include_option = click.option(
 )
 
 
-@click.command("import")
+@click.command(
+    "import", short_help="Serve a zone from a master file or another server."
+)
 @click.argument("origin")
 @click.argument(
     "file",
@@ -64,7 +66,9 @@ def import_zone(
     show_one(row, as_json)
 
 
-@click.command("import-dir")
+@click.command(
+    "import-dir", short_help="Serve every zone of a directory of master files."
+)
 @click.argument("directory", type=click.Path(exists=True, file_okay=False))
 @click.option("--keep-serial", is_flag=True, help="Never raise the SOA serials.")
 @_include_option
@@ -122,7 +126,7 @@ def zone_files(directory: str) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-@click.command("export")
+@click.command("export", short_help="Write a zone as a master file.")
 @click.argument("origin", required=False)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="A file.")
 @click.option("--all", "directory", metavar="DIR", help="All zones, into files of DIR.")

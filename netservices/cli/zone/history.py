@@ -23,7 +23,7 @@ class _Trouble(click.ClickException):
     exit_code = 2
 
 
-@click.command("diff")
+@click.command("diff", short_help="Show what a file would change, or what has changed.")
 @click.argument("origin")
 @click.argument("file", required=False, type=click.Path(exists=True, allow_dash=True))
 @click.option("--from", "old", metavar="VERSION", help="An earlier version.")
@@ -68,7 +68,7 @@ def show_differences(
         sys.exit(1)
 
 
-@click.command("history")
+@click.command("history", short_help="Show who changed a zone, when, and how.")
 @click.argument("origin")
 @click.argument("revision", required=False, type=int)
 @view_option
@@ -92,7 +92,7 @@ def show_history(
     show(rows, columns, as_json)
 
 
-@click.command("undo")
+@click.command("undo", short_help="Take back one change of a zone.")
 @click.argument("origin")
 @click.argument("revision", type=int)
 @view_option

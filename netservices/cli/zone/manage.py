@@ -16,7 +16,7 @@ from netservices.cli.zone.overlays import (
 )
 
 
-@click.command("create")
+@click.command("create", short_help="Make a new zone with SOA and NS.")
 @click.argument("origin")
 @click.option("--ns", "servers", multiple=True, help="A name server; repeatable.")
 @click.option("--address", "addresses", multiple=True, help="Of the zone's own name.")

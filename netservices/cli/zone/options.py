@@ -14,7 +14,7 @@ LISTS = ("allow_query", "allow_transfer", "allow_update", "allow_notify")
 """Options that are access lists."""
 
 
-@click.command("set")
+@click.command("set", short_help="Say what is particular to a zone.")
 @click.argument("origin")
 @click.option("--allow-query", multiple=True, metavar="WORD", help="Who may ask.")
 @click.option(
@@ -82,7 +82,7 @@ def set_options(
     show_one(_row(apex, options), as_json)
 
 
-@click.command("options")
+@click.command("options", short_help="Show what is particular to a zone.")
 @click.argument("origin")
 @json_option
 @pass_workplace

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("record")
 def record() -> None:
-    """Single records of a zone."""
+    """Show and change single records of a zone."""
 
 
 @record.command("add")

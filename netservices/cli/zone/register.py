@@ -8,7 +8,7 @@ from netservices.cli.output import json_option, show_one
 from netservices.cli.workplace import Workplace, pass_workplace
 
 
-@click.command("register")
+@click.command("register", short_help="Register a delegation in the zone above.")
 @click.argument("child")
 @click.option("--ns", multiple=True, metavar="NAME[=ADDRESS]", help="A server of it.")
 @click.option("--ds", multiple=True, metavar="DATA", help="A DS record: 1 8 2 0123...")

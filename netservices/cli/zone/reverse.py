@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from netservices.values import RRset, Zone
 
 
-@click.command("reverse")
+@click.command("reverse", short_help="Make reverse zones, or bring them up to date.")
 @click.argument("what", metavar="NETWORK|ORIGIN")
 @click.option("--origin", help="The name of the reverse zone, if it is a special one.")
 @click.option("--ns", "servers", multiple=True, help="A server of new zones.")

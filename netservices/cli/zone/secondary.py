@@ -13,7 +13,7 @@ from netservices.cli.workplace import Workplace, pass_workplace
 TRANSFER_SECONDS = 3600.0
 
 
-@click.command("secondary")
+@click.command("secondary", short_help="Serve a zone that comes from its primaries.")
 @click.argument("origin")
 @click.argument("peers", metavar="PEER...", nargs=-1, required=True)
 @click.option(
@@ -70,7 +70,7 @@ def make_secondary(
     _ask(workplace, "dns.refresh", origin, as_json, is_running_needed=False)
 
 
-@click.command("refresh")
+@click.command("refresh", short_help="Ask the primaries of a secondary zone now.")
 @click.argument("origin")
 @json_option
 @pass_workplace

@@ -14,7 +14,7 @@ _COLUMNS = {
 }
 
 
-@click.command("top")
+@click.command("top", short_help="Show what the running server is asked most.")
 @click.option("--names", "of", flag_value="names", default="names", help="Questions.")
 @click.option("--clients", "of", flag_value="clients", help="Clients.")
 @click.option("--zones", "of", flag_value="zones", help="Zones, since the start.")
