@@ -126,6 +126,8 @@ class Writer:
         self._reactor.callFromThread(self._did_open, opened)
         while not self._is_last and (job := self._queue.get()) is not None:
             self._work(job)
+            # Until the next one comes, which may be long: it may be a large zone.
+            del job
         self._checkpointer.stop()
         self._engine.close()
         self._reactor.callFromThread(self._did_stop)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from netservices.dns.wire.names import fold
+from netservices.dns.zone.answers import PASSING
 from netservices.dns.zone.overlay import (
     MergedTree,
     Overlay,
@@ -76,15 +77,29 @@ class ViewedZones:
             del self._overlays[tree.name]
         self._place(tree)
 
-    def follow(self, tree: ZoneTree, owners: Collection[bytes]) -> None:
-        """A tree has changed in place, at those folded names."""
+    def follow(
+        self,
+        tree: ZoneTree,
+        owners: Collection[bytes],
+        sources: Collection[bytes] | None = None,
+    ) -> Collection[bytes] | None:
+        """A tree has changed in place, at those folded names; ``sources`` are what its
+        ``touch`` told.  What that becomes with the views."""
         if self._base.get(tree.apex) is None:
             # The overlay may have got, or lost, the SOA that makes it a zone.
             self._place(tree)
-            return
+            return None
+        changed = sources
+        if sources is not None:
+            changed = [name for name in sources if not name.startswith(PASSING)]
         for merged in self.merged(tree.apex):
             if merged.base is tree or merged.overlay is tree:
-                merged.follow(owners)
+                found = merged.follow(owners, changed)
+                if found is None or sources is None:
+                    sources = None
+                else:
+                    sources = {*sources, *found}
+        return sources
 
     def _place(self, changed: ZoneTree) -> None:
         """Put into each view that shows a zone what it shows of it."""

@@ -240,10 +240,7 @@ class ZoneBackend:
             tree.revision += len(differences)
             for watcher in self.watchers:
                 watcher(tree, owners)
-            sources = tree.touch()
-            self._views.follow(tree, owners)
-            if isinstance(tree, Overlay) or self._views.merged(tree.apex):
-                sources = None
+            sources = self._views.follow(tree, owners, tree.touch())
             self._complain(tree, left_out)
             self._announce(tree, "updated", sources)
 

@@ -17,7 +17,7 @@ zone is, and two trees of a million names take little more memory than one.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from netservices.dns.wire.codes import Type
@@ -209,9 +209,12 @@ class MergedTree(ZoneTree):
         self.dynamic = dynamic
         self.follow(tuple(overlay.names))
 
-    def follow(self, owners: Iterable[bytes]) -> None:
+    def follow(
+        self, owners: Collection[bytes], changed: Iterable[bytes] | None = None
+    ) -> list[bytes] | None:
         """Take over what has changed at those folded names, in the zone or in the
-        overlay; then forget prepared answers."""
+        overlay; then forget prepared answers: those that ``owners`` and ``changed``
+        concern, or, where that is None, all.  See ``ZoneTree.touch``."""
         pending = set()
         for owner in owners:
             # What comes or goes at a name changes whether those above it are there.
@@ -222,16 +225,26 @@ class MergedTree(ZoneTree):
                 owner = owner[owner[0] + 1 :]
         for owner in sorted(pending, key=len, reverse=True):
             self._settle(owner)
-        self.touch()
+        self._changed = None if changed is None else {*owners, *changed}
+        return self._renew()
 
     def touch(self) -> list[bytes] | None:
         """See ``ZoneTree.touch``; everything is forgotten."""
         self._changed = None
-        super().touch()
+        return self._renew()
+
+    def _renew(self) -> list[bytes] | None:
+        sources = super().touch()
         self.revision = self.base.revision
         self.record_count = self.base.record_count + self._extra
         self._marked = self.base._marked + self._own_marked
-        return None
+        return sources
+
+    def _note_servers(self, ns: RRset | None) -> None:
+        """See ``ZoneTree._note_servers``; here are no leaves."""
+        self.ns = ns
+        self.servers = self._servers_of(ns)
+        self._lacks_server = any(name not in self.names for name in self.servers)
 
     def put(self, rrset: RRset) -> None:
         """Never: the zone and the overlay are what changes."""
@@ -295,6 +308,8 @@ class MergedTree(ZoneTree):
         if name == self.apex:
             marks &= ~CUT
         self._own_marked += bool(marks) - bool(place.marks & ~DYNAMIC)
+        if (marks ^ place.marks) & ~DYNAMIC:
+            self._is_shaken = True
         place.marks = marks | self._dynamic_mark(name, there, here)
         place.rrsets = here
 

@@ -260,8 +260,7 @@ class ZoneTree:
         """A server is a node, never a leaf: it does not need its own addresses beside
         the answer."""
         self.ns = ns
-        targets = () if ns is None else tuple(rdata.lower() for rdata in ns.rdatas)
-        self.servers = frozenset(t for t in targets if is_below(t, self.apex))
+        self.servers = self._servers_of(ns)
         self._lacks_server = False
         for server in self.servers:
             found = self.packed.get(server)
@@ -269,6 +268,11 @@ class ZoneTree:
                 self._lacks_server = True
             else:
                 self._grown(server, found)
+
+    def _servers_of(self, ns: RRset | None) -> frozenset[bytes]:
+        """The servers whose names are in the zone."""
+        targets = () if ns is None else tuple(rdata.lower() for rdata in ns.rdatas)
+        return frozenset(name for name in targets if is_below(name, self.apex))
 
     def _count(self, owner: bytes, node: Node, rrsets: tuple[RRset, ...]) -> None:
         """Give ``node`` its RRsets and keep marks and counts right."""
