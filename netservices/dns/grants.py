@@ -50,6 +50,7 @@ GUARDED = frozenset(
         Type.NSEC3PARAM,
         Type.ZONEMD,
         Type.DNAME,
+        Type.ALIAS,
         Type.HIDE,
     )
 )

@@ -100,6 +100,18 @@ class AliasTransferTests(SynchronousTestCase):
         self.assertEqual(Rcode.SERVFAIL, messages[-1].rcode)
         self.flushLoggedErrors()
 
+    def test_endless(self) -> None:
+        """An ALIAS that leads back to itself stands for nothing, and does not keep the
+        rest of the zone from going out."""
+        self.build()
+        target = (parse_name("loop." + ORIGIN),)
+        loop = RRset(target[0], Type.ALIAS, 60, target)
+        apply(self.store, UpdateZone(parse_name(ORIGIN), (), (make_soa(6), loop)))
+        self.clock.advance(1)
+        found = self.records(axfr_query())
+        self.assertIn("www.example.com. 60 A 192.0.2.80", found)
+        self.assertEqual([], [line for line in found if line.startswith("loop")])
+
     def test_incremental(self) -> None:
         """Of a zone that has an ALIAS, or had one, the whole goes out, also to who asks
         for what has changed; with ``keep`` what has changed."""

@@ -344,6 +344,19 @@ class LimitTests(UpdateTestCase):
             data = message("add www 60 TXT x")
             self.assertEqual(rcode, carry_out(self.tree, data, name_types=limit))
 
+    def test_octets(self) -> None:
+        """Nor may an RRset have more octets than a message carries: no client could
+        have it, and no secondary.  One that is larger may shrink."""
+        half = b"".join(b"\xff" + bytes((n,)) * 255 for n in range(122))
+        long = [
+            Record(ZONE, Type.TXT, Class.IN, 60, b"\1" + c + half) for c in (b"a", b"b")
+        ]
+        self.check(long[0])
+        self.check(long[1], "add x 60 A 192.0.2.1")
+        more = Record(ZONE, Type.TXT, Class.IN, 60, half[:2560])
+        self.check(more, rcode=Rcode.REFUSED)
+        self.check("del x")
+
     def test_message(self) -> None:
         """More records than an update may have are not even read."""
         lines = [f"add x{n} 60 A 192.0.2.1" for n in range(1001)]

@@ -24,6 +24,12 @@ _COUNTS_AT = 4
 _HEADER_OCTETS = 12
 _WKS_KEY_OCTETS = 5
 
+MAX_RRSET_OCTETS = 64_000
+"""An RRset and its owner in an answer, or in a transfer; question, OPT and signature
+take the rest of a message."""
+_FIXED_OCTETS = 12
+"""Of a record, with a pointer to its owner."""
+
 # RFC 4035 2.5, RFC 2181 10.1: what may stand beside a CNAME.
 _BESIDE_CNAME = frozenset((Type.CNAME, Type.RRSIG, Type.NSEC, Type.KEY, Type.SIG))
 # A name has one of these at most, and a new one replaces it.
@@ -307,8 +313,17 @@ def _check_limits(draft: Draft, limits: UpdateLimits) -> None:
         before = 0 if old is None else len(old.rdatas)
         if len(new.rdatas) > max(limits.rrset_records, before):
             raise UpdateRefused(Rcode.REFUSED, "too many records of a name and type")
+        octets = _octets(new)
+        if octets > MAX_RRSET_OCTETS and (old is None or octets > _octets(old)):
+            # No client ever gets it, and secondaries may not get the zone any more.
+            raise UpdateRefused(Rcode.REFUSED, "more octets than a message has")
         if old is None and len(draft.at(new.owner.lower())) > limits.name_types:
             raise UpdateRefused(Rcode.REFUSED, "too many types of a name")
+
+
+def _octets(rrset: RRset) -> int:
+    data = sum(map(len, rrset.rdatas))
+    return len(rrset.owner) + len(rrset.rdatas) * _FIXED_OCTETS + data
 
 
 def _raise_serial(draft: Draft, today: int) -> None:

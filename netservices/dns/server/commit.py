@@ -92,6 +92,8 @@ class ZoneLine:
         self._waiting: deque[Waiting] = deque()
         self._is_working = False
         self._served: list[tuple[int, Deferred[None]]] = []
+        self._problem: str | None = None
+        """Of the last unit, where the store could not take it."""
         self.commits = 0
         """Units that were applied."""
 
@@ -143,12 +145,19 @@ class ZoneLine:
             return await self._carry_out(batch)
         except NotFound:
             return [Outcome(Rcode.NOTAUTH, "the zone is gone")] * len(batch)
-        except StoreError:
+        except StoreError as problem:
             # RFC 2136 3.4.2.1
-            _log.failure("updates of {zone}", zone=name_text(self._apex))
+            self._complain(str(problem))
         except Exception:
             _log.failure("updates of {zone}", zone=name_text(self._apex))
         return [Outcome(Rcode.SERVFAIL, "the store is in trouble")] * len(batch)
+
+    def _complain(self, problem: str) -> None:
+        """Log what is wrong with the store, but not for every update that comes while
+        a disk is full: that fills it further."""
+        if problem != self._problem:
+            _log.failure("updates of {zone}", zone=name_text(self._apex))
+        self._problem = problem
 
     async def _carry_out(self, batch: list[Waiting]) -> list[Outcome]:
         """What becomes of each.  StoreError."""
@@ -168,6 +177,7 @@ class ZoneLine:
                 await self._until_served(attempt.base + 1)
                 continue
             self.commits += 1
+            self._problem = None
             await self._until_served(attempt.revision)
             return outcomes
         return [Outcome(Rcode.SERVFAIL, "others are always first")] * len(batch)

@@ -22,7 +22,7 @@ from netservices.dns.server.targets import Targets
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.codes import Type
 from netservices.dns.wire.names import is_below, label_offsets, name_text
-from netservices.dns.zone.alias import Aliases, Known
+from netservices.dns.zone.alias import Aliases, Endless, Known
 from netservices.dns.zone.balance import ADDRESSES, BalanceRule, address_text
 from netservices.dns.zone.distribution import Distribution
 from netservices.dns.zone.moment import Moment, NotYet
@@ -271,16 +271,24 @@ class LoadDistribution:
     # --- ALIAS ----------------------------------------------------------------------
 
     async def expand(self, alias: RRset) -> Iterable[RRset]:
-        """The addresses that an ALIAS stands for, all of them.  Trouble."""
+        """The addresses that an ALIAS stands for, all of them; none where it leads back
+        to itself, which shall not keep the rest of the zone from going out.  Trouble.
+        """
         found = []
         for type_ in ADDRESSES:
             try:
-                rrset = self._addresses(alias, type_)
-            except NotYet as pending:
-                await pending.known()
-                rrset = self._addresses(alias, type_)
+                rrset = await self._addresses_soon(alias, type_)
+            except Endless:
+                return ()
             found += [rrset] if rrset.rdatas else []
         return found
+
+    async def _addresses_soon(self, alias: RRset, type_: int) -> RRset:
+        try:
+            return self._addresses(alias, type_)
+        except NotYet as pending:
+            await pending.known()
+            return self._addresses(alias, type_)
 
     def _addresses(self, alias: RRset, type_: int) -> RRset:
         return self._aliases.addresses(alias, type_, None, self._clock.seconds())

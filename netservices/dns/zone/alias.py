@@ -34,6 +34,10 @@ class Known:
     ttl: int
 
 
+class Endless(Trouble):
+    """A chain of ALIAS records has no end, or too many links."""
+
+
 Abroad: TypeAlias = Callable[[bytes, int], Known]
 """``(name, type)``: the addresses of a name that is not ours.  ``Trouble``,
 ``NotYet``."""
@@ -54,13 +58,14 @@ class Aliases:
     def addresses(
         self, alias: RRset, qtype: int, client: Client | None, now: float
     ) -> RRset:
-        """The addresses of the target of ``alias``, under its owner."""
+        """The addresses of the target of ``alias``, under its owner.  Trouble,
+        NotYet."""
         known = self._find(alias.rdatas[0].lower(), qtype, Asked(client, now))
         return RRset(alias.owner, qtype, min(alias.ttl, known.ttl), known.rdatas)
 
     def _find(self, name: bytes, qtype: int, asked: Asked) -> Known:
         if name in self._met or len(self._met) > self._max_chain:
-            raise Trouble(f"a chain of ALIAS records has no end at {name_text(name)}")
+            raise Endless(f"a chain of ALIAS records has no end at {name_text(name)}")
         tree = self._zones_of(asked.client).find(name, qtype)
         if tree is None:
             return self._abroad(name, qtype)
