@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -11,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.dns.policy import Client, Transport
 from netservices.dns.server.connections import Connections
 from netservices.dns.server.stream import OCTETS_A_TURN, StreamConnection
+from netservices.dns.server.turns import BUDGET_OCTETS, Turns
 from netservices.dns.wire import edns
 from netservices.dns.wire.edns import Edns
 from netservices.dns.wire.message import Message
@@ -109,6 +111,47 @@ class TableTests(SynchronousTestCase):
         self.assertFalse(any(thing.was_closed for thing in young))
 
 
+class TurnsTests(SynchronousTestCase):
+    """The budget of all connections together."""
+
+    def setUp(self) -> None:
+        self.calls: list[Callable[[], object]] = []
+        self.turns = Turns(self.calls.append)
+        self.done: list[int] = []
+
+    def next_turn(self) -> None:
+        """Call what is to be called."""
+        for call in [self.calls.pop() for _ in tuple(self.calls)]:
+            call()
+
+    def work(self, number: int) -> None:
+        """Spend half of the budget."""
+        self.done.append(number)
+        self.turns.spend(1, BUDGET_OCTETS // 2)
+
+    def test_order(self) -> None:
+        """Who waits goes on in order, as far as the budget of each turn reaches."""
+        self.turns.spend(0, BUDGET_OCTETS)
+        self.assertTrue(self.turns.is_over)
+        for number in range(5):
+            self.turns.wait(lambda number=number: self.work(number))
+        for turn in ([0, 1], [0, 1, 2, 3], [0, 1, 2, 3, 4]):
+            self.next_turn()
+            self.assertEqual(turn, self.done)
+        self.assertFalse(self.turns.is_over)
+
+    def test_once_a_turn(self) -> None:
+        """Who comes back to wait has its next turn later; afterwards nothing is left
+        to be called."""
+        self.turns.wait(lambda: self.turns.wait(lambda: self.work(1)))
+        self.next_turn()
+        self.assertEqual([], self.done)
+        self.next_turn()
+        self.assertEqual([1], self.done)
+        self.next_turn()
+        self.assertEqual([], self.calls)
+
+
 class StreamTests(SynchronousTestCase):
     """The same, with real connections on a transport in memory."""
 
@@ -189,6 +232,26 @@ class StreamTests(SynchronousTestCase):
         connection.dataReceived(framed(WWW, WWW))
         self.assertEqual(3, len(unframed(wire.value())))
         self.assertTrue(wire.disconnecting)
+
+    def test_many_at_once(self) -> None:
+        """Many connections with much to answer share a turn: so datagrams are never
+        held up for long.  All get their answers in the end."""
+        self.build()
+        calls: list[Callable[[], object]] = []
+        self.authority.streams.turns = Turns(calls.append)
+        big = question("big.example.com.", "TXT")
+        pairs = [self.connect(f"192.0.2.{n}") for n in range(50)]
+        for connection, _ in pairs:
+            connection.dataReceived(framed(big))
+        size = len(unframed(pairs[0][1].value())[0])
+        before, turns = 0, 0
+        while before < 50:
+            answered = sum(bool(wire.value()) for _, wire in pairs)
+            self.assertLessEqual((answered - before - 1) * size, BUDGET_OCTETS)
+            before, turns = answered, turns + 1
+            for call in [calls.pop() for _ in tuple(calls)]:
+                call()
+        self.assertGreater(turns, 3)
 
     def test_memory(self) -> None:
         """A client that takes nothing cannot make us keep more than a turn's worth."""

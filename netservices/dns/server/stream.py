@@ -19,6 +19,7 @@ from netservices.core.wheel import Deadline, Wheel
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
 from netservices.dns.server.connections import Connections
+from netservices.dns.server.turns import Turns
 from netservices.dns.settings import DNSSettings
 from netservices.interfaces import ICertificates
 
@@ -185,6 +186,9 @@ class StreamConnection(Protocol):
         replies: list[bytes] = []
         position = taken = octets = 0
         received = self._received
+        if len(received) >= 2 and self.connections.turns.is_over:
+            self._rest()
+            return
         while len(received) - position >= 2:
             length = received[position] << 8 | received[position + 1]
             end = position + 2 + length
@@ -214,6 +218,7 @@ class StreamConnection(Protocol):
             if self._is_closing:
                 break
         del received[:position]
+        self.connections.turns.spend(taken, octets)
         if replies:
             self._touch()
             self.transport.write(b"".join(replies))
@@ -290,10 +295,10 @@ class StreamConnection(Protocol):
         live.touch(self)
 
     def _rest(self) -> None:
-        """Go on in the next turn of the reactor; take no more input until then."""
+        """Go on in a later turn of the reactor; take no more input until then."""
         self._is_resting = True
         self.transport.pauseProducing()
-        self.connections.wheel.soon(self._resume)
+        self.connections.turns.wait(self._resume)
 
     def _resume(self) -> None:
         self._is_resting = False
@@ -320,6 +325,7 @@ class StreamFactory(Factory):
         self.see = see
         self.limits = limits
         self.wheel = wheel
+        self.turns = Turns(wheel.soon)
         self.max_query_octets = int(settings.max_query_octets)
         self.refused = 0
         self.max_pending = settings.tcp_pending
