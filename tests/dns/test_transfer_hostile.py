@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.dns.dialogue.later import Later
+from netservices.dns.server.turns import Turns
 from netservices.dns.wire.codes import QR, Rcode
 from netservices.dns.wire.message import Message
 from tests.dns.authority import EXAMPLE
@@ -86,6 +87,7 @@ class HostileTests(SynchronousTestCase):
     def test_thousand(self) -> None:
         """Of a thousand requests at once ten run, the others wait, and all end."""
         self.build(transfers_out_waiting=500)
+        self.authority.streams.turns = Turns(lambda go_on: None, 1 << 30)
         connections = [self.connect(number) for number in range(1000)]
         for connection, _ in connections:
             connection.dataReceived(framed(axfr_query()))

@@ -21,9 +21,14 @@ MESSAGE_OCTETS = 256
 class Turns:
     """The budget, and those who wait for the next one."""
 
-    def __init__(self, soon: Callable[[Callable[[], object]], object]) -> None:
+    def __init__(
+        self,
+        soon: Callable[[Callable[[], object]], object],
+        budget_octets: int = BUDGET_OCTETS,
+    ) -> None:
         """``soon`` calls a function in the next turn of the reactor."""
         self._soon = soon
+        self._budget = budget_octets
         self._waiting: deque[Callable[[], object]] = deque()
         self._spent = 0
         self._is_due = False
@@ -31,12 +36,12 @@ class Turns:
     @property
     def is_over(self) -> bool:
         """Whether the budget is spent."""
-        return self._spent >= BUDGET_OCTETS
+        return self._spent >= self._budget
 
     def spend(self, messages: int, octets: int) -> None:
         """So many replies, of so many octets together, were made."""
         self._spent += octets + messages * MESSAGE_OCTETS
-        if self._spent >= BUDGET_OCTETS:
+        if self._spent >= self._budget:
             self._come_back()
 
     def wait(self, go_on: Callable[[], object]) -> None:
