@@ -19,7 +19,7 @@ from netservices.units import CreateZone, Unit, UpdateZone
 from netservices.values import RRset
 from tests.dns.authority import EXAMPLE
 from tests.dns.receiving import ORIGIN, make_soa
-from tests.interop.dns_secondaries import free_port
+from tests.interop.dns_programs import free_port
 
 reactor: Any = global_reactor
 APEX = parse_name(ORIGIN)

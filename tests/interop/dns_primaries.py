@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import dns.exception
@@ -16,42 +11,18 @@ import dns.message
 import dns.query
 import dns.rcode
 
+from tests.interop.dns_programs import Program, free_port, wait_until
 from tests.programs import located, run
 
 ORIGIN = "primary.test."
 SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IQ=="
 KEY = "transfer.test"
-SECONDS = 30.0
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has, over UDP and TCP."""
-    while True:
-        with (
-            socket.socket() as stream,
-            socket.socket(type=socket.SOCK_DGRAM) as packets,
-        ):
-            stream.bind(("127.0.0.1", 0))
-            port: int = stream.getsockname()[1]
-            try:
-                packets.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def zone_text(serial: int, *lines: str, refresh: int = 86400) -> str:
     """A master file; its timers are too long to matter unless ``refresh`` says so."""
     head = f"$TTL 60\n@ SOA ns1 h {serial} {refresh} 3600 604800 60\n@ NS ns1\n"
     return head + "ns1 A 127.0.0.1\n" + "".join(f"{line}\n" for line in lines)
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    """Ask again and again; AssertionError in the end."""
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def look_up(port: int, name: str, rdtype: str = "A") -> tuple[str, ...]:
@@ -70,7 +41,6 @@ class Primary:
     """A foreign server with one zone, which tells ``notified`` of changes."""
 
     program = ""
-    words: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -94,18 +64,12 @@ class Primary:
         self.tls_port = free_port() if tls[0] else 0
         self.write(text)
         (place / "conf").write_text(self.configuration())
-        self.log = (place / "log").open("wb")
-        self.process = subprocess.Popen(
-            [located(self.program), *self.words, str(place / "conf")],
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,
-        )
+        self.running = Program(located(self.program), place)
         wait_until(
             lambda: (
                 look_up(self.port, origin, "SOA") not in (("silence",), ("SERVFAIL",))
             ),
-            f"{self.program} does not start: {(place / 'log').read_text()}",
+            f"{self.program} does not start: {self.running.said()}",
         )
 
     def configuration(self) -> str:
@@ -119,17 +83,11 @@ class Primary:
     def change(self, text: str) -> None:
         """Another version of the zone, served."""
         self.write(text)
-        self.process.send_signal(signal.SIGHUP)
+        self.running.process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         """End it, and its children, and forget its files."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, number)
-                self.process.wait(5)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
-        self.log.close()
+        self.running.stop()
         shutil.rmtree(self.place, ignore_errors=True)
 
 
@@ -137,7 +95,6 @@ class Named(Primary):
     """BIND; changes come by dynamic update, too."""
 
     program = "named"
-    words = ("-g", "-n", "1", "-c")
 
     def configuration(self) -> str:
         who = f"key {self.key}" if self.key else "127.0.0.1"
@@ -176,7 +133,6 @@ class NSD(Primary):
     """NSD; a changed master file becomes differences."""
 
     program = "nsd"
-    words = ("-d", "-c")
 
     def configuration(self) -> str:
         key = self.key or "NOKEY"
@@ -204,7 +160,6 @@ class Knot(Primary):
     """Knot DNS; a changed master file becomes differences."""
 
     program = "knotd"
-    words = ("-c",)
 
     def configuration(self) -> str:
         key = f"   key: {self.key}\n" if self.key else ""

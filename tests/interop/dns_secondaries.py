@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -17,9 +12,8 @@ import dns.query
 import dns.rdatatype
 from attrs import frozen
 
+from tests.interop.dns_programs import SECONDS, Program, short_place
 from tests.programs import located
-
-PATIENCE_SECONDS = 30.0
 
 
 @frozen
@@ -103,19 +97,10 @@ def knot_configuration(place: Path, port: int, zones: list[str], source: Source)
 
 
 PROGRAMS = {
-    "named": (bind_configuration, ("-g", "-n", "1", "-c")),
-    "nsd": (nsd_configuration, ("-d", "-c")),
-    "knotd": (knot_configuration, ("-c",)),
+    "named": bind_configuration,
+    "nsd": nsd_configuration,
+    "knotd": knot_configuration,
 }
-
-
-def free_port() -> int:
-    """A port that is free for TCP and UDP, most likely still when it is wanted."""
-    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-        stream.bind(("127.0.0.1", 0))
-        port: int = stream.getsockname()[1]
-        datagrams.bind(("127.0.0.1", port))
-        return port
 
 
 class ForeignSecondary:
@@ -124,20 +109,12 @@ class ForeignSecondary:
     def __init__(
         self, program: str, port: int, zones: list[str], source: Source
     ) -> None:
-        # Not mktemp(): knotd's socket lies there, whose path must be short.
-        self.place = Path(tempfile.mkdtemp())
+        self.place = short_place()
         self.name = program
         self.port = port
-        configure, words = PROGRAMS[program]
-        path = self.place / "conf"
-        path.write_text(configure(self.place, port, zones, source))
-        self._log = (self.place / "log").open("wb")
-        self.process = subprocess.Popen(
-            [located(program), *words, str(path)],
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        text = PROGRAMS[program](self.place, port, zones, source)
+        (self.place / "conf").write_text(text)
+        self._running = Program(located(program), self.place)
 
     def serial(self, zone: str) -> int | None:
         """The serial that it serves; None where it does not serve the zone."""
@@ -154,22 +131,16 @@ class ForeignSecondary:
     def wait(self, zone: str, serial: int) -> float:
         """Until it serves that serial; how long that took, in seconds."""
         began = time.monotonic()
-        while time.monotonic() < began + PATIENCE_SECONDS:
+        while time.monotonic() < began + SECONDS:
             if self.serial(zone) == serial:
                 return time.monotonic() - began
             time.sleep(0.01)
-        log = (self.place / "log").read_text(errors="replace")
         raise AssertionError(
-            f"{self.name} has serial {self.serial(zone)}, not {serial}:\n{log}"
+            f"{self.name} has serial {self.serial(zone)}, not {serial}:\n"
+            f"{self._running.said()}"
         )
 
     def stop(self) -> None:
         """End it, and its children."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, number)
-                self.process.wait(5)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
-        self._log.close()
+        self._running.stop()
         shutil.rmtree(self.place)

@@ -33,7 +33,6 @@ FORMS = {
     "SOA +noedns +zflag": ("NOERROR", "qr aa", ""),
     "SOA +noedns +opcode=15 +header-only": ("NOTIMP", "qr", ""),
     "SOA +noedns +tcp": ("NOERROR", "qr aa", ""),
-    "AXFR-LIKE": ("", "", ""),
     # RFC 8906 8.2: EDNS
     "SOA +edns=0": ("NOERROR", "qr aa", "version: 0, flags:; udp: 1232"),
     "SOA +edns=1 +noednsneg": ("BADVERS", "qr", "version: 0, flags:; udp: 1232"),
@@ -65,7 +64,6 @@ FORMS = {
     "SOA +bufsize=511": ("NOERROR", "qr aa", "udp: 1232"),
     "SOA +bufsize=4096": ("NOERROR", "qr aa", "udp: 1232"),
 }
-del FORMS["AXFR-LIKE"]
 """The words after ``dig example.com``; status, flags and the line about EDNS in the
 reply, "" for no such line."""
 

@@ -12,10 +12,8 @@ import contextlib
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,10 +31,10 @@ from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.names import parse_name
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.dns.zonefile import ZoneFileError, read_zone
+from tests.interop.dns_programs import SECONDS, Program, free_port, short_place
 
 SEED = 20261121
 ZONES = 40
-START_SECONDS = 20.0
 TYPES = ("A", "NS", "CNAME", "DNAME", "MX", "DS")
 QUESTIONS = (
     *("@", "a", "b", "*", "c", "q", "a.a", "b.a", "*.a", "q.a", "q.b", "q.c", "ns.a"),
@@ -112,9 +110,9 @@ def bind_configuration(place: Path, port: int, zones: list[str]) -> str:
 
 
 PEERS = {
-    "nsd": (nsd_configuration, ("-d", "-c")),
-    "knotd": (knot_configuration, ("-c",)),
-    "named": (bind_configuration, ("-g", "-n", "1", "-c")),
+    "nsd": nsd_configuration,
+    "knotd": knot_configuration,
+    "named": bind_configuration,
 }
 
 
@@ -128,28 +126,20 @@ class Peer:
         texts: dict[str, str],
         configuration: Callable[[Path, int, list[str]], str] | None = None,
     ) -> None:
-        configure, words = PEERS[os.path.basename(program)]
-        configure = configuration or configure
+        configure = configuration or PEERS[os.path.basename(program)]
         for zone, text in texts.items():
             (place / f"{zone}zone").write_text(text)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         (place / "conf").write_text(configure(place, self.port, list(texts)))
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(("127.0.0.1", self.port))
-        self.process = subprocess.Popen(
-            [program, *words, str(place / "conf")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self.running = Program(program, place)
 
     def wait(self) -> None:
         """Until it answers for its last zone."""
         query = dns.message.make_query(READY, "SOA").to_wire()
         self.socket.settimeout(0.2)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             try:
                 if dns.message.from_wire(self.ask(query)).answer:
@@ -157,11 +147,11 @@ class Peer:
                     return
             except ConnectionRefusedError:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(0.05)
+                    self.running.process.wait(0.05)
                     break
             except TimeoutError:
                 continue
-        raise AssertionError(f"{self.process.args!r} does not answer")
+        raise AssertionError(f"no answer: {self.running.said()}")
 
     def ask(self, query: bytes) -> bytes:
         """The reply to a query."""
@@ -171,12 +161,7 @@ class Peer:
     def stop(self) -> None:
         """End it, and its children."""
         self.socket.close()
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, number)
-                self.process.wait(5)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+        self.running.stop()
 
 
 def essence(reply: bytes) -> tuple[Any, ...]:
@@ -231,8 +216,7 @@ class PeerTests(SynchronousTestCase):
         return found
 
     def start(self, program: str, texts: dict[str, str]) -> Peer:
-        # Not mktemp(): knotd's socket lies there, whose path must be short.
-        place = Path(tempfile.mkdtemp())
+        place = short_place()
         self.addCleanup(shutil.rmtree, place)
         peer = Peer(program, place, texts)
         self.addCleanup(peer.stop)

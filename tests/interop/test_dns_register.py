@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.cli import main
+from tests.interop.dns_programs import short_place
 from tests.interop.test_dns_peers import Peer, bind_configuration
 from tests.programs import located, run
 
@@ -39,7 +39,7 @@ class RegisterTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         program = located("named")
-        place = Path(tempfile.mkdtemp())
+        place = short_place()
         self.addCleanup(shutil.rmtree, place)
         texts = {"test.": ZONE, "ready.test.": ZONE}
         self.named = Peer(program, place, texts, registry_configuration)

@@ -7,8 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,11 +24,10 @@ from tests.interop.dns_primaries import (
     Named,
     Primary,
     ProducingKnot,
-    free_port,
     look_up,
-    wait_until,
     zone_text,
 )
+from tests.interop.dns_programs import free_port, short_place, wait_until
 from tests.tls.authority import Authority
 
 FIRST = zone_text(1, "www A 192.0.2.1", "*.wild TXT one", "sub NS ns.sub")
@@ -47,14 +44,9 @@ class TransferTestCase(SynchronousTestCase):
             "dns.refresh_at_least": "1s",
         }
 
-    def place(self) -> Path:
-        """A directory for a primary; knotd's socket lies there, so its path is
-        short."""
-        return Path(tempfile.mkdtemp())
-
     def files(self, *contents: bytes) -> list[str]:
         """Files with these contents."""
-        place = self.place()
+        place = short_place()
         self.addCleanup(shutil.rmtree, place)
         for number, content in enumerate(contents):
             (place / str(number)).write_bytes(content)
@@ -73,7 +65,7 @@ class TransferTestCase(SynchronousTestCase):
 
     def primary(self, program: str, text: str = FIRST, **options: Any) -> Any:
         """Start a primary that notifies us."""
-        primary = PRIMARIES[program](self.place(), self.port, text, **options)
+        primary = PRIMARIES[program](short_place(), self.port, text, **options)
         self.addCleanup(primary.stop)
         return primary
 
@@ -230,7 +222,7 @@ class TroubleTests(TransferTestCase):
         self.settings["dns.allow_transfer"] = ["127.0.0.1"]
         self.serve()
         self.follow(named)
-        knotd = FollowingKnot(self.place(), self.port, "")
+        knotd = FollowingKnot(short_place(), self.port, "")
         self.addCleanup(knotd.stop)
         for number in (2, 3, 4):
             named.update(
@@ -264,7 +256,7 @@ class CatalogTests(TransferTestCase):
 
     def test_knotd_produces(self) -> None:
         """A catalog that Knot DNS generates from its configuration."""
-        knotd = ProducingKnot(self.place(), self.port, FIRST)
+        knotd = ProducingKnot(short_place(), self.port, FIRST)
         self.addCleanup(knotd.stop)
         self.serve()
         peer = f"127.0.0.1@{knotd.port}"
@@ -285,7 +277,7 @@ class CatalogTests(TransferTestCase):
         self.command("zone", "catalog", "add", "catalog.test", ORIGIN)
         for kind in (ConsumingKnot, ConsumingNamed):
             with self.subTest(kind.__name__):
-                consumer = kind(self.place(), self.port, "", origin="catalog.test.")
+                consumer = kind(short_place(), self.port, "", origin="catalog.test.")
                 self.addCleanup(consumer.stop)
                 wait_until(
                     lambda consumer=consumer: (

@@ -21,12 +21,8 @@ from netservices.testing import running
 from netservices.units import Unit, UpdateZone
 from netservices.values import RRset, Zone
 from tests.dns.authority import EXAMPLE
-from tests.interop.dns_secondaries import (
-    PROGRAMS,
-    ForeignSecondary,
-    Source,
-    free_port,
-)
+from tests.interop.dns_programs import free_port
+from tests.interop.dns_secondaries import PROGRAMS, ForeignSecondary, Source
 from tests.programs import located, run
 
 ORIGIN = "example.com."
