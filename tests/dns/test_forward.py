@@ -93,7 +93,7 @@ class ForwardTests(ServerTestCase):
         self.assertEqual(2026112102, tree.serial)
         self.assertEqual(Rcode.REFUSED, self.signed(KEY, "add x 60 TXT x"))
         self.assertEqual(0, self.authority.forwarder.under_way)
-        self.assertEqual(2, self.authority.forwarder.forwarded)
+        self.assertEqual(2, self.authority.status()["updates"]["forwarded"])
 
     def test_unknown_key(self) -> None:
         """The primary says what it thinks of a key."""

@@ -243,7 +243,10 @@ class Authority:
             **self.distribution.status(),
             "tsig": self.dialogue.signatures.status(),
             "transfers": self.transfers.status(),
-            "updates": self.updates.status(),
+            "updates": {
+                **self.updates.status(),
+                "forwarded": self.forwarder.forwarded,
+            },
             "limited": self.guard.status(),
             "notifications": self.notifier.status(),
             "tcp_connections": len(self.streams),

@@ -104,11 +104,6 @@ class BulkWriter:
         self._begin()
         return bytes(octets)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the message begun last has no records."""
-        return not self._count
-
     def _names(self, type_: int, rdata: bytes) -> None:
         """RDATA whose names may be compressed, after its length."""
         octets = self._octets
