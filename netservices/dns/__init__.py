@@ -68,9 +68,9 @@ RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
 RFC 8767    done         stale addresses of ALIAS targets, where resolvers fail
 RFC 8914    done         extended errors with what we refuse or cannot do
-RFC 8945    partial      TSIG: all but the cache of times (5.2.3) and gss-tsig
+RFC 8945    partial      TSIG; signed updates are remembered, not times (5.2.3)
 RFC 9018    done         cookies that other makers' servers take too
-RFC 9103    partial      zones over TLS, both ways; transfers are not padded
+RFC 9103    partial      zones over TLS 1.3, both ways; transfers are not padded
 RFC 9112    partial      the requests of health checks
 RFC 9432    done         catalog zones, made and followed
 RFC 9460    partial      SVCB and HTTPS with the addresses of their targets

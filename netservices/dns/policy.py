@@ -39,8 +39,12 @@ class Client:
     """The view that this client sees; empty: the zones as they are."""
     key: Key | None = None
     """The key with which this very request is signed."""
+    mac: bytes = b""
+    """The signature of this very request."""
     reserved_octets: int = 0
     """What a reply has to leave free for its signature."""
+    tls_version: str = ""
+    """``TLSv1.3`` and such; empty: no TLS, or not known."""
 
 
 _VERSION_NAMES = (b"\7version\4bind\0", b"\7version\6server\0")

@@ -315,6 +315,18 @@ class LookupTests(SynchronousTestCase):
                              found if policy != "rrset" else len(found))  # fmt: skip
             self.assert_denial(ask(dialogue, "ent.example.com.", "ANY"), Rcode.NOERROR)
 
+    def test_any_alone(self) -> None:
+        """ANY gets no servers and addresses beside the answer; RFC 8482 4."""
+        message = self.ask("mail", "ANY")
+        self.assertEqual(1, len(message.answer))
+        self.assertEqual(((), ()), (message.authority, message.additional))
+
+    def test_beside_alias(self) -> None:
+        """RRSIG and NSEC, which may stand beside a CNAME, are asked of the alias
+        itself; RFC 2181 10.1, RFC 4035 2.5."""
+        for qtype in "RRSIG", "NSEC":
+            self.assert_denial(self.ask("alias", qtype), Rcode.NOERROR)
+
     def test_any_at_a_cname(self) -> None:
         """ANY at a CNAME is answered with it and not followed."""
         self.assert_answer(

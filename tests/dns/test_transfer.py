@@ -251,6 +251,13 @@ class AccessTests(TransferTests):
         self.assertTrue(self.is_given(evolve(TCP, transport=Transport.TLS)))
         self.assertFalse(self.is_given(UDP, ixfr_query(1)))
 
+    def test_old_tls(self) -> None:
+        """Zones go over TLS 1.3, and not over what came before it; RFC 9103 7.2."""
+        self.build(allow_transfer=("any",))
+        for version, is_given in (("TLSv1.2", False), ("TLSv1.3", True)):
+            client = Client("192.0.2.1", Transport.TLS, tls_version=version)
+            self.assertEqual(is_given, self.is_given(client))
+
 
 class ViewTests(TransferTests):
     """Clients that see other zones than others do."""

@@ -13,7 +13,9 @@ from functools import lru_cache
 from netservices.core.errors import SyntaxProblem
 from netservices.core.networks import parse_address
 from netservices.dns.backend.keys import key_name
+from netservices.dns.dialogue.cookies import Cookies
 from netservices.dns.dialogue.later import Later
+from netservices.dns.dialogue.opt import OtherOpt, read_other_opt
 from netservices.dns.options import Peer, ZoneOptions
 from netservices.dns.policy import Client
 from netservices.dns.rules import AccessList
@@ -53,6 +55,7 @@ class Notify:
         options: Callable[[], Mapping[bytes, ZoneOptions]],
         is_ours: Callable[[bytes], bool],
         heard: Callable[[bytes, int | None, Client], None],
+        cookies: Callable[[], Cookies | None] = lambda: None,
     ) -> None:
         """``options`` of zones, by folded name; ``is_ours`` says whether a zone is here
         at all; ``heard(zone, serial, client)`` is told what was said by somebody who
@@ -60,22 +63,24 @@ class Notify:
         self._options = options
         self._is_ours = is_ours
         self._heard = heard
+        self._cookies = cookies
         self.received = 0
         self.refused = 0
 
     def answer(self, data: bytes, client: Client) -> bytes | Later | None:
         """The reply."""
         try:
-            question, serial, has_opt = _read(data)
+            question, serial, edns = _read(data)
         except SyntaxProblem:
             return data[:2] + bytes((0x80 | data[2] & 0x79, Rcode.FORMERR)) + bytes(8)
-        rcode = self._judge(question, client)
+        opt = read_other_opt(edns, client, self._cookies())
+        rcode = opt.rcode or self._judge(question, client)
         if rcode == Rcode.NOERROR:
             self.received += 1
             self._heard(fold(question.name), serial, client)
         else:
             self.refused += 1
-        return _reply(data, question, rcode, has_opt)
+        return _reply(data, question, rcode, opt)
 
     def _judge(self, question: Question, client: Client) -> int:
         """RFC 1996 3.10: who is no primary of the zone is not listened to."""
@@ -104,23 +109,27 @@ def _access(words: tuple[str, ...]) -> AccessList:
     return AccessList(words)
 
 
-def _read(data: bytes) -> tuple[Question, int | None, bool]:
-    """The question, the serial of the SOA that came along, and whether there was OPT.
+def _read(data: bytes) -> tuple[Question, int | None, Edns | None]:
+    """The question, the serial of the SOA that came along, and OPT.
     SyntaxProblem."""
     _, _, questions, answers, authorities, additional = _HEADER.unpack_from(data)
     if questions != 1 or answers + authorities + additional > MAX_RECORDS:
         raise SyntaxProblem("not one question, or too many records")
     question, position = read_question(data, _HEADER.size)
     serial = None
-    has_opt = False
+    edns = None
     for index in range(answers + authorities + additional):
         record, position = read_record(data, position)
         if index < answers:
             serial = _serial(record, question, serial)
-        has_opt |= record.type == OPT
+        if record.type == OPT:
+            # RFC 6891 6.1.1
+            if edns is not None or index < answers + authorities:
+                raise SyntaxProblem("two OPT records, or one out of place")
+            edns = Edns.parse(record.class_, record.ttl, record.rdata)
     if position != len(data):
         raise SyntaxProblem("octets after the last record")
-    return question, serial, has_opt
+    return question, serial, edns
 
 
 def _serial(record: Record, question: Question, known: int | None) -> int | None:
@@ -130,14 +139,15 @@ def _serial(record: Record, question: Question, known: int | None) -> int | None
     return SOA.parse(record.rdata).serial
 
 
-def _reply(data: bytes, question: Question, rcode: int, has_opt: bool) -> bytes:
+def _reply(data: bytes, question: Question, rcode: int, opt: OtherOpt) -> bytes:
     """RFC 1996 4.7: the header and the question of the request."""
-    bits = codes.QR | Opcode.NOTIFY << codes.OPCODE_SHIFT | rcode
+    bits = codes.QR | Opcode.NOTIFY << codes.OPCODE_SHIFT | rcode & 15
     # Nobody is an authority for what it refuses.
     if rcode == Rcode.NOERROR:
         bits |= codes.AA
-    head = _HEADER.pack(int.from_bytes(data[:2], "big"), bits, 1, 0, 0, int(has_opt))
+    head = _HEADER.pack(
+        int.from_bytes(data[:2], "big"), bits, 1, 0, 0, int(opt.is_there)
+    )
     asked = question.name + question.type.to_bytes(2, "big")
     asked += question.class_.to_bytes(2, "big")
-    opt = Edns(udp_size=_UDP_SIZE).encode() if has_opt else b""
-    return head + asked + opt
+    return head + asked + opt.encode(_UDP_SIZE, rcode)

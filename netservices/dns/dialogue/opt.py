@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import frozen
+
+from netservices.dns.dialogue.cookies import Cookies, Standing
 from netservices.dns.policy import Client, Policy, Transport
 from netservices.dns.wire import edns
+from netservices.dns.wire.codes import Rcode
+from netservices.dns.wire.cookies import VALID_LENGTHS
 from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
 from netservices.dns.wire.query import Query
 
@@ -78,6 +83,45 @@ class OptReplies:
             options=options,
             extended_rcode=rcode >> 4,
         ).encode()
+
+
+@frozen
+class OtherOpt:
+    """What comes of the OPT record of an update or a notice."""
+
+    is_there: bool = False
+    rcode: int = Rcode.NOERROR
+    """Anything else: the record forbids to go on."""
+    cookie: bytes = b""
+    """For the reply."""
+    is_known: bool = False
+    """Whether the sender brought a cookie of ours: its address is not forged."""
+
+    def encode(self, udp_size: int, rcode: int) -> bytes:
+        """OPT for the reply; nothing where the request had none."""
+        if not self.is_there:
+            return b""
+        options = ((edns.COOKIE, self.cookie),) if self.cookie else ()
+        return edns.Edns(udp_size, options=options, extended_rcode=rcode >> 4).encode()
+
+
+def read_other_opt(
+    opt: edns.Edns | None, client: Client, cookies: Cookies | None
+) -> OtherOpt:
+    """What to make of the OPT record of a request that is no question."""
+    if opt is None:
+        return OtherOpt()
+    # RFC 6891 6.1.3
+    if opt.version:
+        return OtherOpt(True, Rcode.BADVERS)
+    cookie = opt.option(edns.COOKIE)
+    # RFC 7873 5.2.2
+    if cookie is not None and len(cookie) not in VALID_LENGTHS:
+        return OtherOpt(True, Rcode.FORMERR)
+    if cookie is None or cookies is None:
+        return OtherOpt(True)
+    standing, given = cookies.examine(cookie, client.address)
+    return OtherOpt(True, cookie=given, is_known=standing is Standing.VALID)
 
 
 def padded(opt: bytes, octets: int) -> bytes:

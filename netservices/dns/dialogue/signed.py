@@ -92,7 +92,12 @@ class Signatures:
     ) -> Composed | Later | None:
         signer = believed.signer
         client = self._see(
-            evolve(client, key=believed.key, reserved_octets=signer.reserved_octets)
+            evolve(
+                client,
+                key=believed.key,
+                mac=believed.mac,
+                reserved_octets=signer.reserved_octets,
+            )
         )
         composed = compose(believed.message, client)
         if composed is None:

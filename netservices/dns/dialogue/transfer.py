@@ -48,6 +48,7 @@ from netservices.values import RRset
 
 Leave: TypeAlias = Callable[[], None]
 _KEPT_LISTS = 1000
+_OLD_TLS = frozenset(("TLSv1", "TLSv1.1", "TLSv1.2"))
 _ALIAS = int(Type.ALIAS)
 
 
@@ -143,6 +144,9 @@ class Transfers:
             self._settings.transfer_over_tls_only
             and client.transport is not Transport.TLS
         ):
+            return False
+        # RFC 9103 7.2: zones go over TLS 1.3 and what comes after it.
+        if client.tls_version in _OLD_TLS:
             return False
         words = self._around.options(apex).allow_transfer
         return self._access(words or self._settings.allow_transfer).allows(client)

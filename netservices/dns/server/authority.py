@@ -202,6 +202,7 @@ class Authority:
             self._all_options,
             lambda name: self.zones.get(name) is not None,
             self.secondaries.notified,
+            lambda: self.dialogue.cookies,
         ).answer
         dialogue.transfer = self.transfers.reply
 

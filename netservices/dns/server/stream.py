@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
@@ -94,6 +95,10 @@ class StreamConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._is_closing:
             return
+        if self.client.transport is Transport.TLS and not self.client.tls_version:
+            # There is data, so the handshake has come to its end.
+            version = getattr(self.transport, "version", None) or "TLS"
+            self.client = evolve(self.client, tls_version=version)
         self._received += data
         if not self._is_resting and not self._is_blocked and not self._is_full:
             self._work()

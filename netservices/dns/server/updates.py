@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
 
 from netservices.core.buckets import TokenBuckets
 from netservices.core.networks import is_loopback
 from netservices.dns.backend.keys import KeyRing
+from netservices.dns.dialogue.cookies import Cookies
 from netservices.dns.dialogue.later import Later
+from netservices.dns.dialogue.opt import OtherOpt, read_other_opt
 from netservices.dns.dialogue.update import (
     Update,
     UpdateLimits,
@@ -24,8 +25,8 @@ from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.policy import Client, Transport
 from netservices.dns.rules import access_list
 from netservices.dns.server.commit import Outcome, Waiting, ZoneLine
+from netservices.dns.server.repeats import Carried, Repeats
 from netservices.dns.settings import DNSSettings
-from netservices.dns.wire import edns
 from netservices.dns.wire.codes import Rcode, rcode_name
 from netservices.dns.wire.names import name_text
 from netservices.dns.wire.tsig import error_name
@@ -58,8 +59,10 @@ class Updates:
         zones: Zones,
         options: Callable[[], Mapping[bytes, ZoneOptions]],
         keys: KeyRing,
+        cookies: Callable[[], Cookies | None] = lambda: None,
     ) -> None:
         """``options`` are those of single zones, by folded name."""
+        self._cookies = cookies
         self._settings = settings
         self._store = services.store
         self._events = services.events
@@ -72,6 +75,7 @@ class Updates:
         self._lines: dict[bytes, ZoneLine] = {}
         self._waiting: Counter[str] = Counter()
         self._told = TokenBuckets(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, self._now)
+        self._repeats = Repeats(self._now, settings.updates_remembered)
         self._commits = 0
         self.outcomes: Counter[int] = Counter()
         """Replies by response code."""
@@ -85,6 +89,7 @@ class Updates:
             "changed": self.changed,
             "commits": commits,
             "waiting": self._waiting.total(),
+            "repeated": self._repeats.repeated,
             **{rcode_name(rcode): count for rcode, count in self.outcomes.items()},
         }
 
@@ -111,29 +116,31 @@ class Updates:
 
     def answer(self, data: bytes, client: Client) -> bytes | Later:
         """The reply to an UPDATE, or the promise of one."""
-        has_opt, zone = False, ""
+        opt, zone = OtherOpt(), ""
         try:
             update = read_update(data, self._settings.max_update_records)
             zone = name_text(update.zone)
-            has_opt = update.message.edns is not None
-            admitted = self._admit(update, client)
+            opt = read_other_opt(update.message.edns, client, self._cookies())
+            admitted = self._admit(update, client, opt)
         except UpdateRefused as refused:
             outcome = Outcome(refused.rcode, refused.reason)
             self._tell(client, zone, outcome)
-            return self._reply(data, outcome.rcode, has_opt)
-        done = self._stand_in_line(admitted, client)
+            return self._reply(data, outcome.rcode, opt)
+        carried = self._repeats.find(data, client)
+        if carried is None:
+            carried = self._repeats.add(data, client)
+            self._stand_in_line(admitted, client, carried)
+        done = carried.wait()
 
         async def messages() -> AsyncGenerator[bytes, None]:
-            yield self._reply(data, (await done).rcode, has_opt)
+            yield self._reply(data, (await done).rcode, opt)
 
         return Later(messages)
 
-    def _admit(self, update: Update, client: Client) -> _Admitted:
+    def _admit(self, update: Update, client: Client, opt: OtherOpt) -> _Admitted:
         """UpdateRefused."""
-        opt = update.message.edns
-        # RFC 6891 6.1.3
-        if opt is not None and opt.version:
-            raise UpdateRefused(Rcode.BADVERS, "an unknown version of EDNS")
+        if opt.rcode:
+            raise UpdateRefused(opt.rcode, "an OPT record that is not understood")
         tree = self._zones.get(update.zone)
         if tree is None:
             raise UpdateRefused(Rcode.NOTAUTH, "no zone of this server")
@@ -141,7 +148,7 @@ class Updates:
         # RFC 2136 6: those that are passed on do not come here.
         if options.primaries:
             raise UpdateRefused(Rcode.NOTAUTH, "another server is the primary")
-        rights = self._rights(update.zone, options, client)
+        rights = self._rights(update.zone, options, client, opt.is_known)
         settings = self._settings
         if (
             self._waiting.total() >= settings.updates_waiting
@@ -150,14 +157,21 @@ class Updates:
             raise UpdateRefused(Rcode.SERVFAIL, "too many updates wait")
         return _Admitted(update, rights)
 
-    def _rights(self, zone: bytes, options: ZoneOptions, client: Client) -> Rights:
+    def _rights(
+        self, zone: bytes, options: ZoneOptions, client: Client, is_known: bool
+    ) -> Rights:
         """What the client may change.  UpdateRefused where that is nothing.
 
         Not RFC 2136 3.3: this comes before the prerequisites, from which strangers
         could learn what is in the zone.
         """
-        # An address over UDP proves nothing, but for that of this machine.
-        is_proven = client.transport is not Transport.UDP or is_loopback(client.address)
+        # An address over UDP proves nothing, but for that of this machine and with a
+        # cookie of ours (RFC 7873 6).
+        is_proven = (
+            is_known
+            or client.transport is not Transport.UDP
+            or is_loopback(client.address)
+        )
         words = options.allow_update or self._settings.allow_update
         allowed = access_list(tuple(words))
         if allowed.allows(client) if is_proven else allowed.allows_key(client):
@@ -168,25 +182,24 @@ class Updates:
                 return Rights(client.key, zone, grants)
         raise UpdateRefused(Rcode.REFUSED, "no right to change anything here")
 
-    def _stand_in_line(self, admitted: _Admitted, client: Client) -> Deferred[Outcome]:
-        """What became of the request, when it is known; whoever waits for it may go
-        away."""
+    def _stand_in_line(
+        self, admitted: _Admitted, client: Client, carried: Carried
+    ) -> None:
+        """Have it carried out; whoever waits for it may go away."""
         zone, address = admitted.update.zone, client.address
         line = self._lines.get(zone)
         if line is None:
             line = self._lines[zone] = self._make_line(zone)
-        done: Deferred[Outcome] = Deferred()
 
         def settled(outcome: Outcome) -> None:
             self._waiting[address] -= 1
             if not self._waiting[address]:
                 del self._waiting[address]
             self._tell(client, name_text(zone), outcome)
-            done.callback(outcome)
+            carried.settle(outcome)
 
         self._waiting[address] += 1
         line.add(Waiting(admitted.update, admitted.rights, _author(client), settled))
-        return done
 
     def _make_line(self, zone: bytes) -> ZoneLine:
         return ZoneLine(
@@ -201,13 +214,11 @@ class Updates:
 
     # --- replies ---
 
-    def _reply(self, data: bytes, rcode: int, has_opt: bool) -> bytes:
+    def _reply(self, data: bytes, rcode: int, opt: OtherOpt) -> bytes:
         """RFC 2136 3.8: a header without sections."""
         header = data[:2] + bytes((_QR | data[2] & _OPCODE_BITS, rcode & 15))
-        if not has_opt:
-            return header + bytes(8)
-        opt = edns.Edns(self._settings.max_udp_size, extended_rcode=rcode >> 4)
-        return header + bytes(7) + b"\1" + opt.encode()
+        counts = bytes(7) + bytes((opt.is_there,))
+        return header + counts + opt.encode(self._settings.max_udp_size, rcode)
 
     def _tell(self, client: Client, zone: str, outcome: Outcome) -> None:
         """Count an update, and let events tell of it."""

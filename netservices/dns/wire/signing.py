@@ -92,6 +92,7 @@ class Believed:
     """Without the signature."""
     key: Key
     signer: ReplySigner
+    mac: bytes
 
 
 @frozen
@@ -134,13 +135,13 @@ def check_request(
         return Doubted(message, tsig, Rcode.BADSIG)
     reply = evolve(algorithm, octets=max(len(tsig.mac), algorithm.octets))
     signer = ReplySigner(key, reply, tsig)
-    # Not RFC 8945 5.2.3: an earlier time than that of the request before is taken;
-    # datagrams overtake each other.
+    # Not RFC 8945 5.2.3: an earlier time than that of the request before is taken, as
+    # datagrams overtake each other and clocks differ; updates are remembered instead.
     if not tsig.is_timely(now):
         return Doubted(message, tsig, Rcode.BADTIME, signer)
     if len(tsig.mac) < algorithm.octets:
         return Doubted(message, tsig, Rcode.BADTRUNC, signer)
-    return Believed(message, key, signer)
+    return Believed(message, key, signer, tsig.mac)
 
 
 def _check_mac_size(tsig: TSIG, algorithm: Algorithm) -> None:
