@@ -439,7 +439,7 @@ class DNSSettings:
     updates_waiting_per_client: int = setting(
         200, "The same, of one address.", minimum=1
     )
-    updates_remembered: int = setting(
+    max_updates_remembered: int = setting(
         20000,
         "Updates of the last minutes that are known, so that a copy of one is not "
         "carried out again.",

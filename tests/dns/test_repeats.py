@@ -60,7 +60,7 @@ class UnsignedTests(ServerTestCase):
 class SignedTests(ServerTestCase):
     """Copies of updates that are signed."""
 
-    settings = {"allow_update": ("key:acme",), "updates_remembered": 2}
+    settings = {"allow_update": ("key:acme",), "max_updates_remembered": 2}
 
     def setUp(self) -> None:
         super().setUp()

@@ -17,6 +17,7 @@ from netservices.dns.backend.shelf import ZONE_OPTIONS, Shelf
 from netservices.dns.backend.views import ViewedZones
 from netservices.dns.backend.zones import ZoneBackend
 from netservices.dns.dialogue.answer import Dialogue
+from netservices.dns.dialogue.cookies import Cookies
 from netservices.dns.dialogue.exact import ExactAnswers
 from netservices.dns.dialogue.notify import Notify
 from netservices.dns.dialogue.signed import Signatures
@@ -83,7 +84,12 @@ class Authority:
             settings, services, self.dialogue, self.exact, self.views.see
         )
         self.updates = Updates(
-            settings, services, self.zones, self._all_options, self.keys
+            settings,
+            services,
+            self.zones,
+            self._all_options,
+            self.keys,
+            self._cookies,
         )
         self.forwarder = Forwarder(settings, services, self._all_options)
         self.secondaries = self._make_secondaries()
@@ -202,7 +208,7 @@ class Authority:
             self._all_options,
             lambda name: self.zones.get(name) is not None,
             self.secondaries.notified,
-            lambda: self.dialogue.cookies,
+            self._cookies,
         ).answer
         dialogue.transfer = self.transfers.reply
 
@@ -293,6 +299,9 @@ class Authority:
 
     def _all_options(self) -> Mapping[bytes, ZoneOptions]:
         return self.zone_options.things
+
+    def _cookies(self) -> Cookies | None:
+        return self.dialogue.extensions.cookies
 
     def _options(self, apex: bytes) -> ZoneOptions:
         return self.zone_options.things.get(apex, NO_OPTIONS)

@@ -75,7 +75,7 @@ class Updates:
         self._lines: dict[bytes, ZoneLine] = {}
         self._waiting: Counter[str] = Counter()
         self._told = TokenBuckets(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, self._now)
-        self._repeats = Repeats(self._now, settings.updates_remembered)
+        self._repeats = Repeats(self._now, settings.max_updates_remembered)
         self._commits = 0
         self.outcomes: Counter[int] = Counter()
         """Replies by response code."""
