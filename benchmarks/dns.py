@@ -126,7 +126,8 @@ def show(results: Results, starts: dict[str, Start]) -> None:
                 f"{found.lost_percent:>8.2f}{found.longest_ms:>12.1f}"
                 + (f"{found.updates:>12.0f}" if found.updates else "")
             )
-    _show_drops(results)
+        if load == "updates":
+            _show_drops(results)
     if "million" in results:
         print(f"\n{'million':16}{'import s':>10}{'start s':>10}{'memory MB':>12}")
         for name, start in starts.items():
