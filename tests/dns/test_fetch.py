@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from netservices.core.deferreds import as_deferred
 from netservices.dns.client import LinkLimits, NoAnswer, fetch_zone
-from netservices.dns.client.transfer import Primary
+from netservices.dns.client.transfer import MESSAGES_A_TURN, Primary
 from netservices.dns.dialogue.inbound import (
     BadTransfer,
     Form,
@@ -35,17 +35,21 @@ class FetchTests(TestCase):
     def setUp(self) -> None:
         self.primary = ScriptedPrimary(reactor)
         self.addCleanup(self.primary.stop)
+        self.pauses = 0
 
     def fetch(self, have: int | None = 5, **options: Any) -> Deferred[Any]:
         """What comes of it."""
+
+        def pause() -> Deferred[None]:
+            self.pauses += 1
+            return deferLater(reactor, 0)
+
         primary = Primary(
             Peer("127.0.0.1", self.primary.port),
             limits=options.pop("limits", LinkLimits()),
             inbound=InboundLimits(**options.pop("inbound", {})),
         )
-        return as_deferred(fetch_zone)(
-            reactor, primary, APEX, have, lambda: deferLater(reactor, 0), **options
-        )
+        return as_deferred(fetch_zone)(reactor, primary, APEX, have, pause, **options)
 
     async def fails(self, kind: type[Exception], *words: str, **options: Any) -> None:
         """The fetch fails so, and says these words."""
@@ -91,6 +95,18 @@ class FetchTests(TestCase):
         self.assertIs(Form.INCREMENTAL, found.form)
         self.assertEqual([NEW], found.differences[0].added)
         self.assertEqual(["SOA", "IXFR"], self.primary.asked)
+
+    @as_deferred
+    async def test_small_messages(self) -> None:
+        """A primary that sends each record in a message of its own, all at once, holds
+        up nobody."""
+        hosts = [a(f"h{n}.example.com.", "192.0.2.1") for n in range(500)]
+        self.primary.answers["AXFR"] = lambda query: [
+            reply(query, record) for record in (FIVE, *hosts, FIVE)
+        ]
+        found = await self.fetch(None)
+        self.assertEqual(502, found.records)
+        self.assertGreaterEqual(self.pauses, 502 // MESSAGES_A_TURN)
 
     @as_deferred
     async def test_fall_back(self) -> None:

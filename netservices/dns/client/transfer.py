@@ -28,6 +28,9 @@ from netservices.dns.wire.serials import is_newer_serial
 
 UDP_TRIES = 2
 
+MESSAGES_A_TURN = 20
+"""Messages after which other work has its turn, however few records they have."""
+
 
 class Signing(Protocol):
     """One request that is signed, and its replies (RFC 8945 5)."""
@@ -184,6 +187,7 @@ async def _receive(
     inbound = Inbound(query, have, primary.inbound)
     signing = primary.signing()
     link.send(signing.sign(query.encode()))
+    unbroken = 0
     while not inbound.is_done:
         data = await link.receive()
         try:
@@ -191,6 +195,11 @@ async def _receive(
         except SyntaxProblem as problem:
             raise BadTransfer(f"the signature: {problem}") from None
         for _ in inbound.steps(data):
+            await pause()
+        # Many small messages may be here at once: they are no less work.
+        unbroken += 1
+        if unbroken == MESSAGES_A_TURN:
+            unbroken = 0
             await pause()
     try:
         signing.finish()
