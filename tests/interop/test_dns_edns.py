@@ -71,22 +71,14 @@ reply, "" for no such line."""
 class DigTests(SynchronousTestCase):
     """One server, asked in many ways."""
 
-    stack: ExitStack
-    server: Any
+    def setUp(self) -> None:
+        self.stack = ExitStack()
+        self.addCleanup(self.stack.close)
+        self.server = self.start()
 
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.stack = ExitStack()
-        cls.server = cls.start()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.stack.close()
-
-    @classmethod
-    def start(cls, **settings: object) -> Any:
+    def start(self, **settings: object) -> Any:
         given = {f"dns.{key}": value for key, value in settings.items()}
-        return cls.stack.enter_context(
+        return self.stack.enter_context(
             running_process(dns=True, zones={"example.com": ZONE}, settings=given)
         )
 
