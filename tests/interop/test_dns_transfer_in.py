@@ -259,6 +259,10 @@ class CatalogTests(TransferTestCase):
         knotd = ProducingKnot(short_place(), self.port, FIRST)
         self.addCleanup(knotd.stop)
         self.serve()
+        wait_until(
+            lambda: len(look_up(knotd.port, "catalog.test.", "SOA")[0].split()) > 1,
+            "knotd has not made its catalog",
+        )
         peer = f"127.0.0.1@{knotd.port}"
         self.command("zone", "secondary", "catalog.test", peer, "--catalog")
         self.gets("192.0.2.1")

@@ -66,8 +66,8 @@ class TwoProcessTests(TestCase):
     async def test_poll_after_a_failure(self) -> None:
         """What could not be read when it was news is handed on by the next poll."""
         store = await self.make_store()
-        await write_elsewhere(str(store.directory), 2)
         self.patch(changes, "read_notices", _broken)
+        await write_elsewhere(str(store.directory), 2)
         await self.assertFailure(store.changes.poll(), StoreUnavailable)
         self.assertEqual([], self.heard)
         self.patch(changes, "read_notices", read_notices)
