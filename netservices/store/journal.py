@@ -121,6 +121,9 @@ def read_differences(
 ) -> tuple[Difference, ...] | None:
     """``(from serial, to serial, removed, added)`` since that revision; None: too old,
     or more than ``max_octets`` in the journal."""
+    # Large ones are not even read: their octets would be copied, in one go.
+    if max_octets is not None and _octets(connection, name, revision) > max_octets:
+        return None
     # One statement, and so one snapshot.
     rows = connection.execute(
         "SELECT z.revision, d.from_serial, d.to_serial, d.removed, d.added "
@@ -141,6 +144,16 @@ def read_differences(
         (old, new, unpack_rrsets(removed), unpack_rrsets(added))
         for _, old, new, removed, added in rows
     )
+
+
+def _octets(connection: Connection, name: bytes, revision: int) -> int:
+    """Of all changes since that revision."""
+    (octets,) = connection.execute(
+        "SELECT total(length(d.removed)+length(d.added)) FROM zone z "
+        "JOIN zone_diff d ON d.zone=z.id AND d.revision>? WHERE z.key=?",
+        (revision, name.lower()),
+    ).fetchone()
+    return int(octets)
 
 
 def read_history(
