@@ -108,6 +108,10 @@ ACCEPTED: dict[str, Judge] = {
     "authority": lambda kind, theirs, ours: (
         theirs[:2] == ours[:2] == ("NOERROR", "0400") and theirs[2][1] == ours[2][1] > 0
     ),
+    # RFC 8482 4.1: ANY gets an RRset of the server's choice.
+    "ANY": lambda kind, theirs, ours: (
+        kind == "type" and theirs[:2] == ours[:2] and theirs[2][1] > 1 == ours[2][1]
+    ),
     # RFC 1996 3.7, 3.12: a notice is of SOA, of a zone of this server; no section
     # says what of a wrong one is to be looked at first.
     "wrong notices": lambda kind, theirs, ours: (
