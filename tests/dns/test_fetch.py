@@ -97,6 +97,13 @@ class FetchTests(TestCase):
         self.assertEqual(["SOA", "IXFR"], self.primary.asked)
 
     @as_deferred
+    async def test_refused_in_a_datagram(self) -> None:
+        """A primary that tells nothing over UDP is asked over TCP, whose word counts."""
+        self.primary.answers["IXFR"] = lambda query: [reply(query, FIVE)]
+        self.assertEqual(FIVE, await self.fetch())
+        self.assertEqual(["SOA", "IXFR"], self.primary.asked)
+
+    @as_deferred
     async def test_small_messages(self) -> None:
         """A primary that sends each record in a message of its own, all at once, holds
         up nobody."""

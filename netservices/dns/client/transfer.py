@@ -128,12 +128,18 @@ def _is_ixfr_unknown(problem: Exception) -> bool:
 async def _ask_in_a_datagram(
     reactor: Any, primary: Primary, name: bytes
 ) -> Record | None:
-    """The primary's SOA; None: it does not answer over UDP."""
+    """The primary's SOA; None: it does not answer over UDP, or does not tell it so.
+
+    Knot DNS refuses questions about catalog zones over UDP to everybody (RFC 9432 7
+    wants them kept from strangers) and answers those who may have the zone over TCP.
+    """
     peer = primary.peer
     client = Client(reactor, peer.address, peer.port or DNS_PORT, primary.ask_seconds)
     try:
         reply = await client.ask(name, Type.SOA, UDP_TRIES)
     except NoAnswer:
+        return None
+    if reply.rcode == Rcode.REFUSED:
         return None
     if reply.rcode != Rcode.NOERROR:
         raise TransferRefused(reply.rcode)
