@@ -98,7 +98,7 @@ class FetchTests(TestCase):
 
     @as_deferred
     async def test_refused_in_a_datagram(self) -> None:
-        """A primary that tells nothing over UDP is asked over TCP, whose word counts."""
+        """One that tells nothing over UDP is asked over TCP, and that counts."""
         self.primary.answers["IXFR"] = lambda query: [reply(query, FIVE)]
         self.assertEqual(FIVE, await self.fetch())
         self.assertEqual(["SOA", "IXFR"], self.primary.asked)
