@@ -168,13 +168,18 @@ class UpdateTests(SynchronousTestCase):
             message = chance.update()
             data = encoded(message)
             bind, knot, ours = (rcode_of(twin.ask(data)) for twin in twins)
-            contents = [twin.content(zone) for twin in twins]
+            content = twins[2].content(zone)
+            try:
+                theirs, others = (twin.content(zone) for twin in twins[:2])
+            except SyntaxProblem:
+                # Knot DNS keeps TXT records whose strings run past their end.
+                return number, ""
             if bind == knot != ours:
                 return number, f"{bind}, but {ours}: {shown(message)}"
-            if contents[0] != contents[1]:
+            if theirs != others:
                 return number, ""
-            if contents[0] != contents[2]:
-                about = difference(contents[2], contents[0])
+            if content != theirs:
+                about = difference(content, theirs)
                 return number, f"{shown(message)}\n{about}"
         return UPDATES, ""
 
