@@ -27,11 +27,12 @@ from netservices.dns.dialogue.inbound import (
 )
 from netservices.dns.wire import codes
 from netservices.dns.wire.codes import Rcode, Type
-from netservices.dns.wire.message import Message, Question, Record
+from netservices.dns.wire.message import Question, Record
 from netservices.dns.wire.names import fold, name_text, parse_name
 from netservices.dns.wire.rdata import SOA, address_rdata, txt_rdata
 from netservices.dns.zonefile.texts import rdata_text
 from netservices.values import RRset
+from tests.dns.primary import reply
 
 APEX = parse_name("example.com.")
 
@@ -49,17 +50,6 @@ def a(name: str, address: str, ttl: int = 60, **fields: Any) -> Record:
     type_, rdata = address_rdata(address)
     record = Record(parse_name(name, APEX), type_, 1, ttl, rdata)
     return evolve(record, **fields)
-
-
-def reply(query: Message, *records: Record, **fields: Any) -> bytes:
-    """One message of a reply."""
-    message = Message(
-        id=query.id,
-        flags=codes.QR | codes.AA,
-        questions=query.questions,
-        answer=records,
-    )
-    return evolve(message, **fields).encode()
 
 
 def found(inbound: Inbound) -> set[tuple[bytes, int, int, frozenset[bytes]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -194,6 +194,15 @@ def record_rows(
         zone.rrsets,
         key=lambda r: (canonical_key(r.owner), r.type != Type.SOA, r.type),
     )
+    return rows_of(
+        rrset
+        for rrset in rrsets
+        if owner in (None, fold(rrset.owner)) and wanted in (None, rrset.type)
+    )
+
+
+def rows_of(rrsets: Iterable[RRset]) -> list[dict[str, Any]]:
+    """A row for each record."""
     return [
         {
             "name": name_text(rrset.owner),
@@ -202,6 +211,5 @@ def record_rows(
             "data": rdata_text(rrset.type, rdata),
         }
         for rrset in rrsets
-        if owner in (None, fold(rrset.owner)) and wanted in (None, rrset.type)
         for rdata in rrset.rdatas
     ]

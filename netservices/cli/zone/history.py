@@ -14,7 +14,7 @@ from netservices.cli.zone.overlays import view_option
 
 if TYPE_CHECKING:
     from netservices.dns.zonefile import Comparison
-    from netservices.values import RRset, ZoneChange
+    from netservices.values import ZoneChange
 
 
 class _Trouble(click.ClickException):
@@ -136,27 +136,12 @@ def _row(change: ZoneChange) -> dict[str, Any]:
 
 def _records(comparison: Comparison) -> dict[str, Any]:
     """Both sides of a comparison as rows for scripts."""
+    from netservices.cli.zone.editing import rows_of
+
     return {
-        "removed_records": _rows(comparison.removed),
-        "added_records": _rows(comparison.added),
+        "removed_records": rows_of(comparison.removed),
+        "added_records": rows_of(comparison.added),
     }
-
-
-def _rows(rrsets: tuple[RRset, ...]) -> list[dict[str, Any]]:
-    from netservices.dns.wire.codes import type_name
-    from netservices.dns.wire.names import name_text
-    from netservices.dns.zonefile.texts import rdata_text
-
-    return [
-        {
-            "name": name_text(rrset.owner),
-            "ttl": rrset.ttl,
-            "type": type_name(rrset.type),
-            "data": rdata_text(rrset.type, rdata),
-        }
-        for rrset in rrsets
-        for rdata in rrset.rdatas
-    ]
 
 
 def _local_time(seconds: float | None) -> str | None:
