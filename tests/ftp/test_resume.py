@@ -38,6 +38,12 @@ class ResumeCase(ServerCase):
             client.kill()
         while not kept(self.home) or blockingCallFromThread(reactor, self.sessions):
             pass
+        asking = Wire(self.port)
+        asking.log_in()
+        asking.say("TYPE I")
+        while asking.say("SIZE big")[:3] == "550":
+            pass  # the record of what arrived follows the file
+        asking.close()
 
     def arrived(self) -> int:
         """Octets of the upload that runs."""
