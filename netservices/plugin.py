@@ -38,6 +38,7 @@ from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from twisted.plugin import IPlugin
 from zope.interface import Attribute, Interface, implementer
 
+from netservices.core.partners import Partners
 from netservices.core.settings import (
     Duration,
     PortRange,
@@ -134,6 +135,8 @@ class Services:
     settings: Any
     """The whole configuration: ``settings.server``, ``settings.accounts``, ``.ftp``,
     ..."""
+    partners: Partners = attrs.field(factory=Partners)
+    """What protocols offer each other."""
 
     @property
     def trace(self) -> Trace | None:

@@ -1,4 +1,4 @@
-"""The values that cross the seams of ``interfaces.py``: frozen, and free of I/O.
+"""The values that cross the seams of ``interfaces``: frozen, and free of I/O.
 
 Paths are tuples of ``str`` segments, decoded as UTF-8 with ``surrogateescape`` so that
 any octets survive; the empty tuple is the root.  Times are seconds since 1970

@@ -1,4 +1,4 @@
-"""What the operating system says, in the words of ``interfaces.py``."""
+"""What the operating system says, in the words of ``interfaces``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Blocking file system calls in threads, whose failures are those of
-``interfaces.py``."""
+``interfaces``."""
 
 from __future__ import annotations
 

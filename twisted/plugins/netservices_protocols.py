@@ -14,3 +14,10 @@ dns = ProtocolPlugin(
     listen=("udp:53", "tcp:53", "tls:853"),
     settings="netservices.dns.settings.DNSSettings",
 )
+http = ProtocolPlugin(
+    name="http",
+    target="netservices.http.server.make_server",
+    summary="The web (RFC 9110, 9112): sites, files and applications, with TLS.",
+    listen=("tcp:80", "tls:443"),
+    settings="netservices.http.settings.HTTPSettings",
+)

@@ -1,0 +1,24 @@
+"""HTTP: an origin server for static sites, files of accounts, and applications.
+
+Start it alone with ``twistd -n netservices --http``; on ports that need no privilege
+with ``--port-offset 8000``, then open ``http://127.0.0.1:8080/``.
+
+What is where, from the outside in; each package says more:
+
+- ``server``: sockets, time, and the sending of responses; ``server.service`` puts
+  everything together
+- ``application``: which handler answers, and the layers around it
+- ``handlers``: what answers: sites, and whatever else is mounted
+- ``dialogue``: what may follow what on a connection, and how a response is framed
+- ``wire``: heads and chunks as octets
+
+Requests and responses themselves are in ``netservices.web``, and so is all that does
+not depend on the version of HTTP.
+
+==========  ===========  =============================================================
+RFC         State        What
+==========  ===========  =============================================================
+RFC 9110    partial      semantics, for an origin server
+RFC 9112    partial      HTTP/1.1
+==========  ===========  =============================================================
+"""

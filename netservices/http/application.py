@@ -1,0 +1,41 @@
+"""Which handler answers, and the layers around it."""
+
+from __future__ import annotations
+
+from netservices.http.settings import HTTPSettings
+from netservices.plugin import Services
+from netservices.web.handler import Handler, Layer, layered
+from netservices.web.problems import Problem
+from netservices.web.request import Request
+from netservices.web.response import Answer
+
+
+class Application:
+    """All that a request meets between its connection and what it asks for.
+
+    From the outside in: ``layers``, then the mount with the longest prefix of the path,
+    then the site.
+    """
+
+    def __init__(self, settings: HTTPSettings, services: Services) -> None:
+        self.settings = settings
+        self.services = services
+        self.mounts: dict[tuple[str, ...], Handler] = {}
+        """Handlers by the leading segments of their paths."""
+        self.layers: list[Layer] = []
+        self.site: Handler = _nothing
+        self.handle = layered(self.layers, self.route)
+
+    def route(self, request: Request) -> Answer:
+        """The answer of what is mounted at the path, or of the site."""
+        if self.mounts and request.path != "*":
+            segments = request.segments
+            for depth in range(len(segments), 0, -1):
+                handler = self.mounts.get(segments[:depth])
+                if handler is not None:
+                    return handler(request.below(depth))
+        return self.site(request)
+
+
+def _nothing(request: Request) -> Answer:
+    raise Problem(404)

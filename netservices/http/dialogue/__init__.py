@@ -1,0 +1,1 @@
+"""What may be said when on an HTTP/1 connection."""

@@ -1,0 +1,75 @@
+"""The HTTP server of a process: made once from its settings and the shared services."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+
+from netservices.core.wheel import Wheel
+from netservices.http.application import Application
+from netservices.http.server.connection import HTTPConnection
+from netservices.http.server.shared import Shared
+from netservices.http.settings import HTTPSettings
+from netservices.plugin import Server, Services
+
+ALPN = ("http/1.1",)
+
+
+class HTTPFactory(Factory):
+    """Makes the connections of the server."""
+
+    noisy = False
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.tls_context: Callable[[], Any] | None = None
+        """What a ``tls`` listener asks for the context of the next connection."""
+
+    def buildProtocol(self, addr: IAddress | None) -> HTTPConnection | None:
+        """A connection for the peer at ``addr``; None refuses it."""
+        connection = HTTPConnection(self.shared)
+        connection.factory = self
+        return connection
+
+
+class HTTPServer:
+    """Application and connections, and their life."""
+
+    def __init__(self, settings: HTTPSettings, services: Services) -> None:
+        self.application = Application(settings, services)
+        self.shared = Shared(
+            self.application.handle,
+            settings,
+            Wheel(services.clock),
+            time.time,
+        )
+        self.factory = HTTPFactory(self.shared)
+        self.factory.tls_context = lambda: services.certificates.server_context(ALPN)
+
+    def start(self) -> Deferred[None] | None:
+        """Begin."""
+        return None
+
+    def stop(self) -> Deferred[None] | None:
+        """End what goes on by itself."""
+        return None
+
+    def status(self) -> Mapping[str, Any]:
+        """What ``netservices status`` shows."""
+        return {"connections": len(self.shared.connections)}
+
+
+def make_server(settings: HTTPSettings, services: Services) -> Server:
+    """The HTTP server; nothing is opened before it starts."""
+    server = HTTPServer(settings, services)
+    return Server(
+        stream=server.factory,
+        start=server.start,
+        stop=server.stop,
+        status=server.status,
+    )

@@ -1,0 +1,41 @@
+"""What all connections of the server have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+from attrs import define, field
+
+from netservices.core.wheel import Wheel
+from netservices.http.settings import HTTPSettings
+from netservices.web.handler import Handler
+
+
+@define(eq=False)
+class Shared:
+    """Handler, limits and clocks of a server."""
+
+    handler: Handler
+    settings: HTTPSettings
+    wheel: Wheel
+    time: Callable[[], float]
+    """Seconds since 1970."""
+    workers: Any = None
+    """Threads that read files which are not in memory; None: the reactor's."""
+    connections: set[Any] = field(factory=set)
+    done: Callable[[Any], object] | None = None
+    """Told of each ``Exchange`` that has ended."""
+    _date: bytes = b""
+    _date_until: float = 0.0
+
+    def date_line(self) -> bytes:
+        """The field ``Date`` of now (RFC 9110 6.6.1), and the empty line."""
+        now = self.time()
+        if not self._date_until - 1.0 <= now < self._date_until:
+            second = int(now)
+            self._date_until = second + 1.0
+            text = formatdate(second, usegmt=True)
+            self._date = f"Date: {text}\r\n\r\n".encode()
+        return self._date

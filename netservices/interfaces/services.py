@@ -1,0 +1,91 @@
+"""Accounts, certificates and events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from netservices.values import (
+    Account,
+    Origin,
+)
+
+
+class IAccounts(Interface):
+    """Who may log in, and as whom."""
+
+    def login(login: str, password: bytes, origin: Origin) -> Deferred[Account]:
+        """The account, after as long for an unknown login as for a wrong password.
+        LoginRefused."""
+
+    def exchange(
+        mechanism: str,
+        origin: Origin,
+        bindings: Mapping[str, bytes] | None = None,
+        identity: str = "",
+        has_success_data: bool = False,
+    ) -> Any:
+        """A SASL exchange (``accounts.exchange.Exchange``); LookupError where not
+        offered.
+
+        ``bindings`` are channel binding data by type (RFC 5929, RFC 9266), ``identity``
+        what a client certificate proved, ``has_success_data`` says whether the protocol
+        can send data with its success (RFC 4422 3.6).
+        """
+
+    def mechanisms(
+        origin: Origin,
+        bindings: Mapping[str, bytes] | None = None,
+        identity: str = "",
+    ) -> tuple[str, ...]:
+        """The SASL mechanisms on offer there, strongest first."""
+
+    def may_use_plaintext(origin: Origin) -> bool:
+        """Whether a password may travel there without TLS
+        (``accounts.allow_plaintext``)."""
+
+    def find(login: str) -> Deferred[Account | None]:
+        """The account that a login or address names: ``name`` is in the default
+        domain."""
+
+    def domains() -> Deferred[tuple[str, ...]]:
+        """The names of all domains, the default one first."""
+
+    def set_password(account_id: int, password: str) -> Deferred[None]:
+        """Give an account a new password, durably.  ValueError (BadPassword) for a bad
+        one."""
+
+    def unlock(login_or_address: str) -> bool:
+        """Lift a lock-out; whether there was one."""
+
+
+class IEvents(Interface):
+    """What happened, for machines: fixed fields, one session id through a
+    connection."""
+
+    def emit(event: str, /, **fields: object) -> None:
+        """Record an event of the schema in ``events.py``; unknown names are a bug."""
+
+    def subscribe(sink: Callable[[Mapping[str, object]], None]) -> Callable[[], None]:
+        """Add a sink; the result removes it."""
+
+
+class ICertificates(Interface):
+    """TLS identities by name, reread when their files change."""
+
+    def server_context(alpn: tuple[str, ...] = ()) -> Any:
+        """An ``ssl.SSLContext`` for servers that answers each SNI with the right
+        chain; ask for each connection, so that ticket keys are replaced in time."""
+
+    def private_context(alpn: tuple[str, ...] = ()) -> Any:
+        """The same, but the caller's own: a session begun with it resumes with it
+        only."""
+
+    def names() -> tuple[str, ...]:
+        """The host names for which a certificate is at hand."""
+
+    def reload() -> None:
+        """Look at the files now."""

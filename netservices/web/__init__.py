@@ -1,0 +1,14 @@
+"""The web without its wire: what every version of HTTP, and every page, has in common.
+
+A handler takes a ``Request`` and gives a ``Response``; it knows neither sockets nor
+versions.  Webmail, file manager, WebDAV, DNS over HTTPS and the applications of others
+are handlers.  The package ``http`` carries their messages.
+
+==========  ===========  =============================================================
+RFC         State        What
+==========  ===========  =============================================================
+RFC 6265    partial      cookies are lists with semicolons
+RFC 8297    done         103 Early Hints
+RFC 9110    partial      fields, content, conditions
+==========  ===========  =============================================================
+"""

@@ -1,0 +1,40 @@
+"""What a handler raises in place of answering."""
+
+from __future__ import annotations
+
+from netservices.web.fields import Pairs
+
+
+class Problem(Exception):
+    """The answer is an error: a page for ``status`` that tells ``detail``.
+
+    ``detail`` is for the person at the other end; ``log_text`` for the operator, who
+    else sees nothing of it.  ``fields`` go with the answer (``Allow``, ``Retry-After``,
+    ``WWW-Authenticate``).  ``must_close``: the connection cannot be used any more.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str = "",
+        fields: Pairs = (),
+        *,
+        log_text: str = "",
+        must_close: bool = False,
+    ) -> None:
+        super().__init__(f"{status} {detail}".rstrip())
+        self.status = status
+        self.detail = detail
+        self.fields = tuple(fields)
+        self.log_text = log_text
+        self.must_close = must_close
+
+
+class BodyLost(Exception):
+    """The content of the request will not be complete: the peer has gone, was too slow,
+    or broke the framing.  Nothing of what came may be taken as the whole."""
+
+
+def method_not_allowed(*allowed: str) -> Problem:
+    """405 with Allow (RFC 9110 15.5.6)."""
+    return Problem(405, fields=[("Allow", ", ".join(allowed))])
