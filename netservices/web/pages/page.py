@@ -50,8 +50,11 @@ def policy(form_action: str = "'self'") -> str:
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
-    """The document that ``templates/<template>.html`` makes of ``values``."""
-    document = _environment().get_template(f"{template}.html").render(values)
+    """The document that ``templates/<template>.html`` makes of ``values`` and
+    ``status``."""
+    document = (
+        _environment().get_template(f"{template}.html").render(values, status=status)
+    )
     return Response(
         status,
         [
