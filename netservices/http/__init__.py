@@ -18,7 +18,11 @@ not depend on the version of HTTP.
 ==========  ===========  =============================================================
 RFC         State        What
 ==========  ===========  =============================================================
+RFC 4918    partial      507 where there is no room
+RFC 6797    done         Strict-Transport-Security, where the operator wants it
+RFC 8555    partial      challenges over HTTP are never redirected
 RFC 9110    partial      semantics, for an origin server
 RFC 9112    partial      HTTP/1.1
+RFC 9457    done         errors as JSON
 ==========  ===========  =============================================================
 """

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from netservices.http.layers.errors import show_errors
+from netservices.http.layers.headers import SecurityHeaders
+from netservices.http.layers.moves import Moves
+from netservices.http.layers.secure import RequireTLS, tls_port
 from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
 from netservices.web.handler import Handler, Layer, layered
@@ -22,8 +26,13 @@ class Application:
         self.services = services
         self.mounts: dict[tuple[str, ...], Handler] = {}
         """Handlers by the leading segments of their paths."""
-        self.layers: list[Layer] = []
         self.site: Handler = _nothing
+        self.layers: list[Layer] = [
+            SecurityHeaders(settings),
+            show_errors,
+            RequireTLS(settings, tls_port(settings, services.settings)),
+            Moves(settings.moves),
+        ]
         self.handle = layered(self.layers, self.route)
 
     def route(self, request: Request) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netservices.core.settings import Duration, Size, setting, settings
+from netservices.http.layers.moves import parse_move
 
 
 @settings
@@ -21,4 +22,39 @@ class HTTPSettings:
     )
     head_deadline: Duration = setting(
         "30s", "In this time a head that has begun must be complete.", minimum=1
+    )
+
+    # --- what browsers are told ---
+    require_tls: bool = setting(
+        False, "Whether plain HTTP is answered with a redirection to HTTPS."
+    )
+    public_tls_port: int = setting(
+        0,
+        "The port of HTTPS in such redirections; 0: that of the first TLS listener.",
+        minimum=0,
+        maximum=65535,
+    )
+    hsts: Duration = setting(
+        "0s",
+        "How long browsers shall use HTTPS only (Strict-Transport-Security); 0s: they "
+        "are not told.",
+    )
+    hsts_subdomains: bool = setting(
+        False, "Whether that holds for all names below, too."
+    )
+    security_headers: bool = setting(
+        True,
+        "Whether responses get X-Content-Type-Options, Referrer-Policy and "
+        "X-Frame-Options where they do not have them.",
+    )
+    frame_options: str = setting(
+        "sameorigin",
+        "Who may show pages of this server in a frame.",
+        choices=("deny", "sameorigin", "allow"),
+    )
+    moves: tuple[str, ...] = setting(
+        [],
+        "What has moved: lines such as '/old /new', '/blog/* https://blog.example/* "
+        "302' or 'www.example.org/* https://example.org/*'.",
+        check=parse_move,
     )
