@@ -18,6 +18,8 @@ not depend on the version of HTTP.
 ==========  ===========  =============================================================
 RFC         State        What
 ==========  ===========  =============================================================
+RFC 3339    done         times in listings for programs
+RFC 3986    partial      links of listings
 RFC 4918    partial      507 where there is no room
 RFC 6797    done         Strict-Transport-Security, where the operator wants it
 RFC 8555    partial      challenges over HTTP are never redirected
