@@ -8,6 +8,8 @@ from netservices.http.layers.moves import Moves
 from netservices.http.layers.secure import RequireTLS, tls_port
 from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
+from netservices.web.authentication import Authentication
+from netservices.web.basic import BasicLogins
 from netservices.web.handler import Handler, Layer, layered
 from netservices.web.problems import Problem
 from netservices.web.request import Request
@@ -32,6 +34,7 @@ class Application:
             show_errors,
             RequireTLS(settings, tls_port(settings, services.settings)),
             Moves(settings.moves),
+            authentication_of(services),
         ]
         self.handle = layered(self.layers, self.route)
 
@@ -44,6 +47,17 @@ class Application:
                 if handler is not None:
                     return handler(request.below(depth))
         return self.site(request)
+
+
+def authentication_of(services: Services) -> Authentication:
+    """Who may log in, by passwords that come with each request."""
+    basic = BasicLogins(
+        services.accounts,
+        services.store.records,
+        services.limits.network_of,
+        services.clock.seconds,
+    )
+    return Authentication(services.accounts, basic, services.hostname)
 
 
 def _nothing(request: Request) -> Answer:

@@ -49,7 +49,7 @@ class Authentication:
         # RFC 7617 2.1: passwords come as UTF-8.
         self._challenge = f'Basic realm="{quoted}", charset="UTF-8"'
 
-    def layer(self, request: Request, handler: Handler) -> Settled:
+    def __call__(self, request: Request, handler: Handler) -> Settled:
         """Set ``request.account``, and answer what wants a login."""
         found = None
         if "authorization" in request.fields:
@@ -93,11 +93,11 @@ class Authentication:
         if isinstance(answer, Response):
             return _personal(answer, request)
 
-        def refused(failure: Failure) -> Response:
+        def refused(failure: Failure) -> Failure:
             wanted = failure.value
             if isinstance(wanted, LoginWanted):
-                raise self._problem(wanted, request, refusal) from None
-            raise failure.value
+                return Failure(self._problem(wanted, request, refusal))
+            return failure
 
         return answer.addCallbacks(lambda r: _personal(r, request), refused)
 
