@@ -4,7 +4,11 @@ A socket that is bound to all addresses lets the kernel choose the source of wha
 sends: asked at 127.0.0.5 it answers from 127.0.0.1, and clients drop that.  So a
 wildcard port asks for the packet information of each datagram (``IP_PKTINFO``, RFC 3542
 6.1 for IPv6) and sends its answer with it.  A port bound to one address needs none of
-this and uses the cheaper ``recvfrom`` and ``sendto``.
+this.
+
+Datagrams come and go one by one while they are few, and in batches (``batch.py``) while
+they are many: a batch costs more than one datagram and less than five.  An answer of a
+batch leaves with the batch.
 
 UDP sources can be forged, so nothing that a datagram does may cost much: an exception
 in the handler is logged once for each place it comes from, then counted; what cannot be
@@ -14,7 +18,7 @@ sent at once is dropped, as the network may drop it anyway.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from struct import Struct
 from time import monotonic
 from traceback import extract_tb
@@ -25,11 +29,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from netservices.batch import LARGEST_DATAGRAM, SLOTS, Batch, Came, open_batch
 from netservices.plugin import DatagramAnswer
 
-LARGEST_DATAGRAM = 65535
 SECONDS_A_WAKE = 0.002
 DATAGRAMS_A_CLOCK_LOOK = 16
+FEW = 5
+"""Datagrams that one by one are not slower than in a batch."""
 MOST_PLACES = 64
 """Distinct places of exceptions that are remembered, and so logged."""
 MOST_LOCALS = 1024
@@ -43,6 +49,11 @@ _IPV6_MTU_DISCOVER = 23
 _PMTUDISC_DONT = 0
 _PMTUDISC_OMIT = 5
 _ANCILLARY_SPACE = socket.CMSG_SPACE(_IN6_PKTINFO.size)
+_CONTROL_HEAD = Struct("@Nii")  # length, level, type (cmsg(3))
+_PACKET_INFORMATION = (
+    (socket.IPPROTO_IP, _IP_PKTINFO),
+    (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO),
+)
 
 _log = Logger()
 
@@ -50,7 +61,7 @@ _log = Logger()
 class Local:
     """The local side of a datagram: which address was asked, on which port of ours."""
 
-    __slots__ = ("address", "ancillary", "port")
+    __slots__ = ("address", "ancillary", "control", "port")
 
     def __init__(
         self, port: DatagramPort, address: str, ancillary: list[Any] | None = None
@@ -58,6 +69,8 @@ class Local:
         self.port = port
         self.address = address
         self.ancillary = ancillary
+        self.control = b"" if ancillary is None else _control(*ancillary[0])
+        """The same as octets; cmsg(3)."""
 
     def send(self, data: bytes, address: Any) -> bool:
         """Send ``data`` to ``address`` from here."""
@@ -94,6 +107,9 @@ class DatagramPort:
         self._locals: dict[bytes, Local] = {}
         if self.is_wildcard:
             self._ask_for_packet_information()
+        self._is_busy = False
+        self._batch_size = SLOTS
+        self._batch = open_batch(bound, self._control_octets())
 
     def _ignore_path_mtu(self) -> None:
         """Believe nobody who says that the path takes only small packets: an attacker
@@ -115,6 +131,13 @@ class DatagramPort:
         else:
             self.socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
+    def _control_octets(self) -> int:
+        """The room that the packet information of a datagram takes."""
+        if not self.is_wildcard:
+            return 0
+        is_v6 = self.socket.family == socket.AF_INET6
+        return socket.CMSG_SPACE((_IN6_PKTINFO if is_v6 else _IN_PKTINFO).size)
+
     # --- what the reactor calls ---
 
     def fileno(self) -> int:
@@ -125,10 +148,15 @@ class DatagramPort:
 
     def doRead(self) -> None:
         """Answer what waits, up to the budget of datagrams and of time."""
-        if self.is_wildcard:
-            self._read(self._receive_from_any, self.send)
-        else:
-            self._read(self._receive, self.send)
+        most = self.datagrams_a_wake
+        if self._batch is None:
+            self._read(most)
+            return
+        before = self.received
+        few = 0 if self._is_busy else min(FEW, most)
+        if self._read(few):
+            self._read_batches(self._batch, most - few)
+        self._is_busy = self.received - before >= FEW
 
     def connectionLost(self, reason: Failure) -> None:
         self.socket.close()
@@ -152,14 +180,16 @@ class DatagramPort:
             "failures": self.failures,
         }
 
-    def _read(self, receive: Any, send: Any) -> None:
-        answer = self.answer
+    def _read(self, most: int) -> bool:
+        """Answer up to so many datagrams, one by one; whether more may wait."""
+        receive = self._receive_from_any if self.is_wildcard else self._receive
+        answer, send = self.answer, self.send
         deadline = monotonic() + SECONDS_A_WAKE
-        for count in range(1, self.datagrams_a_wake + 1):
+        for count in range(1, most + 1):
             try:
                 data, address, local = receive()
             except BlockingIOError:
-                return
+                return False
             except OSError:
                 self.dropped += 1  # an ICMP error about something sent earlier
                 continue
@@ -172,7 +202,44 @@ class DatagramPort:
             if reply is not None:
                 send(reply, address, local)
             if not count % DATAGRAMS_A_CLOCK_LOOK and monotonic() > deadline:
+                return False
+        return True
+
+    def _read_batches(self, batch: Batch, most: int) -> None:
+        """Answer up to so many datagrams, many at a time."""
+        deadline = monotonic() + SECONDS_A_WAKE
+        while most:
+            try:
+                came = batch.receive(min(most, self._batch_size))
+            except BlockingIOError:
                 return
+            except OSError:
+                self.dropped += 1
+                most -= 1
+                continue
+            most -= len(came)
+            self._answer_batch(batch, came)
+            is_late = monotonic() > deadline
+            # Where answers take long, the clock is looked at more often.
+            self._batch_size = DATAGRAMS_A_CLOCK_LOOK if is_late else SLOTS
+            if is_late or len(came) < FEW:
+                return
+
+    def _answer_batch(self, batch: Batch, came: Sequence[Came]) -> None:
+        answer, put, known = self.answer, batch.put, self._locals
+        self.received += len(came)
+        local = self._here
+        for index, (data, address, control) in enumerate(came):
+            if control:
+                local = known.get(control) or self._local_of(control)
+            try:
+                reply = answer(data, address, local)
+            except Exception:
+                self._report()
+                continue
+            if reply is not None and not put(index, reply, local.control):
+                self.dropped += 1
+        self.dropped += batch.send()
 
     def _receive(self) -> tuple[bytes, Any, Local]:
         data, address = self.socket.recvfrom(LARGEST_DATAGRAM)
@@ -189,6 +256,16 @@ class DatagramPort:
         if local is None:
             local = self._remember(packet_information)
         return data, address, local
+
+    def _local_of(self, control: bytes) -> Local:
+        """The local address that control data tells."""
+        octets, level, kind = _CONTROL_HEAD.unpack_from(control)
+        if (level, kind) not in _PACKET_INFORMATION:
+            return self._here
+        information = control[_CONTROL_HEAD.size : octets]
+        local = self._locals.get(information) or self._remember(information)
+        self._locals[control] = local
+        return local
 
     def _remember(self, packet_information: bytes) -> Local:
         """The local address of a datagram, and what sends an answer from there."""
@@ -245,3 +322,9 @@ class DatagramPort:
             failure=failure,
             port=self.number,
         )
+
+
+def _control(level: int, kind: int, data: bytes) -> bytes:
+    """Control data of one kind; cmsg(3)."""
+    head = _CONTROL_HEAD.pack(socket.CMSG_LEN(len(data)), level, kind)
+    return (head + data).ljust(socket.CMSG_SPACE(len(data)), b"\0")
