@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import socket
+from itertools import pairwise
 from struct import pack
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.datagram import DatagramPort, Local
+from netservices import datagram
+from netservices.batch import SLOTS
+from netservices.datagram import (
+    DATAGRAMS_A_CLOCK_LOOK,
+    FEW,
+    DatagramPort,
+    Local,
+)
 from netservices.plugin import DatagramAnswer
 
 
@@ -64,6 +72,13 @@ class DatagramPortTests(SynchronousTestCase):
         client.setblocking(False)
         self.addCleanup(client.close)
         return client
+
+    def read_all(self, port: DatagramPort, count: int) -> None:
+        """Have the port answer so many datagrams that wait: on a busy machine it may
+        take a wake for each."""
+        for _ in range(count):
+            port.doRead()
+        self.assertEqual(count, port.received)
 
     def test_start_and_stop(self) -> None:
         """The port is read from start to stop; stop closes the socket."""
@@ -198,6 +213,76 @@ class DatagramPortTests(SynchronousTestCase):
 
         self.assertEqual([3, 6, 7, 7], counts)
 
+    def test_busy(self) -> None:
+        """Whoever asks among many is answered, and with his own answer; silence for
+        some is no silence for others."""
+        for address, home in (
+            ("127.0.0.1", "127.0.0.1"),
+            ("0.0.0.0", "127.0.0.1"),
+            ("::1", "::1"),
+            ("::", "::1"),
+        ):
+            port = self.port(
+                address, lambda data, _a, _l: None if data.endswith(b"7") else data
+            )
+            clients = [self.client(home) for _ in range(5)]
+            for number in range(100):
+                client = clients[number % 5]
+                client.sendto(b"%d" % number, (home, port.number))
+
+            self.read_all(port, 100)
+
+            for index, client in enumerate(clients):
+                expected = [b"%d" % n for n in range(index, 100, 5) if n % 10 != 7]
+                found = [client.recv(100) for _ in expected]
+                self.assertEqual(expected, found)
+                self.assertRaises(BlockingIOError, client.recv, 100)
+
+    def test_busy_wildcard(self) -> None:
+        """Among many, each is answered from the address that he asked."""
+        port, client = self.port("0.0.0.0"), self.client()
+        places = [(f"127.0.0.{n % 7 + 1}", port.number) for n in range(40)]
+        for number, place in enumerate(places):
+            client.sendto(b"q%d" % number, place)
+
+        self.read_all(port, 40)
+
+        for number, place in enumerate(places):
+            self.assertEqual((b"Q%d" % number, place), client.recvfrom(100))
+
+    def test_slow_answers(self) -> None:
+        """Where answers take long, one wake answers only some, the next ones the
+        rest."""
+        self.patch(datagram, "SECONDS_A_WAKE", -1.0)
+        port, client = self.port("127.0.0.1"), self.client()
+        for _ in range(100):
+            client.sendto(b"x", ("127.0.0.1", port.number))
+        counts = [0]
+        for _ in range(100):
+            port.doRead()
+            counts.append(port.received)
+
+        steps = [after - before for before, after in pairwise(counts)]
+        self.assertEqual(100, port.received)
+        self.assertLessEqual(max(steps), SLOTS + FEW)
+        self.assertLessEqual(max(steps[1:]), DATAGRAMS_A_CLOCK_LOOK)
+
+    def test_error_of_the_network(self) -> None:
+        """An ICMP error about something sent earlier is counted; what came is
+        answered."""
+        port, client = self.port("127.0.0.1"), self.client()
+        port.socket.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+        closed = self.client()
+        nobody = closed.getsockname()
+        closed.close()
+        port.send(b"x", nobody)
+        client.sendto(b"x", ("127.0.0.1", port.number))
+
+        port.doRead()
+
+        self.assertEqual(b"X", client.recv(100))
+        self.assertEqual(1, port.dropped)
+
     def test_failing_handler(self) -> None:
         """An exception never stops the port; each place is logged once."""
 
@@ -234,3 +319,24 @@ class DatagramPortTests(SynchronousTestCase):
             port._remember(pack("=I4s4s", 1, number.to_bytes(4, "big"), bytes(4)))
 
         self.assertLessEqual(len(port._locals), 1024)
+
+
+class BatchedTests(DatagramPortTests):
+    """The same where every datagram goes through a batch."""
+
+    def setUp(self) -> None:
+        self.patch(datagram, "FEW", 0)
+
+    def test_unknown_control(self) -> None:
+        """Control data of which nobody asked for tells no address."""
+        port = self.port("0.0.0.0")
+
+        self.assertIs(port._here, port._local_of(pack("@Nii", 24, 1, 29) + bytes(8)))
+        self.assertIs(port._here, port._local_of(bytes(32)))
+
+
+class OneByOneTests(DatagramPortTests):
+    """The same where the system has no calls for many datagrams."""
+
+    def setUp(self) -> None:
+        self.patch(datagram, "open_batch", lambda *_: None)
