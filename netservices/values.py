@@ -297,6 +297,17 @@ RRsets: TypeAlias = tuple[RRset, ...]
 
 
 @frozen
+class NameReply:
+    """A message of DNS that answers another one, and how long it holds."""
+
+    message: bytes
+    fresh_seconds: int
+    """For so long the same request gets this reply."""
+    is_for_all: bool
+    """Whether it does so whoever asks."""
+
+
+@frozen
 class ZoneInfo:
     """A zone without its records."""
 

@@ -66,6 +66,7 @@ RFC 7873    done         cookies
 RFC 8020    done         nothing is below a name that does not exist
 RFC 8467    done         blocks of 468 octets
 RFC 8482    done         small answers to ANY
+RFC 8484    partial      what of it is DNS: answers and how long they hold
 RFC 8767    done         stale addresses of ALIAS targets, where resolvers fail
 RFC 8914    done         extended errors with what we refuse or cannot do
 RFC 8945    partial      TSIG; signed updates are remembered, not times (5.2.3)

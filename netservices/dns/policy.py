@@ -24,6 +24,7 @@ class Transport(Enum):
     UDP = auto()
     TCP = auto()
     TLS = auto()
+    HTTPS = auto()
 
 
 @frozen

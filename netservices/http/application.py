@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from zope.interface import implementer
+
 from netservices.http.layers.errors import show_errors
 from netservices.http.layers.headers import SecurityHeaders
 from netservices.http.layers.moves import Moves
 from netservices.http.layers.secure import RequireTLS, tls_port
+from netservices.http.mounts import Mounts
 from netservices.http.settings import HTTPSettings
+from netservices.interfaces import INameAnswers, IWeb
 from netservices.plugin import Services
 from netservices.web.authentication import Authentication
 from netservices.web.basic import BasicLogins
@@ -16,6 +20,7 @@ from netservices.web.request import Request
 from netservices.web.response import Answer
 
 
+@implementer(IWeb)
 class Application:
     """All that a request meets between its connection and what it asks for.
 
@@ -26,7 +31,7 @@ class Application:
     def __init__(self, settings: HTTPSettings, services: Services) -> None:
         self.settings = settings
         self.services = services
-        self.mounts: dict[tuple[str, ...], Handler] = {}
+        self.mounts = Mounts()
         """Handlers by the leading segments of their paths."""
         self.site: Handler = _nothing
         self.layers: list[Layer] = [
@@ -41,12 +46,27 @@ class Application:
     def route(self, request: Request) -> Answer:
         """The answer of what is mounted at the path, or of the site."""
         if self.mounts and request.path != "*":
-            segments = request.segments
-            for depth in range(len(segments), 0, -1):
-                handler = self.mounts.get(segments[:depth])
-                if handler is not None:
-                    return handler(request.below(depth))
+            found = self.mounts.find(request.host, request.segments)
+            if found is not None:
+                handler, depth = found
+                return handler(request.below(depth))
         return self.site(request)
+
+    def mount(self, path: str, handler: Handler, host: str = "") -> None:
+        """Have ``handler`` answer at ``path`` and below it; see ``IWeb``."""
+        self.mounts.add(path, handler, host)
+
+    def start(self) -> None:
+        """Take in what the other protocols offer; all of them have been made."""
+        names = self.services.partners.find(INameAnswers)
+        if names is not None and self.settings.dns_path:
+            # Only here: a server without DNS does without.
+            from netservices.http.handlers.doh import NamesHandler
+
+            self.mount(
+                self.settings.dns_path,
+                NamesHandler(names, self.settings.dns_plaintext),
+            )
 
 
 def authentication_of(services: Services) -> Authentication:

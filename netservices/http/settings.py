@@ -58,3 +58,13 @@ class HTTPSettings:
         "302' or 'www.example.org/* https://example.org/*'.",
         check=parse_move,
     )
+
+    # --- DNS over HTTPS ---
+    dns_path: str = setting(
+        "/dns-query", "Where DNS over HTTPS is, while DNS runs; empty: nowhere."
+    )
+    dns_plaintext: str = setting(
+        "never",
+        "Who may ask DNS over HTTP without TLS: loopback is for a proxy with TLS.",
+        choices=("never", "loopback", "always"),
+    )

@@ -41,6 +41,8 @@ from netservices.interfaces.services import (
     IAccounts,
     ICertificates,
     IEvents,
+    INameAnswers,
+    IWeb,
 )
 from netservices.interfaces.store import (
     IAccountRecords,
@@ -73,10 +75,12 @@ __all__ = [
     "IFiles",
     "IKeyValue",
     "ILeases",
+    "INameAnswers",
     "IOpenFile",
     "IStore",
     "IStoreAdmin",
     "IUpload",
+    "IWeb",
     "IZones",
     "IsADirectory",
     "LeaseLost",

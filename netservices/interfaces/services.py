@@ -10,6 +10,7 @@ from zope.interface import Interface
 
 from netservices.values import (
     Account,
+    NameReply,
     Origin,
 )
 
@@ -89,3 +90,21 @@ class ICertificates(Interface):
 
     def reload() -> None:
         """Look at the files now."""
+
+
+class INameAnswers(Interface):
+    """Answers to the messages of DNS that come in another protocol's (RFC 8484)."""
+
+    def answer(
+        message: bytes, origin: Origin, server: str, tls_version: str
+    ) -> NameReply | Deferred[NameReply | None] | None:
+        """The reply to ``message``, which came to the address ``server`` of ours; None:
+        it is no request at all.  ``tls_version`` is ``TLSv1.3`` and such."""
+
+
+class IWeb(Interface):
+    """The web server, as those see it who have pages in it."""
+
+    def mount(path: str, handler: Any, host: str = "") -> None:
+        """Have ``handler``, a ``web.handler.Handler``, answer at ``path`` and below it:
+        for that host, or for all.  ValueError where something is there already."""

@@ -96,7 +96,9 @@ class CountTests(WatchedCase):
         self.ask_over_tcp(WWW)
         status = self.authority.status()
 
-        self.assertEqual({"udp": 4, "tcp": 1, "tls": 0}, status["by_transport"])
+        self.assertEqual(
+            {"udp": 4, "tcp": 1, "tls": 0, "https": 0}, status["by_transport"]
+        )
         self.assertEqual(5, status["queries"])
         self.assertEqual({"A": 5}, status["by_type"])
 

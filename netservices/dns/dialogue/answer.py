@@ -77,7 +77,7 @@ class Dialogue:
         self.zone_counts: Counter[bytes] = Counter()
         """Replies from each zone, by its apex."""
         self.stream_counts: Counter[Transport] = Counter()
-        """Requests that came over TCP and TLS."""
+        """Requests that came over TCP, TLS and HTTPS."""
         self.now = now
         self.replies = Replies(policy)
         self.extensions = Extensions(policy.settings, self.replies)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from netservices.core.errors import SyntaxProblem
 from netservices.dns.dialogue.cookies import Cookies, Standing
-from netservices.dns.dialogue.opt import padded
+from netservices.dns.dialogue.opt import padded, wants_padding
 from netservices.dns.dialogue.reply import (
     COPIED_BITS,
     ERROR,
@@ -25,7 +25,6 @@ from netservices.dns.wire.cookies import VALID_LENGTHS
 from netservices.dns.wire.query import HEADER_OCTETS, Query
 
 _UDP = Transport.UDP
-_TLS = Transport.TLS
 # QDCOUNT 0, and nothing but one additional record.
 _COOKIE_ONLY = b"\0\0\0\0\0\0\0\1"
 
@@ -99,7 +98,7 @@ class Extensions:
         is_wrong = standing is Standing.INVALID
         rcode = Rcode.BADCOOKIE if is_wrong else Rcode.NOERROR
         opt = self._replies.opt.reply(query, client, rcode)
-        if client.transport is _TLS and query.option(edns.PADDING) is not None:
+        if wants_padding(query, client):
             opt = padded(opt, HEADER_OCTETS + len(opt))
         flags = codes.QR | rcode & 15 | query.bits & COPIED_BITS
         reply = data[:2] + HEADER.pack(flags, 0, 0, 0, 1) + opt

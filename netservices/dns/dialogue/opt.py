@@ -16,6 +16,8 @@ from netservices.dns.wire.query import Query
 
 PADDED_OCTETS = 468
 _UDP = Transport.UDP
+_TLS = Transport.TLS
+_HTTPS = Transport.HTTPS
 
 
 class OptReplies:
@@ -42,9 +44,10 @@ class OptReplies:
         # RFC 5001 2.1: NSID goes to those who ask for it.
         if self._nsid and query.option(edns.NSID) is not None:
             options.append((edns.NSID, self._nsid))
-        # RFC 7828 3.2.1: over UDP the option means nothing.
+        # RFC 7828 3.2.1: over UDP the option means nothing; HTTP has its own ways.
         if (
             client.transport is not _UDP
+            and client.transport is not _HTTPS
             and query.option(edns.TCP_KEEPALIVE) is not None
         ):
             # RFC 7828 3.3.2: what is in force for this connection now.
@@ -122,6 +125,13 @@ def read_other_opt(
         return OtherOpt(True)
     standing, given = cookies.examine(cookie, client.address)
     return OtherOpt(True, cookie=given, is_known=standing is Standing.VALID)
+
+
+def wants_padding(query: Query, client: Client) -> bool:
+    """Whether the length of the reply is to be hidden: the client asks for it, where
+    nobody reads the reply itself (RFC 8467 4)."""
+    is_private = client.transport is _TLS or client.transport is _HTTPS
+    return is_private and query.option(edns.PADDING) is not None
 
 
 def padded(opt: bytes, octets: int) -> bytes:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from random import randrange
 from typing import TypeAlias
 
-from netservices.dns.dialogue.opt import OptReplies, padded
+from netservices.dns.dialogue.opt import OptReplies, padded, wants_padding
 from netservices.dns.policy import Client, Policy, Transport
-from netservices.dns.wire import codes, edns
+from netservices.dns.wire import codes
 from netservices.dns.wire.codes import Rcode
 from netservices.dns.wire.message import MAX_MESSAGE_OCTETS
 from netservices.dns.wire.query import HEADER_OCTETS, Query
@@ -24,7 +24,6 @@ HEADER = struct.Struct(">HHHHH")
 """All of it but the ID."""
 
 _UDP = Transport.UDP
-_TLS = Transport.TLS
 _OPT_OCTETS = 11
 _REPEATABLE = frozenset((Rcode.REFUSED, Rcode.NOTIMP))
 
@@ -119,7 +118,7 @@ class Replies:
         opt: bytes,
     ) -> bytes:
         """The octets of a reply."""
-        if client.transport is _TLS and query.option(edns.PADDING) is not None:
+        if client.transport is not _UDP and wants_padding(query, client):
             octets = query.end + len(body) + len(opt) + client.reserved_octets
             opt = padded(opt, octets)
         answers, authorities, additional = counts

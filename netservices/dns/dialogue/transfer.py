@@ -117,6 +117,9 @@ class Transfers:
         # RFC 5936 4.2: over UDP there is no AXFR.
         if query.qtype == Type.AXFR and client.transport is Transport.UDP:
             return outgoing.refusal(Rcode.FORMERR)
+        # RFC 8484 4: one message a response, and a transfer is many of them.
+        if client.transport is Transport.HTTPS:
+            return outgoing.refusal(Rcode.NOTIMP)
         tree = self._find(query.folded, client)
         if tree is None or query.qclass != Class.IN:
             # RFC 5936 2.2.1 e.

@@ -27,6 +27,7 @@ from netservices.dns.server.datagrams import datagrams, send_later
 from netservices.dns.server.distribution import LoadDistribution
 from netservices.dns.server.forward import Forwarder
 from netservices.dns.server.guard import Guard
+from netservices.dns.server.https import NamesOverHTTPS
 from netservices.dns.server.notifier import Notifier
 from netservices.dns.server.secondary import Secondaries
 from netservices.dns.server.stream import Answer, StreamFactory
@@ -39,6 +40,7 @@ from netservices.dns.views import Views
 from netservices.dns.wire.codes import Opcode
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.tree import Zones
+from netservices.interfaces import INameAnswers
 from netservices.plugin import DatagramAnswer, Server, Services
 
 _log = Logger()
@@ -111,6 +113,10 @@ class Authority:
         self._connect_store()
         self._connect_dialogue()
         self.datagram, self.streams = self._make_answers()
+        services.partners.offer(
+            INameAnswers,
+            NamesOverHTTPS(self.streams.answer, self.dialogue.policy, self.views.see),
+        )
         self.dialogue.replies.opt.idle_seconds = self.streams.live.told_seconds
 
     # --- composition ----------------------------------------------------------------

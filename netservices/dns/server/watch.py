@@ -20,6 +20,8 @@ from netservices.dns.wire import codes
 from netservices.dns.wire.names import name_text
 from netservices.plugin import DatagramAnswer, Services
 
+_UDP = Transport.UDP
+
 MOST_ROWS = 1000
 """In one reply, which must neither grow nor take long."""
 
@@ -93,13 +95,13 @@ class Watch:
             rcodes[code] = rcodes.get(code, 0) + count
         queries = sum(rcodes.values())
         streams = dialogue.stream_counts
-        tcp, tls = streams[Transport.TCP], streams[Transport.TLS]
+        ways = {way.name.lower(): streams[way] for way in Transport if way is not _UDP}
         log = {} if self.log is None else self.log.status()
         return {
             "queries": queries,
             "by_type": types,
             "by_rcode": rcodes,
-            "by_transport": {"udp": queries - tcp - tls, "tcp": tcp, "tls": tls},
+            "by_transport": {"udp": queries - sum(ways.values()), **ways},
             **log,
         }
 

@@ -15,6 +15,7 @@ from netservices.http.application import Application
 from netservices.http.server.connection import HTTPConnection
 from netservices.http.server.shared import Shared
 from netservices.http.settings import HTTPSettings
+from netservices.interfaces import IWeb
 from netservices.plugin import Server, Services
 
 ALPN = ("http/1.1",)
@@ -42,6 +43,7 @@ class HTTPServer:
 
     def __init__(self, settings: HTTPSettings, services: Services) -> None:
         self.application = Application(settings, services)
+        services.partners.offer(IWeb, self.application)
         self.shared = Shared(
             self.application.handle,
             settings,
@@ -53,6 +55,7 @@ class HTTPServer:
 
     def start(self) -> Deferred[None] | None:
         """Begin."""
+        self.application.start()
         return None
 
     def stop(self) -> Deferred[None] | None:
