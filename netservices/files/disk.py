@@ -28,6 +28,7 @@ from netservices.files.nodes import (
     stat_key,
 )
 from netservices.interfaces import (
+    Conflict,
     IsADirectory,
     NotADirectory,
     NotAllowed,
@@ -156,6 +157,21 @@ class Disk(Looking):
             raise IsADirectory("a directory")
         return Target(regular_octets(status), stat_key(status))
 
+    def status(self, path: bytes) -> os.stat_result | None:
+        """Of what ``path`` leads to; None where that is nothing."""
+        try:
+            with closing(self.open(path, _LOOK)) as current:
+                return os.fstat(current)
+        except FileNotFoundError:
+            return None
+
+    def check_etag(self, path: bytes, etag: str) -> None:
+        """Conflict where another version has the name; empty: any."""
+        status = self.status(path)
+        found = "" if status is None else node_of(b"", status, "").etag
+        if found != etag or (not etag and status is not None):
+            raise Conflict("the file is another one now")
+
     def free_octets(self) -> int:
         """Free on the disk, for processes without privileges."""
         found = os.statvfs(self.root())
@@ -174,8 +190,13 @@ class Disk(Looking):
                 self.durability.sync_directory(directory)
                 return node_of(name, os.fstat(made), self.owner)
 
-    def remove(self, path: bytes, is_directory: bool) -> Change:
-        """Remove a name; a link goes, not what it leads to."""
+    def remove(
+        self, path: bytes, is_directory: bool, if_etag: str | None = None
+    ) -> Change:
+        """Remove a name; a link goes, not what it leads to.  Conflict where it is not
+        the version ``if_etag``."""
+        if if_etag is not None:
+            self.check_etag(path, if_etag)
         with self.parent(path) as (directory, name):
             status = lstat(directory, name)
             if status is None:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator
 from attrs import define, frozen
 
 from netservices.files import area
-from netservices.files.area import closing
 from netservices.files.beneath import rename_noreplace
 from netservices.files.content import Sum
 from netservices.files.disk import Disk, lstat
@@ -59,6 +58,8 @@ class Order:
     now."""
     is_wanted: Callable[[], bool] | None = None
     """Asked when only the name is missing: Withdrawn where it says no."""
+    if_etag: str | None = None
+    """That of the version that is replaced, or empty where there is none: Conflict."""
 
 
 @frozen
@@ -231,13 +232,11 @@ def _check(
         if order.is_new:
             raise Exists("the name is taken")
     if order.continues is not None:
-        try:
-            with closing(disk.open(path, os.O_PATH)) as current:
-                key = stat_key(os.fstat(current))
-        except FileNotFoundError:
-            key = ""
-        if key != order.continues:
+        status = disk.status(path)
+        if status is None or stat_key(status) != order.continues:
             raise Conflict("the file changed while it was continued")
+    if order.if_etag is not None:
+        disk.check_etag(path, order.if_etag)
 
 
 def _rename(
@@ -247,7 +246,7 @@ def _rename(
     target: bytes,
     order: Order,
 ) -> None:
-    if order.is_new:
+    if order.is_new or order.if_etag == "":
         rename_noreplace(source_directory, source, target_directory, target)
     else:
         os.rename(

@@ -187,9 +187,12 @@ class RestrictedDisk(Disk):
         """Make one directory."""
         return Disk.make_directory(self._to(Permission.MAKE_DIRECTORY), path)
 
-    def remove(self, path: bytes, is_directory: bool) -> Change:
+    def remove(
+        self, path: bytes, is_directory: bool, if_etag: str | None = None
+    ) -> Change:
         """Remove a name."""
-        return Disk.remove(self._to(Permission.DELETE), path, is_directory)
+        disk = self._to(Permission.DELETE)
+        return Disk.remove(disk, path, is_directory, if_etag)
 
     def rename(self, source: bytes, target: bytes, replace: bool) -> Change:
         """Give a file or directory another name."""

@@ -345,7 +345,9 @@ class FileTree:
             self.volume.intents.release(intent)
 
     @unstoppable
-    async def remove(self, path: Path, directory: bool = False) -> int:
+    async def remove(
+        self, path: Path, directory: bool = False, if_etag: str | None = None
+    ) -> int:
         """A file or link, or an empty directory; the octets that are gone."""
         volume = self.volume
         encoded = self._encoded(path, Action.REMOVE)
@@ -355,7 +357,9 @@ class FileTree:
         intent = await volume.intents.take(path, deep=deep)
         try:
             volume.check_store(is_deletion=True)
-            change = await volume.hops.run(volume.disk.remove, encoded, directory)
+            change = await volume.hops.run(
+                volume.disk.remove, encoded, directory, if_etag
+            )
             await self._record(
                 RemoveFileRecords(self.name, path), change.octets, change.files
             )

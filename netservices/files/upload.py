@@ -112,7 +112,7 @@ class Upload:
         self._base_size = 0
         self._continues_partial = False
         self._is_settled = False
-        self._is_wanted: Callable[[], bool] | None = None
+        self._order = destination.order
         self._ending = DeferredLock()
         if beginning is None:
             self._writing = Writing(volume, None, Tally())
@@ -169,10 +169,13 @@ class Upload:
     # --- commit ---------------------------------------------------------------------
 
     @unstoppable
-    async def commit(self, is_wanted: Callable[[], bool] | None = None) -> Node:
+    async def commit(
+        self, is_wanted: Callable[[], bool] | None = None, if_etag: str | None = None
+    ) -> Node:
         """Give the file its name; see ``IUpload``."""
         self._settle()
-        self._is_wanted = is_wanted
+        order = self._destination.order
+        self._order = evolve(order, is_wanted=is_wanted, if_etag=if_etag)
         await self._ending.acquire()
         try:
             return await self._commit()
@@ -247,8 +250,7 @@ class Upload:
 
     def _place(self) -> Deferred[Placed]:
         volume = self._volume
-        encoded = self._destination.encoded
-        order = evolve(self._destination.order, is_wanted=self._is_wanted)
+        encoded, order = self._destination.encoded, self._order
         if self._writing.temporary is not None:
             return volume.hops.run(
                 placing.place, volume.disk, self._writing.temporary, encoded, order

@@ -101,9 +101,11 @@ class IFileTree(Interface):
     def make_directory(path: Path) -> Deferred[Node]:
         """Exists, NotFound (parent), BadName."""
 
-    def remove(path: Path, directory: bool = False) -> Deferred[int]:
+    def remove(
+        path: Path, directory: bool = False, if_etag: str | None = None
+    ) -> Deferred[int]:
         """A file, or an empty directory; the octets that are gone with it.  NotFound,
-        NotEmpty, IsADirectory."""
+        NotEmpty, IsADirectory; Conflict where it is not the version ``if_etag``."""
 
     def rename(source: Path, target: Path, replace: bool = True) -> Deferred[None]:
         """Atomic.  IsADirectory where the target is a directory; Exists."""
@@ -166,11 +168,14 @@ class IUpload(Interface):
         the server leaves to be resumed; whether it is.  Not to be called while a
         ``write`` asks for a pause."""
 
-    def commit(is_wanted: Callable[[], bool] | None = None) -> Deferred[Node]:
+    def commit(
+        is_wanted: Callable[[], bool] | None = None, if_etag: str | None = None
+    ) -> Deferred[Node]:
         """Sync, rename, sync the directory, record; then the file has its name.
 
         ``is_wanted`` is asked last of all before the rename, maybe in another thread;
-        where it says no: Withdrawn.
+        where it says no: Withdrawn.  Where another version than that with ``if_etag``
+        has the name then, or none (empty: any): Conflict.
         """
 
     def abort(keep_partial: bool = False) -> Deferred[None]:
