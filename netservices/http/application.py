@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
+from netservices.http.handlers.dav.handler import mount_webdav
 from netservices.http.layers.errors import show_errors
 from netservices.http.layers.headers import SecurityHeaders
 from netservices.http.layers.moves import Moves
@@ -34,6 +35,7 @@ class Application:
         self.mounts = Mounts()
         """Handlers by the leading segments of their paths."""
         self.site: Handler = _nothing
+        mount_webdav(self.mounts, settings, services)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             show_errors,

@@ -24,6 +24,15 @@ class HTTPSettings:
         "30s", "In this time a head that has begun must be complete.", minimum=1
     )
 
+    # --- files of accounts ---
+    webdav: str = setting(
+        "/dav/",
+        "Path below which each account has its files by WebDAV; empty: nowhere.",
+    )
+    largest_upload: Size = setting(
+        "0", "A file that is uploaded may have so many octets; 0: as many as fit."
+    )
+
     # --- what browsers are told ---
     require_tls: bool = setting(
         False, "Whether plain HTTP is answered with a redirection to HTTPS."

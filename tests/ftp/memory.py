@@ -280,6 +280,7 @@ class MemoryFTP(DialogueMixin):
         self.events = SilentEvents()
         accounts = Accounts(store.records, store, settings, limits, self.events, None)
         value_of(accounts.start())
+        self.accounts = accounts
         self.files = Files(self.state, store, self.files_settings, None)
         value_of(self.files.start())
         account = value_of(accounts.find("alice"))

@@ -13,6 +13,8 @@ from netservices.http.handlers.dav.problems import in_words_of_http
 from netservices.http.handlers.dav.putting import put
 from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
+from netservices.values import Path
+from netservices.web.handler import Handler
 from netservices.web.problems import method_not_allowed
 from netservices.web.request import Request
 from netservices.web.response import Response
@@ -51,7 +53,7 @@ class DAV:
             tree=self._services.files.home(account),
             account=account,
             path=without_slash(segments),
-            has_slash=not segments or not segments[-1],
+            has_slash=request.path.endswith("/"),
         )
         with in_words_of_http():
             return await method(place)
@@ -68,4 +70,13 @@ class DAV:
         return Response(200, fields)
 
     async def _put(self, place: Place) -> Response:
-        return await put(place)
+        return await put(place, self._settings.largest_upload)
+
+
+def mount_webdav(
+    mounts: dict[Path, Handler], settings: HTTPSettings, services: Services
+) -> None:
+    """Mount the files of accounts where the settings say."""
+    path = tuple(segment for segment in settings.webdav.split("/") if segment)
+    if path:
+        mounts[path] = DAV(settings, services)

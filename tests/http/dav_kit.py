@@ -1,0 +1,99 @@
+"""WebDAV on connections in memory, with real accounts and files, beside FTP."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.task import Clock
+
+from netservices.core.limits import Limits, LimitsSettings
+from netservices.http.handlers.dav.handler import DAV
+from netservices.http.settings import HTTPSettings
+from netservices.plugin import Services
+from netservices.web.request import Request
+from netservices.web.response import Answer
+from tests.ftp.memory import NOW, MemoryFTP
+from tests.http.talk import Talk
+
+
+def basic(login: str = "alice", password: str = "secret") -> str:
+    """The field that logs in (RFC 7617 2)."""
+    coded = base64.b64encode(f"{login}:{password}".encode()).decode()
+    return f"Authorization: Basic {coded}\r\n"
+
+
+@frozen
+class Said:
+    """One response."""
+
+    status: int
+    fields: dict[str, str]
+    body: bytes
+
+    @classmethod
+    def parsed(cls, data: bytes) -> Said:
+        """From what was on the wire; its content is all behind the head."""
+        head, _, body = data.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        pairs = (line.partition(": ") for line in lines[1:])
+        fields = {name.lower(): value for name, _, value in pairs}
+        return cls(int(lines[0].split()[1]), fields, body)
+
+
+class DAVHouse(MemoryFTP):
+    """For test cases: the house of ``MemoryFTP``, one for all sessions of a test, with
+    WebDAV at ``/dav/``."""
+
+    http: dict[str, Any] = {}
+    peer = "192.0.2.1"
+    allow_plaintext = "always"
+    _is_made = False
+
+    def make_house(self) -> None:
+        """Once a test."""
+        if self._is_made:
+            return
+        self._is_made = True
+        super().make_house()
+        services = Services(
+            store=self.store,
+            accounts=self.accounts,
+            files=self.files,
+            certificates=None,  # type: ignore[arg-type]
+            events=self.events,
+            limits=Limits(LimitsSettings(), lambda: NOW),
+            clock=Clock(),
+            hostname="h",
+            settings=None,
+        )
+        self.dav = DAV(HTTPSettings(**self.http), services)
+
+    def handle(self, request: Request) -> Answer:
+        """What the connections ask."""
+        return self.dav(request.below(1))
+
+    def talk_http(self) -> Talk:
+        """A connection."""
+        self.make_house()
+        return Talk(self.handle)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | str | None = None,
+        login: str = "alice",
+        **fields: str,
+    ) -> Said:
+        """One request, and its response; the names of fields have underscores for
+        hyphens."""
+        content = body.encode() if isinstance(body, str) else body
+        if content is not None:
+            fields["Content_Length"] = str(len(content))
+        lines = [f"{name.replace('_', '-')}: {v}\r\n" for name, v in fields.items()]
+        head = f"{method} {path} HTTP/1.1\r\nHost: h\r\n{basic(login)}{''.join(lines)}"
+        return Said.parsed(
+            self.talk_http().send(head.encode("latin-1") + b"\r\n" + (content or b""))
+        )
