@@ -23,7 +23,6 @@ RFC 3986    partial      links of listings
 RFC 4648    partial      base64url without padding
 RFC 4918    partial      WebDAV: files of accounts
 RFC 6797    done         Strict-Transport-Security, where the operator wants it
-RFC 7617    partial      Basic, where passwords may travel
 RFC 8484    done         DNS over HTTPS, where the plugin ``dns`` runs
 RFC 8555    partial      challenges over HTTP are never redirected
 RFC 9110    partial      semantics, for an origin server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from netservices.http.handlers.dav.handler import mount_webdav
+from netservices.http.handlers.dav.handler import DAV
 from netservices.http.layers.errors import show_errors
 from netservices.http.layers.headers import SecurityHeaders
 from netservices.http.layers.moves import Moves
@@ -35,7 +35,8 @@ class Application:
         self.mounts = Mounts()
         """Handlers by the leading segments of their paths."""
         self.site: Handler = _nothing
-        mount_webdav(self.mounts, settings, services)
+        if settings.webdav:
+            self.mount(settings.webdav, DAV(settings, services))
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             show_errors,

@@ -9,11 +9,11 @@ from attrs import frozen
 from twisted.internet.task import Clock
 
 from netservices.core.limits import Limits, LimitsSettings
+from netservices.http.application import authentication_of
 from netservices.http.handlers.dav.handler import DAV
 from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
-from netservices.web.request import Request
-from netservices.web.response import Answer
+from netservices.web.handler import layered
 from tests.ftp.memory import NOW, MemoryFTP
 from tests.http.talk import Talk
 
@@ -70,9 +70,8 @@ class DAVHouse(MemoryFTP):
         )
         self.dav = DAV(HTTPSettings(**self.http), services)
 
-    def handle(self, request: Request) -> Answer:
-        """What the connections ask."""
-        return self.dav(request.below(1))
+        layers = [authentication_of(services)]
+        self.handle = layered(layers, lambda request: self.dav(request.below(1)))
 
     def talk_http(self) -> Talk:
         """A connection."""

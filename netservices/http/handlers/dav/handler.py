@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from netservices.http.handlers.dav.access import account_of
 from netservices.http.handlers.dav.changing import delete, make_collection
 from netservices.http.handlers.dav.getting import get
 from netservices.http.handlers.dav.place import Place, without_slash
@@ -13,8 +12,7 @@ from netservices.http.handlers.dav.problems import in_words_of_http
 from netservices.http.handlers.dav.putting import put
 from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
-from netservices.values import Path
-from netservices.web.handler import Handler
+from netservices.web.authentication import require_account
 from netservices.web.problems import method_not_allowed
 from netservices.web.request import Request
 from netservices.web.response import Response
@@ -46,7 +44,7 @@ class DAV:
         method = self._methods.get(request.method)
         if method is None:
             raise method_not_allowed("OPTIONS", *self._methods)
-        account = await account_of(request, self._services)
+        account = require_account(request)
         segments = request.segments
         place = Place(
             request=request,
@@ -71,12 +69,3 @@ class DAV:
 
     async def _put(self, place: Place) -> Response:
         return await put(place, self._settings.largest_upload)
-
-
-def mount_webdav(
-    mounts: dict[Path, Handler], settings: HTTPSettings, services: Services
-) -> None:
-    """Mount the files of accounts where the settings say."""
-    path = tuple(segment for segment in settings.webdav.split("/") if segment)
-    if path:
-        mounts[path] = DAV(settings, services)
