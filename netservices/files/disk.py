@@ -117,6 +117,9 @@ class Disk(Looking):
         """Whether the root's directory exists; looking does not make it."""
         return os.path.isdir(self.directory)
 
+    def refresh(self) -> None:
+        """Look whether another directory is the root now: here it stays."""
+
     def close(self) -> None:
         """Give the root's descriptor back; it is opened again when needed."""
         with self._opening:

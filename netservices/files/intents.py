@@ -43,6 +43,8 @@ class Intents:
     """The intents of one tree: held and waiting."""
 
     def __init__(self) -> None:
+        self.changes = 0
+        """How many changes have been made."""
         self._shallow: set[Path] = set()
         self._deep: list[Path] = []
         self._waiting: list[_Waiting] = []
@@ -61,6 +63,7 @@ class Intents:
 
     def release(self, intent: Intent) -> None:
         """Give back what ``take`` granted."""
+        self.changes += 1
         self._shallow.difference_update(intent.paths)
         for path in intent.deep:
             self._deep.remove(path)

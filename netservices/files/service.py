@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
+import attrs
 from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -35,13 +36,18 @@ from netservices.files.restricted import with_umask
 from netservices.files.settings import FilesSettings
 from netservices.files.tree import FileTree
 from netservices.files.volume import Volume
+from netservices.files.within import Within
 from netservices.files.work import Hops, Pace, unstoppable
 from netservices.interfaces import IFiles, IStore
 from netservices.values import Account, DropBox, Path, Report
 
 PUBLIC = "public"
 _HOME = "home:"
+_PAGES = "pages:"
+_SITE = "site:"
+_SITES = "sites"
 _LONGEST_NAME = 200
+_SETTLED_NS = 1_000_000_000
 
 
 @lru_cache(maxsize=1024)
@@ -100,6 +106,8 @@ class Files:
         self._snapshots = Snapshots(settings.listing_names, settings.listing_lifetime)
         self._volumes: WeakValueDictionary[str, Volume] = WeakValueDictionary()
         self._box_ledgers: dict[Path, BoxLedger] = {}
+        self._sites: frozenset[str] = frozenset()
+        self._sites_changed = 0
         self._next_sweep: Any = None
         self._is_running = False
 
@@ -132,6 +140,48 @@ class Files:
             return DropBoxTree(volume, permissions, drop_box, ledger)
         return _tree(volume, permissions, 0, None)
 
+    def pages(self, account: Account, directory: str) -> FileTree:
+        """What lies in one directory of the account's home, to be read."""
+        home = self.volume(_HOME + directory_name(account.login))
+        name = f"{_PAGES}{directory}:{directory_name(account.login)}"
+        volume = self._volumes.get(name)
+        if volume is None:
+            disk = Within(home.disk, directory, True, self._glance)
+            # Whoever changes the home changes this.
+            volume = attrs.evolve(home, name=name, disk=disk, origin=home)
+            self._volumes[name] = volume
+        return FileTree(volume, READ_ONLY)
+
+    def site(self, name: str) -> FileTree:
+        """``sites/<name>/``, to be read."""
+        tree = _SITE + directory_name(name)
+        volume = self._volumes.get(tree)
+        if volume is None:
+            base = Disk(
+                os.path.join(self._state, _SITES),
+                self._opener,
+                self._durability,
+                int(self.settings.umask, 8),
+            )
+            disk = Within(base, directory_name(name), False, self._glance)
+            volume = self._volume_of(tree, disk)
+            self._volumes[tree] = volume
+        return FileTree(volume, READ_ONLY)
+
+    def sites(self) -> frozenset[str]:
+        """The names in ``sites/``."""
+        directory = os.path.join(self._state, _SITES)
+        try:
+            changed = os.stat(directory).st_mtime_ns
+            if changed != self._sites_changed:
+                self._sites = frozenset(os.listdir(directory))
+                # What comes in the same moment has the same time.
+                is_settled = time.time_ns() - changed > _SETTLED_NS
+                self._sites_changed = changed if is_settled else 0
+        except OSError:
+            return frozenset()
+        return self._sites
+
     def volume(self, tree: str) -> Volume:
         """The tree of that name, shared by all who use it now."""
         volume = self._volumes.get(tree)
@@ -157,6 +207,9 @@ class Files:
             mode,
             self._glance,
         )
+        return self._volume_of(tree, disk)
+
+    def _volume_of(self, tree: str, disk: Disk) -> Volume:
         return Volume(
             name=tree,
             disk=disk,

@@ -36,10 +36,12 @@ from netservices.interfaces import (
     Conflict,
     DiskFull,
     Exists,
+    FileProblem,
     IFileTree,
     IOpenFile,
     IUpload,
     NotFound,
+    StoreError,
 )
 from netservices.units import (
     AddUsage,
@@ -87,6 +89,11 @@ class FileTree:
         self._quota_octets = quota_octets
 
     @property
+    def changes(self) -> int:
+        """Grows with each change that this process makes."""
+        return self.volume.intents.changes
+
+    @property
     def umask(self) -> int:
         """The permission bits that new files and directories lack."""
         return self.volume.disk.umask
@@ -106,6 +113,21 @@ class FileTree:
         except Exception:
             return fail()
         return self.volume.look(Looking.stat, encoded, follow)
+
+    def glance(self, path: Path) -> Node | None:
+        """What ``stat`` says, where nothing has to be waited for."""
+        volume = self.volume
+        looking = volume.disk if volume.hops.is_inline else volume.disk.glance
+        if looking is None:
+            return None
+        try:
+            return looking.stat(self._encoded(path, Action.LOOK), True)
+        except (OSError, FileProblem, StoreError):
+            return None
+
+    def refresh(self) -> None:
+        """Look whether another directory has been put in the place of the root."""
+        self.volume.disk.refresh()
 
     def disk_path(self, path: Path) -> str:
         """Where the path lies on the disk."""

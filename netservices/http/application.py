@@ -5,6 +5,8 @@ from __future__ import annotations
 from zope.interface import implementer
 
 from netservices.http.handlers.dav.handler import DAV
+from netservices.http.backend import Sites
+from netservices.http.handlers.files import FilesHandler
 from netservices.http.layers.errors import show_errors
 from netservices.http.layers.headers import SecurityHeaders
 from netservices.http.layers.moves import Moves
@@ -16,7 +18,6 @@ from netservices.plugin import Services
 from netservices.web.authentication import Authentication
 from netservices.web.basic import BasicLogins
 from netservices.web.handler import Handler, Layer, layered
-from netservices.web.problems import Problem
 from netservices.web.request import Request
 from netservices.web.response import Answer
 
@@ -34,9 +35,12 @@ class Application:
         self.services = services
         self.mounts = Mounts()
         """Handlers by the leading segments of their paths."""
-        self.site: Handler = _nothing
         if settings.webdav:
             self.mount(settings.webdav, DAV(settings, services))
+        self.sites = Sites(
+            settings, services.files, services.accounts, services.clock.seconds
+        )
+        self.site: Handler = FilesHandler(self.sites)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             show_errors,
@@ -45,6 +49,10 @@ class Application:
             authentication_of(services),
         ]
         self.handle = layered(self.layers, self.route)
+
+    def reconfigure(self, settings: HTTPSettings) -> None:
+        """Take other settings, as far as they may change while the server runs."""
+        self.sites.reconfigure(settings)
 
     def route(self, request: Request) -> Answer:
         """The answer of what is mounted at the path, or of the site."""
@@ -81,7 +89,3 @@ def authentication_of(services: Services) -> Authentication:
         services.clock.seconds,
     )
     return Authentication(services.accounts, basic, services.hostname)
-
-
-def _nothing(request: Request) -> Answer:
-    raise Problem(404)

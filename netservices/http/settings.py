@@ -77,3 +77,27 @@ class HTTPSettings:
         "Who may ask DNS over HTTP without TLS: loopback is for a proxy with TLS.",
         choices=("never", "loopback", "always"),
     )
+
+    # --- files ---
+    index: tuple[str, ...] = setting(
+        ["index.html", "index.htm"],
+        "Names of the file that is shown for its directory; the first that is there.",
+        is_live=True,
+    )
+    hidden: tuple[str, ...] = setting(
+        [".*", "*~", "#*#"],
+        "Patterns of names of files and directories that nobody sees; .well-known at "
+        "the root of a site is always seen.",
+        is_live=True,
+    )
+    listings: bool = setting(
+        False,
+        "Whether a directory without an index file is listed; otherwise it is 404.",
+        is_live=True,
+    )
+    account_pages: bool = setting(
+        True, "Whether accounts show pages under /~name/.", is_live=True
+    )
+    account_directory: str = setting(
+        "www", "The directory in the home of an account that has its pages."
+    )

@@ -44,6 +44,16 @@ class IFiles(Interface):
         """``pub/``: what anonymous users read, and the directory of it into which they
         upload."""
 
+    def pages(account: Account, directory: str) -> IFileTree:
+        """What lies in one directory of the account's home, to be read; nothing leads
+        out of that directory, and it is not made."""
+
+    def site(name: str) -> IFileTree:
+        """``sites/<name>/``, to be read; it is not made."""
+
+    def sites() -> frozenset[str]:
+        """The names of the directories in ``sites/``, as they are now."""
+
     def sweep(now: float) -> Deferred[int]:
         """Remove partial uploads past their time and temporary files of dead
         processes."""
@@ -60,12 +70,20 @@ class IFileTree(Interface):
     capabilities: frozenset[str] = Attribute(
         "of: write, append, rename, digest, mtime, mode, links, descriptor"
     )
+    changes: int = Attribute("grows with each change that this process makes")
 
     def with_umask(umask: int) -> IFileTree:
         """The same tree; new files and directories lack the bits of ``umask``."""
 
     def stat(path: Path, follow: bool = True) -> Deferred[Node]:
         """NotFound, NotAllowed."""
+
+    def glance(path: Path) -> Node | None:
+        """What ``stat`` says, where nothing has to be waited for; None where it has to
+        be, or ``stat`` fails."""
+
+    def refresh() -> None:
+        """Look whether another directory has been put in the place of the root."""
 
     def list(
         path: Path, after: str | None = None, limit: int = 1000

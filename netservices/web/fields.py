@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, KeysView
 from typing import TypeAlias
 
 Pairs: TypeAlias = Iterable[tuple[str, str]]
@@ -29,6 +29,11 @@ class Fields:
             else:
                 by_name[name] = value
         self._by_name = by_name
+
+    @property
+    def names(self) -> KeysView[str]:
+        """The names that occur."""
+        return self._by_name.keys()
 
     def get(self, name: str, default: str = "") -> str:
         """All values of ``name`` as one list (RFC 9110 5.2); ``name`` in lower case."""

@@ -17,6 +17,7 @@ from netservices.http.server.shared import Shared
 from netservices.http.settings import HTTPSettings
 from netservices.interfaces import IWeb
 from netservices.plugin import Server, Services
+from netservices.values import Notice, Topic
 
 ALPN = ("http/1.1",)
 
@@ -52,15 +53,30 @@ class HTTPServer:
         )
         self.factory = HTTPFactory(self.shared)
         self.factory.tls_context = lambda: services.certificates.server_context(ALPN)
+        self._changes = services.store.changes
+        self._unsubscribe: Callable[[], None] | None = None
 
     def start(self) -> Deferred[None] | None:
         """Begin."""
         self.application.start()
+        self._unsubscribe = self._changes.subscribe(self._changed)
         return None
+
+    def _changed(self, notices: tuple[Notice, ...]) -> None:
+        """Accounts that are disabled or gone show no pages any more."""
+        if any(one.topic is Topic.ACCOUNT for one in notices):
+            self.application.sites.forget()
 
     def stop(self) -> Deferred[None] | None:
         """End what goes on by itself."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
         return None
+
+    def reconfigure(self, settings: HTTPSettings) -> None:
+        """Take other settings, as far as they may change while the server runs."""
+        self.application.reconfigure(settings)
 
     def status(self) -> Mapping[str, Any]:
         """What ``netservices status`` shows."""
@@ -74,5 +90,6 @@ def make_server(settings: HTTPSettings, services: Services) -> Server:
         stream=server.factory,
         start=server.start,
         stop=server.stop,
+        reconfigure=server.reconfigure,
         status=server.status,
     )

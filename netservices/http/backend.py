@@ -1,0 +1,166 @@
+"""What a request means in the file service: which tree, and which path in it.
+
+``sites/<host>/`` answers for a host, ``sites/default/`` for all others; ``/~name/``
+is what the account ``name`` keeps in the directory ``www`` of its home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from urllib.parse import quote
+
+from attrs import define, frozen
+
+from netservices.http.settings import HTTPSettings
+from netservices.interfaces import IAccounts, IFiles, IFileTree
+from netservices.values import Account, Path
+from netservices.web.problems import Problem
+from netservices.web.request import Request
+
+DEFAULT_SITE = "default"
+SITES_SECONDS = 1.0
+"""So often, at most, the names of sites and the places of their roots are looked up."""
+
+_WELL_KNOWN = ".well-known"  # RFC 8615
+_MOST_KEPT = 4096
+
+
+@frozen
+class Place:
+    """Where in the file service the content of a request is."""
+
+    tree: IFileTree
+    path: Path
+    """Without the empty last segment of a directory."""
+    is_directory: bool
+    """Whether the request's path ends in a slash."""
+    site: str
+    """The name of the site, or the login of the account with a tilde before it."""
+    account: Account | None = None
+    """Whose pages it is part of."""
+
+
+@define
+class _Root:
+    """A tree that was used lately."""
+
+    tree: IFileTree
+    until: float
+
+
+class Sites:
+    """The sites of a server, and the pages of its accounts."""
+
+    def __init__(
+        self,
+        settings: HTTPSettings,
+        files: IFiles,
+        accounts: IAccounts,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.changes = 0
+        """Grows when an account has changed, or the settings have."""
+        self._files = files
+        self._accounts = accounts
+        self._clock = clock
+        self._roots: dict[str, _Root] = {}
+        self._pages: dict[str, tuple[Account | None, float]] = {}
+        self._names: frozenset[str] = frozenset()
+        self._names_until = 0.0
+
+    def reconfigure(self, settings: HTTPSettings) -> None:
+        """Take other settings."""
+        self.settings = settings
+        self.forget()
+
+    def forget(self) -> None:
+        """Accounts have changed."""
+        self.changes += 1
+        self._pages.clear()
+        self._roots.clear()
+
+    def is_hidden(self, name: str) -> bool:
+        """Whether files and directories of that name are not shown to anybody."""
+        return _is_hidden(name, self.settings.hidden)
+
+    def check_visible(self, path: Path) -> None:
+        """Problem 404 for a path through something hidden."""
+        for depth, segment in enumerate(path):
+            if self.is_hidden(segment) and (depth or segment != _WELL_KNOWN):
+                raise Problem(404, log_text="hidden")
+
+    def site_of(self, host: str) -> str:
+        """The name of the site that answers for a host."""
+        now = self._clock()
+        if now >= self._names_until:
+            self._names_until = now + SITES_SECONDS
+            self._names = self._files.sites()
+        host = host.rstrip(".")
+        return host if host in self._names else DEFAULT_SITE
+
+    async def place(self, request: Request) -> Place:
+        """Where the content of a request is.  Problem 404."""
+        segments = request.segments
+        account = None
+        first = segments[0] if segments else ""
+        if first.startswith("~") and self.settings.account_pages:
+            account = await self._account(first[1:])
+            segments = segments[1:]
+            # The home of an account's pages has a slash at its end, too.
+            is_directory = bool(segments) and not segments[-1]
+            site = f"~{account.login}"
+        else:
+            is_directory = not segments[-1]
+            site = self.site_of(request.host)
+        path = segments[:-1] if is_directory else segments
+        self.check_visible(path)
+        return Place(self._tree(site, account), path, is_directory, site, account)
+
+    async def _account(self, name: str) -> Account:
+        """The account that shows pages under that name.  Problem 404 where there is
+        none, or it is disabled."""
+        now = self._clock()
+        found, until = self._pages.get(name, (None, 0.0))
+        if now >= until:
+            try:
+                found = await self._accounts.find(name)
+            except ValueError:
+                found = None
+            if len(self._pages) >= _MOST_KEPT:
+                self._pages.clear()
+            self._pages[name] = (found, now + SITES_SECONDS)
+        if found is None or not found.is_enabled:
+            raise Problem(404)
+        return found
+
+    def _tree(self, site: str, account: Account | None) -> IFileTree:
+        now = self._clock()
+        root = self._roots.get(site)
+        if root is None:
+            if len(self._roots) >= _MOST_KEPT:
+                self._roots.clear()
+            if account is None:
+                tree = self._files.site(site)
+            else:
+                tree = self._files.pages(account, self.settings.account_directory)
+            tree.refresh()
+            root = self._roots[site] = _Root(tree, now + SITES_SECONDS)
+        elif now >= root.until:
+            root.until = now + SITES_SECONDS
+            root.tree.refresh()
+        return root.tree
+
+
+@lru_cache(maxsize=8192)
+def _is_hidden(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def url_path(segments: Path) -> str:
+    """The path of a URL that leads to these segments; an empty last one makes it end in
+    a slash."""
+    quoted = [quote(one.encode("utf-8", "surrogateescape"), "") for one in segments]
+    return "/" + "/".join(quoted)
