@@ -65,6 +65,12 @@ class RestrictedTree(FileTree):
             raise NotAllowed("names are not told here")
         return node
 
+    def glance(self, path: Path) -> Node | None:
+        """The same at once, of what may be listed or read."""
+        if not self.allowed.at(names.canonical(path)) & SEEN:
+            return None
+        return super().glance(path)
+
     @unstoppable
     async def list(
         self, path: Path, after: str | None = None, limit: int = 1000

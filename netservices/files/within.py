@@ -13,6 +13,7 @@ same, and a thread that is opening something meanwhile sees the one or the other
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 
@@ -55,7 +56,7 @@ class Within(Disk):
         if not self._is_owned:
             return os.open(self.directory, _ROOT)
         if not self._base.is_there():
-            raise FileNotFoundError(self.directory)
+            raise FileNotFoundError(errno.ENOENT, "no home")
         return self._base.open(self._name, _ROOT)
 
     def refresh(self) -> None:

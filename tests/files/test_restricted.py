@@ -33,9 +33,13 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 """What is refused where nothing is allowed."""
 
 OTHERS = frozenset(
-    {"name", "capabilities", "umask", "with_umask", "disk_path", "usage", "subject"}
+    {
+        *("name", "capabilities", "umask", "with_umask", "disk_path", "usage"),
+        *("subject", "changes", "refresh", "glance"),
+    }
 )
-"""What is about no path, or tells nothing of what is there."""
+"""What is about no path, or tells nothing of what is there; ``glance`` gives nothing
+where ``stat`` is refused."""
 
 
 class RestrictedTests(FilesCase):
@@ -65,6 +69,11 @@ class RestrictedTests(FilesCase):
                 continue
             assert isinstance(outcome, Deferred), name
             self.failureResultOf(outcome, NotAllowed)
+
+    def test_glance(self) -> None:
+        """What ``stat`` refuses is not glanced at."""
+        self.assertIsNone(self.tree.glance(SECRET))
+        self.assertIsNotNone(self.tree.glance(()))
 
     def test_continued(self) -> None:
         """Nor is a file continued that may not be changed."""

@@ -32,6 +32,7 @@ from netservices.web.response import Answer, Response
 READING = ("GET", "HEAD", "OPTIONS")
 _NANOSECONDS = 1_000_000_000
 
+
 class FilesHandler:
     """Answers with files; one for all sites."""
 
