@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from netservices.http.handlers.dav.handler import DAV
 from netservices.http.backend import Sites
+from netservices.http.handlers.dav.handler import DAV
 from netservices.http.handlers.files import FilesHandler
 from netservices.http.layers.errors import show_errors
 from netservices.http.layers.headers import SecurityHeaders
