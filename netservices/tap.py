@@ -21,6 +21,7 @@ from netservices import __version__
 from netservices.config.discovery import Found, find_plugins, is_built_in, load_target
 from netservices.config.loading import CommandLine, Configuration, load
 from netservices.core.errors import ConfigurationError, StartupError
+from netservices.core.garbage import without_collections
 from netservices.service import logs
 
 FLAGS = {
@@ -112,7 +113,8 @@ class Options(usage.Options):
         arguments = list(sys.argv[1:] if options is None else options)
         try:
             self._refuse_unknown(arguments)
-            super().parseOptions(arguments)
+            with without_collections():
+                super().parseOptions(arguments)
         except usage.UsageError as error:
             _leave(f"{error} (twistd netservices --help shows the options)", 2)
         except StartupError as error:
@@ -240,7 +242,8 @@ def _leave(message: str, status: int) -> NoReturn:
 
 def makeService(options: Options) -> IService:  # noqa: N802
     """The service that twistd starts."""
-    from netservices.service.process import Process
+    with without_collections():
+        from netservices.service.process import Process
 
     assert options.configuration is not None
     parent: Any = options.parent or {}

@@ -30,8 +30,9 @@ RESERVED_NAMES = frozenset(
 )
 """Names that no account may have; an alias may."""
 
-# RFC 5321 4.1.2: atext, and by RFC 6531 3.3 whatever is not ASCII.
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
+# RFC 5321 4.1.2: atext, and by RFC 6531 3.3 whatever is not ASCII.  Written as what it
+# leaves out: a set of all that is not ASCII takes 5 ms to compile, at each start.
+_ATOM = r"[^\x00-\x20\"(),.:;<>@\[\\\]\x7f]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _ASCII_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_-])?")

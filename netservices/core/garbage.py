@@ -1,4 +1,4 @@
-"""The cyclic garbage collector, kept out of the way of loads that make many objects.
+"""The cyclic garbage collector, kept out of the way of what makes many objects to stay.
 
 A full collection looks at every object there is: with a million records that takes a
 tenth of a second, in which nobody is answered, and a load causes several.  Reference
@@ -40,6 +40,24 @@ def without_full_collections() -> Iterator[None]:
             if _loads == 0:
                 gc.freeze()
                 gc.set_threshold(*_thresholds)
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """Within it nothing is collected; afterwards, whatever is there counts as there to
+    stay.
+
+    For imports: modules stay, and to look for garbage among them again and again takes
+    a tenth of a start.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def keep_for_long() -> None:

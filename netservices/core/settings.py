@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from math import isfinite
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import attrs
 from attrs import frozen
@@ -170,14 +170,17 @@ def setting(
 
 
 def _parse_defaults(cls: type, fields: list[Any]) -> list[Any]:
-    """Turn written defaults into values: ``"5m"`` of a ``Duration`` becomes 300.0."""
+    """Turn annotations into types, and written defaults into values: ``"5m"`` of a
+    ``Duration`` becomes 300.0."""
     hints = get_type_hints(cls)
     changed = []
     for field in fields:
-        parse: Callable[[Any], Any] | None = getattr(hints[field.name], "parse", None)
-        if parse is not None and isinstance(field.default, str | int | float):
-            field = field.evolve(default=parse(field.default))
-        changed.append(field)
+        kind = hints[field.name]
+        default = field.default
+        parse: Callable[[Any], Any] | None = getattr(kind, "parse", None)
+        if parse is not None and isinstance(default, str | int | float):
+            default = parse(default)
+        changed.append(field.evolve(default=default, type=kind))
     return changed
 
 
@@ -187,7 +190,28 @@ def settings(cls: type[C]) -> type[C]:
     Every field has a default, so ``ShoutSettings()`` is complete;
     ``with_values(ShoutSettings, patience=Duration(5))`` changes some.
     """
-    return attrs.frozen(cls, field_transformer=_parse_defaults)
+    made: Any = attrs.frozen(
+        cls, field_transformer=_parse_defaults, repr=False, eq=False
+    )
+    # What attrs generates for a hundred fields takes 3 ms to compile at each start.
+    made.__repr__ = _as_text
+    made.__eq__ = _is_equal
+    made.__hash__ = None
+    return cast(type[C], made)
+
+
+def _as_text(of: Any) -> str:
+    shown = (field.name for field in attrs.fields(type(of)) if field.repr)
+    values = (f"{name}={getattr(of, name)!r}" for name in shown)
+    return f"{type(of).__name__}({', '.join(values)})"
+
+
+def _is_equal(one: Any, other: object) -> bool:
+    kind: Any = type(one)
+    return kind is type(other) and all(
+        getattr(one, field.name) == getattr(other, field.name)
+        for field in attrs.fields(kind)
+    )
 
 
 def with_values(cls: type[C], **values: Any) -> C:
@@ -198,11 +222,10 @@ def with_values(cls: type[C], **values: Any) -> C:
 
 def settings_of(cls: type) -> tuple[Setting, ...]:
     """Every option of a settings class, in the order in which it was written."""
-    hints = get_type_hints(cls)
     return tuple(
         Setting(
             key=field.name,
-            type=hints[field.name],
+            type=field.type,
             default=field.metadata["written"],
             help=field.metadata["help"],
             minimum=field.metadata["minimum"],

@@ -6,7 +6,11 @@ import gc
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.core.garbage import keep_for_long, without_full_collections
+from netservices.core.garbage import (
+    keep_for_long,
+    without_collections,
+    without_full_collections,
+)
 
 
 class Knot:
@@ -36,6 +40,23 @@ class CollectionTests(SynchronousTestCase):
             self.assertEqual(before, self.full_collections())
         self.assertEqual(self.thresholds, gc.get_threshold())
         self.assertGreaterEqual(gc.get_freeze_count(), len(kept))
+
+    def test_nothing(self) -> None:
+        """Not even young objects are looked at while modules are imported, nor later;
+        garbage made afterwards goes."""
+        with without_collections():
+            before = gc.get_stats()[0]["collections"]
+            kept = [[number] for number in range(5000)]
+            self.assertEqual(before, gc.get_stats()[0]["collections"])
+        self.assertGreaterEqual(gc.get_freeze_count(), len(kept))
+        Knot()
+        self.assertGreater(gc.collect(), 0)
+
+    def test_nothing_after_a_failure(self) -> None:
+        """An exception within leaves the collector as it was."""
+        with self.assertRaises(ImportError), without_collections():
+            raise ImportError
+        self.assertTrue(gc.isenabled())
 
     def test_young_ones(self) -> None:
         """Young cycles are still collected within."""
