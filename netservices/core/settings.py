@@ -207,10 +207,9 @@ def _as_text(of: Any) -> str:
 
 
 def _is_equal(one: Any, other: object) -> bool:
-    kind: Any = type(one)
-    return kind is type(other) and all(
-        getattr(one, field.name) == getattr(other, field.name)
-        for field in attrs.fields(kind)
+    fields = attrs.fields(type(one))
+    return type(one) is type(other) and all(
+        getattr(one, field.name) == getattr(other, field.name) for field in fields
     )
 
 
