@@ -14,17 +14,15 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
 from netservices.accounts.attempts import Attempts, Proved, WantedLogin
 from netservices.accounts.cred import foreign_checker
 from netservices.accounts.credentials import credential_operations
-from netservices.accounts.exchange import Exchange
 from netservices.accounts.hashing import Hashing
 from netservices.accounts.proofs import Proofs
-from netservices.accounts.sasl import NeedAccount, server_mechanism
 from netservices.accounts.scram import ScramKeys
 from netservices.accounts.settings import AccountsSettings
 from netservices.core.deferreds import as_deferred
@@ -40,6 +38,10 @@ from netservices.interfaces import (
 )
 from netservices.units import PutValue, Unit
 from netservices.values import Account, Origin
+
+if TYPE_CHECKING:
+    from netservices.accounts.exchange import Exchange
+    from netservices.accounts.sasl import NeedAccount
 
 _NAMESPACE = "accounts"
 _SEED = b"scram-seed"
@@ -144,6 +146,9 @@ class Accounts:
         has_success_data: bool = False,
     ) -> Exchange:
         """A SASL exchange; LookupError where it is not offered."""
+        from netservices.accounts.exchange import Exchange
+        from netservices.accounts.sasl import server_mechanism
+
         name = mechanism.upper()
         offered = self.mechanisms(origin, bindings, identity)
         if name not in offered:

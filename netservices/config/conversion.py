@@ -8,13 +8,14 @@ whose text says what is wanted.
 
 from __future__ import annotations
 
-import tomllib
 from difflib import get_close_matches
-from typing import Any, Union, get_args, get_origin
-
-import cattrs
+from functools import cache
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from netservices.core.settings import Duration, PortRange, Setting, Size
+
+if TYPE_CHECKING:
+    import cattrs
 
 _WORDS = {
     "true": True,
@@ -59,7 +60,10 @@ def _parsed(wanted: Any) -> Any:
     return structure
 
 
+@cache
 def _converter() -> cattrs.Converter:
+    import cattrs
+
     converter = cattrs.Converter(detailed_validation=False)
     for plain in (bool, int, float, str):
         converter.register_structure_hook(plain, _strict(plain))
@@ -68,16 +72,13 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
-_CONVERTER = _converter()
-
-
 def structure(value: object, setting: Setting) -> Any:
     """``value`` as the type of ``setting``, within its limits.  ValueError."""
     if get_origin(setting.type) is tuple:
         if not isinstance(value, list | tuple):
             raise ValueError("a list in square brackets is wanted")
         value = list(value)
-    typed = _CONVERTER.structure(value, setting.type)
+    typed = _converter().structure(value, setting.type)
     for one in typed if isinstance(typed, tuple) else (typed,):
         _check_limits(one, setting)
         if setting.check is not None:
@@ -138,6 +139,8 @@ def _number_or_text(text: str) -> float | int | str:
 def _list_from_text(text: str, element: Any) -> list[object]:
     """``a,b`` or a TOML array ``["a", "b"]``; nothing is the empty list."""
     if text.lstrip().startswith("["):
+        import tomllib
+
         try:
             return list(tomllib.loads(f"list = {text}")["list"])
         except tomllib.TOMLDecodeError as error:

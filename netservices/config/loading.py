@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -190,6 +189,8 @@ def _read_file(
     path: str, directory: str, sections: _Sections
 ) -> dict[tuple[str, str], Written]:
     """The settings of a TOML file, their names checked."""
+    import tomllib
+
     text = _text_of(path, directory)
     try:
         tables = tomllib.loads(text)

@@ -196,7 +196,7 @@ def settings(cls: type[C]) -> type[C]:
     # What attrs generates for a hundred fields takes 3 ms to compile at each start.
     made.__repr__ = _as_text
     made.__eq__ = _is_equal
-    made.__hash__ = None
+    made.__hash__ = _hash
     return cast(type[C], made)
 
 
@@ -206,11 +206,16 @@ def _as_text(of: Any) -> str:
     return f"{type(of).__name__}({', '.join(values)})"
 
 
+def _values(of: Any) -> tuple[Any, ...]:
+    return tuple(getattr(of, field.name) for field in attrs.fields(type(of)))
+
+
 def _is_equal(one: Any, other: object) -> bool:
-    fields = attrs.fields(type(one))
-    return type(one) is type(other) and all(
-        getattr(one, field.name) == getattr(other, field.name) for field in fields
-    )
+    return type(one) is type(other) and _values(one) == _values(other)
+
+
+def _hash(of: Any) -> int:
+    return hash(_values(of))
 
 
 def with_values(cls: type[C], **values: Any) -> C:

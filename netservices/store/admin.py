@@ -17,9 +17,7 @@ from zope.interface import implementer
 from netservices.core.errors import Trouble
 from netservices.core.threads import Workers
 from netservices.interfaces import IStoreAdmin, StoreError, StoreUnavailable
-from netservices.store.backup import make_backup
 from netservices.store.blobs import BACKUP_LEASE
-from netservices.store.check import LEVELS, Examination, Problem
 from netservices.store.connections import connect_reader
 from netservices.store.engine import Engine
 from netservices.store.manifest import Progress
@@ -28,6 +26,7 @@ from netservices.units import Unit
 from netservices.values import Finding, Manifest, Report
 
 if TYPE_CHECKING:
+    from netservices.store.check import Problem
     from netservices.store.sqlite import SQLiteStore
 
 T = TypeVar("T")
@@ -89,6 +88,8 @@ class Admin:
     ) -> Deferred[Report]:
         """``quick`` (engine), ``full`` (references, sums, orphans) or ``deep``
         (re-hash)."""
+        from netservices.store.check import LEVELS
+
         if level not in LEVELS:
             raise ValueError(f"the level of a check is one of {', '.join(LEVELS)}")
         return Deferred.fromCoroutine(self._check(level, repair, progress))
@@ -96,6 +97,8 @@ class Admin:
     async def _check(
         self, level: str, repair: bool, progress: Progress | None
     ) -> Report:
+        from netservices.store.check import Examination
+
         engine = self._engine
         orphans_before = engine.seconds() - engine.settings.blob_grace
 
@@ -135,6 +138,8 @@ class Admin:
     async def _backup(
         self, target: str, progress: Progress | None, extra_trees: tuple[str, ...]
     ) -> Manifest:
+        from netservices.store.backup import make_backup
+
         directory = self._engine.directory
         lease = await self._store.leases.acquire(
             BACKUP_LEASE + secrets.token_hex(8), "backup", _LONGEST_BACKUP_SECONDS

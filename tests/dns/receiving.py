@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from netservices.core.deferreds import value_of
-from netservices.dns.client import make_query
+from netservices.dns.client.ask import make_query
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
 from netservices.dns.server.authority import Authority

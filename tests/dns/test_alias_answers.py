@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.dns.client.ask import NoAnswer
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
 from netservices.dns.wire.codes import Rcode, Type

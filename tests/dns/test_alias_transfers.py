@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.dns.client.ask import NoAnswer
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.wire.codes import Rcode, Type
 from netservices.dns.wire.message import Message
 from netservices.dns.wire.names import parse_name

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import as_deferred
 from netservices.dns.backend.balance import BALANCE
-from netservices.dns.client import Client as Questioner
+from netservices.dns.client.ask import Client as Questioner
 from netservices.dns.policy import Client
 from netservices.dns.server.probe import Unfit
 from netservices.dns.wire.codes import Type

@@ -6,7 +6,8 @@ from typing import Any
 
 from netservices.core.deferreds import value_of
 from netservices.dns.backend.shelf import ZONE_OPTIONS
-from netservices.dns.client import NoAnswer, make_query
+from netservices.dns.client.ask import make_query
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.dialogue.inbound import Inbound, InboundLimits
 from netservices.dns.options import ZoneOptions
 from netservices.dns.wire.message import Record

@@ -10,8 +10,9 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from netservices.core.deferreds import as_deferred
-from netservices.dns.client import LinkLimits, NoAnswer, fetch_zone
-from netservices.dns.client.transfer import MESSAGES_A_TURN, Primary
+from netservices.dns.client.link import LinkLimits
+from netservices.dns.client.problems import NoAnswer
+from netservices.dns.client.transfer import MESSAGES_A_TURN, Primary, fetch_zone
 from netservices.dns.dialogue.inbound import (
     BadTransfer,
     Form,

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from netservices.dns.backend.keys import GRANTS, KEYS
 from netservices.dns.backend.shelf import ZONE_OPTIONS
-from netservices.dns.client.ask import NoAnswer
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.dialogue.later import Later
 from netservices.dns.grants import make_grant
 from netservices.dns.options import Peer, ZoneOptions

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.dns.client import make_query
+from netservices.dns.client.ask import make_query
 from netservices.dns.dialogue.difference import Patch
 from netservices.dns.dialogue.inbound import (
     BadTransfer,

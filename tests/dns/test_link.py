@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import begun
-from netservices.dns.client import Link, LinkLimits, NoAnswer
-from netservices.dns.client.link import WAITING_OCTETS
+from netservices.dns.client.link import WAITING_OCTETS, Link, LinkLimits
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.server.secondary import Permits
 
 

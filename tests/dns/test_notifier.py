@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import as_deferred
 from netservices.dns.backend.shelf import ZONE_OPTIONS
-from netservices.dns.client.ask import NoAnswer
 from netservices.dns.client.notify import Courier, Delivered, make_notification
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.options import Peer, ZoneOptions
 from netservices.dns.server.notifier import is_own_address
 from netservices.dns.wire.codes import AA, QR, Opcode, Rcode, Type

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.core.deferreds import begun, value_of
 from netservices.dns.backend.secondaries import load_states
 from netservices.dns.backend.shelf import ZONE_OPTIONS
-from netservices.dns.client import NoAnswer, make_query
+from netservices.dns.client.ask import make_query
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.dialogue.inbound import Inbound, InboundLimits, TransferRefused
 from netservices.dns.options import ZoneOptions
 from netservices.dns.policy import Client

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import as_deferred
 from netservices.datagram import DatagramPort
-from netservices.dns.client import Client, NoAnswer, is_reply, make_query
+from netservices.dns.client.ask import Client, is_reply, make_query
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.server import make_server
 from netservices.dns.server.stream import MESSAGES_A_TURN, StreamConnection
 from netservices.dns.settings import DNSSettings

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.core.deferreds import begun
 from netservices.core.errors import Trouble
 from netservices.dns.client.addresses import read_addresses, system_resolvers
-from netservices.dns.client.ask import NoAnswer
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.server.targets import (
     FIRST_PAUSE_SECONDS,
     IN_USE_SECONDS,

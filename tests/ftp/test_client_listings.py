@@ -11,10 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp.client import Listing, TooMuch, Unexpected
-from netservices.ftp.wire import (
+from netservices.ftp.wire import list_line
+from netservices.ftp.wire.listed import (
     Entry,
     check_name,
-    list_line,
     parse_list_line,
     parse_mlsd_line,
 )

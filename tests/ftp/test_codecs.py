@@ -12,20 +12,23 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp import wire
 from netservices.ftp.wire import Mark, Marker, Part, Structure, Type
+from netservices.ftp.wire.blocks import BlockReader, block_writer
+from netservices.ftp.wire.compressed import CompressedReader, compressing_writer
 from netservices.ftp.wire.contents import record_end
 from netservices.ftp.wire.parts import MOST_UNITS
+from netservices.ftp.wire.records import RecordReader, RecordWriter
 
 EOR, EOF, SUSPECT = Mark.EOR, Mark.EOF, Mark.SUSPECT
 
 WRITERS: dict[str, Callable[[], Any]] = {
-    "stream": lambda: wire.RecordWriter(b"\n"),
-    "block": lambda: wire.block_writer(b"\n"),
-    "compressed": lambda: wire.compressing_writer(b" ", b"\n"),
+    "stream": lambda: RecordWriter(b"\n"),
+    "block": lambda: block_writer(b"\n"),
+    "compressed": lambda: compressing_writer(b" ", b"\n"),
 }
 READERS: dict[str, Callable[[], Any]] = {
-    "stream": lambda: wire.RecordReader(b"\n"),
-    "block": lambda: wire.BlockReader(b"\n"),
-    "compressed": lambda: wire.CompressedReader(b"\n", filler=b" "),
+    "stream": lambda: RecordReader(b"\n"),
+    "block": lambda: BlockReader(b"\n"),
+    "compressed": lambda: CompressedReader(b"\n", filler=b" "),
 }
 
 runs = st.builds(
@@ -111,7 +114,7 @@ class TableTests(SynchronousTestCase):
 
     def test_long_block(self) -> None:
         """A count has 16 bits.  RFC 959 3.4.2"""
-        sent = wire.block_writer().feed([b"x" * 65536, EOF])
+        sent = block_writer().feed([b"x" * 65536, EOF])
         self.assertEqual(b"\0\xff\xff" + b"x" * 65535 + b"\x40\0\x01x", sent)
 
     def test_other_spellings(self) -> None:
@@ -181,7 +184,7 @@ class TableTests(SynchronousTestCase):
 
     def test_no_markers_in_streams(self) -> None:
         """RFC 959 3.5: restart is for the other modes."""
-        self.assertRaises(ValueError, wire.RecordWriter().feed, [Marker(b"1")])
+        self.assertRaises(ValueError, RecordWriter().feed, [Marker(b"1")])
 
 
 class ModeTests(SynchronousTestCase):
@@ -243,7 +246,7 @@ class ModeTests(SynchronousTestCase):
     @given(octets)
     def test_compression(self, data: bytes) -> None:
         """It never costs more than an octet in 127, and the marks."""
-        sent = wire.compressing_writer(b" ").feed([data, EOF])
+        sent = compressing_writer(b" ").feed([data, EOF])
         self.assertLessEqual(len(sent), len(data) + len(data) // 127 + 4)
 
     def test_compressed_well(self) -> None:

@@ -6,7 +6,7 @@ import click
 
 from netservices.cli.reactor import in_reactor
 from netservices.cli.zones import wire_name
-from netservices.dns.client.ask import NoAnswer
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.client.transfer import Primary, fetch_zone
 from netservices.dns.dialogue.inbound import BadTransfer, Inbound, TransferRefused
 from netservices.dns.options import Peer

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from netservices.cli.reactor import in_reactor
-from netservices.dns.client.ask import Client, NoAnswer
+from netservices.dns.client.ask import Client
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.wire.codes import Rcode, Type, rcode_name
 from netservices.dns.wire.names import fold, name_text
 from netservices.dns.wire.rdata import SOA

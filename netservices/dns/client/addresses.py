@@ -10,7 +10,8 @@ from twisted.internet.error import CannotListenError
 
 from netservices.core.errors import SyntaxProblem
 from netservices.core.networks import parse_address
-from netservices.dns.client.ask import Client, NoAnswer
+from netservices.dns.client.ask import Client
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.options import Peer
 from netservices.dns.wire.codes import Class, Rcode, Type, rcode_name
 from netservices.dns.wire.edns import Edns

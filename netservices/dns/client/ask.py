@@ -8,21 +8,17 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.python.failure import Failure
 
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import SyntaxProblem
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.wire import codes
 from netservices.dns.wire.edns import Edns
 from netservices.dns.wire.message import Message, Question
 from netservices.dns.wire.names import fold, parse_name
-
-
-class NoAnswer(Exception):
-    """The server did not answer in time, or closed the connection."""
 
 
 class _Asking(DatagramProtocol):
@@ -176,6 +172,8 @@ class Client:
     @as_deferred
     async def over_tcp(self, query: Message) -> Message:
         """The answer over a connection of its own.  NoAnswer."""
+        from twisted.internet.endpoints import HostnameEndpoint
+
         endpoint = HostnameEndpoint(
             self._reactor, self._server[0], self._server[1], timeout=self._seconds
         )

@@ -16,12 +16,11 @@ from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from netservices.dns.client.ask import NoAnswer
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.options import Peer
 from netservices.tls.layer import TLSLayer, start_tls
 
@@ -70,6 +69,8 @@ class Link(Protocol):
 
         ``authorities`` is a file of certificates to trust; empty: the system's.
         """
+        from twisted.internet.endpoints import HostnameEndpoint
+
         port = peer.port or (TLS_PORT if peer.tls else DNS_PORT)
         endpoint = HostnameEndpoint(reactor, peer.address, port, limits.connect_seconds)
         link = cls(reactor, limits)

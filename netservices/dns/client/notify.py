@@ -17,8 +17,9 @@ from twisted.internet.protocol import DatagramProtocol
 
 from netservices.core.errors import SyntaxProblem
 from netservices.core.networks import parse_address
-from netservices.dns.client.ask import NoAnswer, is_reply
+from netservices.dns.client.ask import is_reply
 from netservices.dns.client.link import DNS_PORT, Link, LinkLimits
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.options import Peer
 from netservices.dns.wire import codes
 from netservices.dns.wire.codes import Class, Opcode, Rcode, Type, rcode_name

@@ -9,8 +9,9 @@ from typing import Any, Protocol, TypeAlias
 from attrs import evolve, field, frozen
 
 from netservices.core.errors import SyntaxProblem
-from netservices.dns.client.ask import Client, NoAnswer, make_query
+from netservices.dns.client.ask import Client, make_query
 from netservices.dns.client.link import DNS_PORT, Link, LinkLimits
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.dialogue.inbound import (
     BadTransfer,
     Form,

@@ -20,13 +20,13 @@ from netservices.dns.backend.secondaries import forget_state
 from netservices.dns.backend.shelf import ZONE_OPTIONS
 from netservices.dns.options import NO_OPTIONS, ZoneOptions
 from netservices.dns.wire.names import name_text
-from netservices.dns.zone.catalog import BrokenCatalog, Member, read_catalog
 from netservices.dns.zone.overlay import split_overlay
 from netservices.interfaces import StoreError
 from netservices.units import AssertValue, CreateZone, DeleteZone, Operation
 
 if TYPE_CHECKING:
     from netservices.dns.server.secondary import Secondaries
+    from netservices.dns.zone.catalog import Member
 
 _log = Logger()
 
@@ -96,6 +96,8 @@ class Catalogs:
 
     def _read(self, name: bytes) -> Mapping[bytes, Member] | None:
         """The members; None: it cannot be followed now."""
+        from netservices.dns.zone.catalog import BrokenCatalog, read_catalog
+
         tree = self._house.zones.get(name)
         if tree is None or tree.soa is None or self._house.is_withheld(name):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall
@@ -13,7 +13,6 @@ from twisted.logger import Logger
 
 from netservices.dns.backend.balance import BALANCE
 from netservices.dns.backend.shelf import Shelf
-from netservices.dns.client.addresses import Resolvers, system_resolvers
 from netservices.dns.options import Peer
 from netservices.dns.policy import Client
 from netservices.dns.server.health import Health, Place
@@ -30,6 +29,9 @@ from netservices.dns.zone.overlay import MergedTree
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.plugin import Services
 from netservices.values import RRset
+
+if TYPE_CHECKING:
+    from netservices.dns.client.addresses import Resolvers
 
 _A, _ALIAS = int(Type.A), int(Type.ALIAS)
 _ADDRESSES = frozenset(ADDRESSES)
@@ -295,6 +297,8 @@ class LoadDistribution:
 
     async def _find_abroad(self, name: bytes, type_: int) -> Known:
         if self.resolvers is None:
+            from netservices.dns.client.addresses import Resolvers, system_resolvers
+
             written = tuple(map(Peer.parse, self._settings.alias_resolvers))
             self.resolvers = Resolvers(self._clock, written or system_resolvers())
         return await self.resolvers.find(name, type_)

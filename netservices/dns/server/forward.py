@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netservices.core.errors import SyntaxProblem
-from netservices.dns.client.ask import NoAnswer
-from netservices.dns.client.link import Link, LinkLimits
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.dialogue.later import Later
 from netservices.dns.options import NO_OPTIONS, Peer, ZoneOptions
 from netservices.dns.policy import Client
@@ -17,6 +16,9 @@ from netservices.dns.wire.codes import Class, Rcode
 from netservices.dns.wire.message import read_question
 from netservices.dns.wire.names import fold
 from netservices.plugin import Services
+
+if TYPE_CHECKING:
+    from netservices.dns.client.link import Link
 
 _HEADER_OCTETS = 12
 _QR = 0x80
@@ -42,13 +44,10 @@ class Forwarder:
         self._is_wanted: bool = settings.forward_updates
         self._most: int = settings.updates_forwarded
         self._options = options
-        seconds = float(settings.forward_time)
-        limits = LinkLimits(seconds, seconds, seconds)
+        self._seconds = float(settings.forward_time)
         self._authorities: str = settings.primary_authorities
-        clock: Any = services.clock
-        self.open_link: Callable[[Peer], Awaitable[Link]] = lambda peer: Link.open(
-            clock, peer, limits, self._authorities
-        )
+        self._clock: Any = services.clock
+        self.open_link: Callable[[Peer], Awaitable[Link]] = self._open_link
         """Connects to one primary."""
         self.under_way = 0
         self.forwarded = 0
@@ -95,6 +94,12 @@ class Forwarder:
             # RFC 2136 6.6
             return data[:2] + reply[2:]
         return _refusal(data, Rcode.SERVFAIL)
+
+    async def _open_link(self, peer: Peer) -> Link:
+        from netservices.dns.client.link import Link, LinkLimits
+
+        limits = LinkLimits(self._seconds, self._seconds, self._seconds)
+        return await Link.open(self._clock, peer, limits, self._authorities)
 
     async def _ask_one(self, data: bytes, peer: Peer) -> bytes:
         """The reply of one primary, under an ID of ours.  NoAnswer."""

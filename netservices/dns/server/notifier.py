@@ -11,15 +11,14 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
 
 from netservices.core.networks import parse_address
 from netservices.dns.backend.keys import KeyRing
-from netservices.dns.client.ask import NoAnswer
-from netservices.dns.client.notify import Courier, make_notification
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.options import Peer, ZoneOptions
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.codes import Type
@@ -28,6 +27,9 @@ from netservices.dns.zone.overlay import Overlay
 from netservices.dns.zone.tree import Zones, ZoneTree
 from netservices.plugin import Services
 from netservices.values import RRset
+
+if TYPE_CHECKING:
+    from netservices.dns.client.notify import Courier
 
 INTERVAL_SECONDS = 1.0
 """Between two notifications of one zone."""
@@ -53,11 +55,9 @@ class Notifier:
         self._clock: Any = services.clock
         self._options = options
         self._keys = keys
-        self.courier = Courier(
-            services.clock,
-            settings.notify_source or _only_address(services),
-            authorities=settings.primary_authorities,
-        )
+        self._sources = settings.notify_source or _only_address(services)
+        self.courier: Courier | None = None
+        """Who brings notifications, from the first one on."""
         self.is_own: Callable[[str], bool] = is_own_address
         self._is_telling_all = settings.notify_on_start
         self._permits = DeferredSemaphore(settings.notify_parallel)
@@ -165,6 +165,8 @@ class Notifier:
             del self._under_way[key]
 
     async def _deliver(self, soa: RRset, serial: int, peer: Peer) -> None:
+        from netservices.dns.client.notify import make_notification
+
         zone, began = fold(soa.owner), self._clock.seconds()
         try:
             await self._permits.acquire()
@@ -172,7 +174,8 @@ class Notifier:
             return
         try:
             key = self._keys.find(peer.key) if peer.key else None
-            done = await self.courier.deliver(make_notification(soa), peer, key)
+            courier = self.courier or self._make_courier()
+            done = await courier.deliver(make_notification(soa), peer, key)
         except CancelledError:
             return
         except NoAnswer as problem:
@@ -194,6 +197,13 @@ class Notifier:
             tries=done.tries,
             seconds=round(self._clock.seconds() - began, 3),
         )
+
+    def _make_courier(self) -> Courier:
+        from netservices.dns.client.notify import Courier
+
+        authorities = self._settings.primary_authorities
+        self.courier = Courier(self._clock, self._sources, authorities=authorities)
+        return self.courier
 
     def _failed(self, zone: bytes, serial: int, peer: Peer, reason: str) -> None:
         """Said once, until it succeeds again."""
@@ -228,7 +238,8 @@ class Notifier:
         self._due.clear()
         for telling in tuple(self._under_way.values()):
             telling.cancel()
-        self.courier.stop()
+        if self.courier is not None:
+            self.courier.stop()
 
     def status(self) -> Mapping[str, int]:
         """Counts since the start, and what is under way."""

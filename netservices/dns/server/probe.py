@@ -11,7 +11,6 @@ import ssl
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectionDone
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.protocol import Factory, Protocol
@@ -130,6 +129,8 @@ class Prober:
             raise Unfit(str(problem) or type(problem).__name__) from None
 
     async def _look(self, address: str, check: Check, host: str) -> None:
+        from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+
         context = await self._context(check.verify) if check.kind == "https" else None
         protocol = _Conversation(check, host) if check.is_http else Protocol()
         endpoint = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint

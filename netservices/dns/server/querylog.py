@@ -193,10 +193,8 @@ def _opcode_name(number: int) -> str:
     return _OPCODES.get(number, f"OPCODE{number}")
 
 
-def make_query_log(services: Services, path: str, every: int) -> QueryLog | None:
+def make_query_log(services: Services, path: str, every: int) -> QueryLog:
     """The query log that the settings ask for.  ConfigurationError."""
-    if not path:
-        return None
     whole = services.settings
     file: LogFile[str] = LogFile(
         os.path.join(whole.state_directory, "log", path),

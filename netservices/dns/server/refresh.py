@@ -25,7 +25,7 @@ from netservices.core.garbage import without_full_collections
 from netservices.core.networks import parse_address
 from netservices.dns.backend.secondaries import SecondaryState
 from netservices.dns.backend.shelf import ZONE_OPTIONS
-from netservices.dns.client import NoAnswer
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.dialogue.difference import Patch
 from netservices.dns.dialogue.inbound import (
     BadTransfer,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -17,14 +17,10 @@ from netservices.dns.backend.secondaries import (
     load_states,
 )
 from netservices.dns.backend.shelf import Shelf
-from netservices.dns.client.ask import NoAnswer
-from netservices.dns.client.link import LinkLimits
-from netservices.dns.client.transfer import Primary, Signing, fetch_zone
-from netservices.dns.dialogue.inbound import InboundLimits
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.options import Peer, ZoneOptions
 from netservices.dns.policy import Client, Policy
 from netservices.dns.server.catalogs import Catalogs
-from netservices.dns.server.refresh import Secondary
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire.names import fold, name_text, parse_name
 from netservices.dns.wire.signing import SignedRequest
@@ -33,6 +29,12 @@ from netservices.dns.zone.tree import Zones
 from netservices.interfaces import StoreError
 from netservices.plugin import Services, Verb
 from netservices.units import Operation, Unit
+
+if TYPE_CHECKING:
+    from netservices.dns.client.transfer import Primary, Signing
+    from netservices.dns.dialogue.inbound import Inbound
+    from netservices.dns.server.refresh import Secondary
+    from netservices.dns.wire.message import Record
 
 _log = Logger()
 
@@ -116,7 +118,7 @@ class Secondaries:
         self.clock: Any = services.clock
         self.now: Callable[[], float] = services.clock.seconds
         self.settle = settle
-        self.fetch = fetch_zone
+        self.fetch = _fetch_zone
         """Asks one primary."""
         self.permits = Permits(settings.transfers_in, settings.transfers_in_per_primary)
         self._store = services.store
@@ -177,6 +179,8 @@ class Secondaries:
                 known.options = options
 
     def _add(self, name: bytes, options: ZoneOptions, state: SecondaryState) -> None:
+        from netservices.dns.server.refresh import Secondary
+
         try:
             zone = Secondary(self, name, options, state)
         except ValueError as problem:
@@ -205,6 +209,10 @@ class Secondaries:
 
     def primary(self, peer: Peer) -> Primary:
         """How to talk to a primary.  NoAnswer where its key is not here."""
+        from netservices.dns.client.link import LinkLimits
+        from netservices.dns.client.transfer import Primary
+        from netservices.dns.dialogue.inbound import InboundLimits
+
         settings = self.settings
         signing: dict[str, Any] = {}
         if peer.key:
@@ -326,6 +334,20 @@ class Secondaries:
             }
             for zone in self._zones.values()
         ]
+
+
+async def _fetch_zone(
+    reactor: Any,
+    primary: Primary,
+    name: bytes,
+    have: int | None,
+    pause: Callable[[], Awaitable[None]],
+    *,
+    is_forced: bool = False,
+) -> Inbound | Record:
+    from netservices.dns.client.transfer import fetch_zone
+
+    return await fetch_zone(reactor, primary, name, have, pause, is_forced=is_forced)
 
 
 def _when(seconds: float) -> str | None:

@@ -23,7 +23,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from netservices.core.errors import Trouble
-from netservices.dns.client.ask import NoAnswer
+from netservices.dns.client.problems import NoAnswer
 from netservices.dns.wire.codes import type_name
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.alias import Known

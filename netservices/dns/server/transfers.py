@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from netservices.dns.dialogue.outgoing import Progress
-from netservices.dns.dialogue.transfer import Leave, Surroundings, Transfers
+from netservices.dns.dialogue.later import Later
 from netservices.dns.options import ZoneOptions
-from netservices.dns.policy import Policy
+from netservices.dns.policy import Client, Policy
 from netservices.dns.wire.names import name_text
 from netservices.dns.zone.tree import Zones
 from netservices.plugin import Services
 from netservices.values import RRset
+
+if TYPE_CHECKING:
+    from netservices.dns.dialogue.outgoing import Progress
+    from netservices.dns.dialogue.transfer import Leave, Transfers
 
 _log = Logger()
 
@@ -108,26 +111,36 @@ class OutgoingTransfers:
             settings.transfers_out_per_client,
             settings.transfers_out_waiting,
         )
-        self._transfers = Transfers(
-            zones,
-            views,
-            policy,
-            Surroundings(
-                zones=services.store.zones,
-                options=options,
-                take_turn=self._turns.take,
-                pause=pause,
-                now=services.clock.seconds,
-                finished=self._finished,
-                failed=_log_failure,
-                expand=expand if settings.alias_in_transfers == "expand" else None,
-            ),
-        )
-        self.reply = self._transfers.reply
-        """What answers AXFR and IXFR."""
+        self._zones = zones
+        self._views = views
+        self._policy = policy
+        self._store_zones = services.store.zones
+        self._options = options
+        self._pause = pause
+        self._expand = expand if settings.alias_in_transfers == "expand" else None
         self._outcomes: Counter[str] = Counter()
         self._forms: Counter[str] = Counter()
         self._octets = 0
+
+    @cached_property
+    def _transfers(self) -> Transfers:
+        from netservices.dns.dialogue.transfer import Surroundings, Transfers
+
+        surroundings = Surroundings(
+            zones=self._store_zones,
+            options=self._options,
+            take_turn=self._turns.take,
+            pause=self._pause,
+            now=self._seconds,
+            finished=self._finished,
+            failed=_log_failure,
+            expand=self._expand,
+        )
+        return Transfers(self._zones, self._views, self._policy, surroundings)
+
+    def reply(self, data: bytes, client: Client) -> bytes | Later:
+        """The reply to a question of type AXFR or IXFR."""
+        return self._transfers.reply(data, client)
 
     def status(self) -> Mapping[str, Any]:
         """Counts since the start, and what is under way."""

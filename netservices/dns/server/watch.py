@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
@@ -11,14 +11,15 @@ from netservices.dns.dialogue.answer import Dialogue
 from netservices.dns.dialogue.exact import ExactAnswers
 from netservices.dns.dialogue.later import Later
 from netservices.dns.policy import Client, Transport
-from netservices.dns.server.explain import explain_request
-from netservices.dns.server.querylog import make_query_log
 from netservices.dns.server.stream import Answer
 from netservices.dns.server.top import Top
 from netservices.dns.settings import DNSSettings
 from netservices.dns.wire import codes
 from netservices.dns.wire.names import name_text
 from netservices.plugin import DatagramAnswer, Services
+
+if TYPE_CHECKING:
+    from netservices.dns.server.querylog import QueryLog
 
 _UDP = Transport.UDP
 
@@ -44,9 +45,7 @@ class Watch:
         self.top = Top(
             settings.top_entries, settings.top_window, services.clock.seconds
         )
-        self.log = make_query_log(
-            services, settings.query_log, settings.query_log_every
-        )
+        self.log = _query_log(settings, services)
         self._see = see
         self.verbs = {"top": self._tell_top, "explain": self._explain}
 
@@ -111,6 +110,8 @@ class Watch:
 
     async def _explain(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Why a question gets its answer."""
+        from netservices.dns.server.explain import explain_request
+
         return explain_request(self._dialogue, self._see, request)
 
     async def _tell_top(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -131,3 +132,11 @@ class Watch:
             {"zone": name_text(apex), "queries": count}
             for apex, count in self._dialogue.zone_counts.most_common(most)
         ]
+
+
+def _query_log(settings: DNSSettings, services: Services) -> QueryLog | None:
+    if not settings.query_log:
+        return None
+    from netservices.dns.server.querylog import make_query_log
+
+    return make_query_log(services, settings.query_log, settings.query_log_every)

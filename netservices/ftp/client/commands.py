@@ -10,15 +10,8 @@ from attrs import evolve, frozen
 from netservices.core.errors import SyntaxProblem
 from netservices.ftp.client.control import Control
 from netservices.ftp.client.problems import Unexpected
-from netservices.ftp.wire import (
-    Entry,
-    Reply,
-    entry_of_facts,
-    format_time,
-    parse_facts,
-    parse_time,
-    unquoted,
-)
+from netservices.ftp.wire import Reply, format_time, parse_facts, parse_time, unquoted
+from netservices.ftp.wire.listed import Entry, entry_of_facts
 from netservices.values import NodeKind
 
 DIGESTS = ("SHA-256", "SHA-512", "SHA-1", "MD5", "CRC32")

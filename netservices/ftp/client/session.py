@@ -25,13 +25,8 @@ from netservices.ftp.client.problems import (
 )
 from netservices.ftp.datastream import Take
 from netservices.ftp.dialogue.channels import DataBroken
-from netservices.ftp.wire import (
-    Entry,
-    Reply,
-    is_preliminary,
-    parse_list_line,
-    parse_mlsd_line,
-)
+from netservices.ftp.wire import Reply, is_preliminary
+from netservices.ftp.wire.listed import Entry, parse_list_line, parse_mlsd_line
 
 _COMPLETE = (226, 250)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from netservices.ftp.mirror.values import Item
-from netservices.ftp.wire import check_name
+from netservices.ftp.wire.listed import check_name
 from netservices.values import NodeKind, Path
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from attrs import define, field, frozen
 
-from netservices.ftp.wire import Entry
+from netservices.ftp.wire.listed import Entry
 from netservices.values import NodeKind, Path
 
 SECOND_NS = 1_000_000_000

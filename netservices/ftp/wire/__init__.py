@@ -1,6 +1,8 @@
 """FTP on the wire: commands, replies, addresses, listings and text; no I/O, no clock.
 
-Both sides use it: the server's dialogue and the client.
+Both sides use it: the server's dialogue and the client.  What only the client needs
+(``listed``), and rare representations (``blocks``, ``compressed``, ``records``), are
+imported from their own modules.
 """
 
 from netservices.ftp.wire.addresses import (
@@ -16,14 +18,12 @@ from netservices.ftp.wire.addresses import (
     parse_pasv_reply,
     parse_port,
 )
-from netservices.ftp.wire.blocks import BlockReader, block_writer
 from netservices.ftp.wire.commands import (
     Command,
     parse_command,
     strip_telnet,
     verb_of,
 )
-from netservices.ftp.wire.compressed import CompressedReader, compressing_writer
 from netservices.ftp.wire.contents import (
     ContentReceiver,
     ContentSender,
@@ -40,13 +40,6 @@ from netservices.ftp.wire.facts import (
     parse_facts,
     parse_time,
 )
-from netservices.ftp.wire.listed import (
-    Entry,
-    check_name,
-    entry_of_facts,
-    parse_list_line,
-    parse_mlsd_line,
-)
 from netservices.ftp.wire.listing import (
     line_of_node,
     list_line,
@@ -57,7 +50,6 @@ from netservices.ftp.wire.listing import (
 from netservices.ftp.wire.names import UTF8, Names, names_in
 from netservices.ftp.wire.nvt import FromNVT, ToNVT
 from netservices.ftp.wire.parts import Mark, Marker, Part
-from netservices.ftp.wire.records import RecordReader, RecordWriter
 from netservices.ftp.wire.replies import (
     Replies,
     Reply,
@@ -78,12 +70,9 @@ __all__ = [
     "FACTS",
     "USUAL_FACTS",
     "UTF8",
-    "BlockReader",
     "Command",
-    "CompressedReader",
     "ContentReceiver",
     "ContentSender",
-    "Entry",
     "FromNVT",
     "HostPort",
     "Mark",
@@ -93,8 +82,6 @@ __all__ = [
     "Part",
     "PartReader",
     "PartWriter",
-    "RecordReader",
-    "RecordWriter",
     "Replies",
     "Reply",
     "ReplyReader",
@@ -102,11 +89,7 @@ __all__ = [
     "Structure",
     "ToNVT",
     "Type",
-    "block_writer",
-    "check_name",
     "chosen_facts",
-    "compressing_writer",
-    "entry_of_facts",
     "facts_of",
     "format_eprt",
     "format_epsv",
@@ -126,8 +109,6 @@ __all__ = [
     "parse_epsv_argument",
     "parse_epsv_reply",
     "parse_facts",
-    "parse_list_line",
-    "parse_mlsd_line",
     "parse_pasv_reply",
     "parse_port",
     "parse_time",

@@ -8,8 +8,6 @@ from typing import Protocol
 
 from attrs import frozen
 
-from netservices.ftp.wire.blocks import BlockReader, block_writer
-from netservices.ftp.wire.compressed import CompressedReader, compressing_writer
 from netservices.ftp.wire.contents import (
     ContentReceiver,
     ContentSender,
@@ -18,7 +16,6 @@ from netservices.ftp.wire.contents import (
     record_end,
 )
 from netservices.ftp.wire.parts import Part
-from netservices.ftp.wire.records import RecordReader, RecordWriter
 
 
 class Mode(Enum):
@@ -107,16 +104,30 @@ class Representation:
         """From parts to the wire."""
         end = record_end(self.type, self.structure)
         if self.mode is Mode.BLOCK:
+            from netservices.ftp.wire.blocks import block_writer
+
             return block_writer(end)
         if self.mode is Mode.COMPRESSED:
+            from netservices.ftp.wire.compressed import compressing_writer
+
             return compressing_writer(self.type.filler, end)
-        return _PlainWriter() if self.is_stream else RecordWriter(end)
+        if self.is_stream:
+            return _PlainWriter()
+        from netservices.ftp.wire.records import RecordWriter
+
+        return RecordWriter(end)
 
     def reader(self) -> PartReader:
         """From the wire to parts; for representations that mark the end of files."""
         end = record_end(self.type, self.structure)
         if self.mode is Mode.BLOCK:
+            from netservices.ftp.wire.blocks import BlockReader
+
             return BlockReader(end)
         if self.mode is Mode.COMPRESSED:
+            from netservices.ftp.wire.compressed import CompressedReader
+
             return CompressedReader(end, filler=self.type.filler)
+        from netservices.ftp.wire.records import RecordReader
+
         return RecordReader(end)
