@@ -196,6 +196,9 @@ class Server:
     """Numbers that ``netservices status`` shows."""
     sessions: Callable[[], Iterable[OpenSession]] | None = None
     """All sessions of now, which ``netservices session`` lists and ends."""
+    late_modules: tuple[str, ...] = ()
+    """Dotted names of modules that the start does without, and somebody wants later:
+    they are imported in a thread once everything listens, so nobody waits for them."""
     verbs: Mapping[str, Verb] = attrs.field(factory=dict)
     """What commands may ask of it over the control socket, there under the plugin's
     name: ``refresh`` of the plugin ``dns`` is ``dns.refresh``."""

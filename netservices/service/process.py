@@ -33,6 +33,7 @@ from netservices.notify import Notifier
 from netservices.service import logs
 from netservices.service.banner import ready_words
 from netservices.service.house import NetServices
+from netservices.service.late import import_late
 
 FEWEST_FILES = 64
 """Open files with which a server can start: sockets, database, threads' connections."""
@@ -122,6 +123,7 @@ class Process(Service):
         # What the start made lives until the stop: no collection need look at it again.
         gc.collect()
         gc.freeze()
+        import_late(house.servers.values())
         if house.configuration.server.watchdog:
             self.notifier.start_watchdog(self.reactor)
         if self._say(ready_words(house)):

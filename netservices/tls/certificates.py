@@ -38,7 +38,6 @@ from netservices.tls.identity import (
     find_pairs,
     read_identity,
 )
-from netservices.tls.selfsigned import make_self_signed, store_private
 from netservices.tls.settings import TLSSettings
 
 SELF_SIGNED = os.path.join("tls", "self-signed.pem")
@@ -319,9 +318,7 @@ class Certificates:
             is_good = False
         try:
             if not is_good:
-                pem = make_self_signed(self._hostname, self._now(), lifetime)
-                store_private(path, pem)
-                self._log.info("made a self-signed certificate in {path}", path=path)
+                self._make_self_signed(path, lifetime)
             known = self._identities.get(self._self_signed)
             if known is None or known.stamp != self._self_signed.stamp():
                 self._take(self._self_signed)
@@ -331,3 +328,10 @@ class Certificates:
                 self._log.error("no new certificate: {error}", error=str(error))
                 return
             raise StartupError(f"no certificate can be made: {error}") from None
+
+    def _make_self_signed(self, path: str, lifetime: timedelta) -> None:
+        from netservices.tls.selfsigned import make_self_signed, store_private
+
+        pem = make_self_signed(self._hostname, self._now(), lifetime)
+        store_private(path, pem)
+        self._log.info("made a self-signed certificate in {path}", path=path)

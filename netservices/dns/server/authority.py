@@ -43,6 +43,17 @@ from netservices.dns.zone.tree import Zones
 from netservices.interfaces import INameAnswers
 from netservices.plugin import DatagramAnswer, Server, Services
 
+LATE_MODULES = (
+    "netservices.dns.dialogue.transfer",
+    "netservices.dns.server.refresh",
+    "netservices.dns.client.transfer",
+    "netservices.dns.client.notify",
+    "netservices.dns.client.addresses",
+    "netservices.dns.server.explain",
+    "netservices.dns.zone.catalog",
+    "twisted.internet.endpoints",
+)
+
 _log = Logger()
 
 
@@ -342,5 +353,6 @@ def make_server(settings: DNSSettings, services: Services) -> Server:
         stop=authority.stop,
         status=authority.status,
         sessions=authority.streams.sessions,
+        late_modules=LATE_MODULES,
         verbs={**authority.watch.verbs, **authority.secondaries.verbs},
     )

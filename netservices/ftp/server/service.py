@@ -177,6 +177,13 @@ def _connections(settings: FTPSettings, services: Services) -> DataConnections:
     )
 
 
+LATE_MODULES = (
+    "netservices.ftp.wire.blocks",
+    "netservices.ftp.wire.compressed",
+    "netservices.ftp.wire.records",
+)
+
+
 def _offered(server: FTPServer, services: Services) -> Server:
     """The server as the process runs it."""
     return Server(
@@ -189,6 +196,7 @@ def _offered(server: FTPServer, services: Services) -> Server:
         reload=server.reload,
         status=server.status,
         sessions=server.sessions,
+        late_modules=LATE_MODULES,
     )
 
 
