@@ -60,6 +60,7 @@ clean:
 	@PYTHON="$(PYTHON)" sh etc/make-venv .venv
 	@echo "installing netservices into .venv"
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(RUN)/python -m compileall -q netservices twisted
 	@touch $@
 
 .venv-test/.stamp: setup.cfg pyproject.toml
@@ -67,6 +68,7 @@ clean:
 	@echo "installing netservices and its tests into .venv-test"
 	@$(TEST)/python -m pip install --quiet --disable-pip-version-check \
 		--editable ".[test,lint]"
+	@$(TEST)/python -m compileall -q netservices twisted
 	@echo "fetching the tests of pyftpdlib into .venv-test"
 	@$(TEST)/python -m tests.conformance.pyftpdlib_suite
 	@touch $@

@@ -42,25 +42,20 @@ reactor.callWhenRunning(begin)
 reactor.run()
 """
 
-NOT_AT_START = (
-    # libraries; cryptography and pyOpenSSL are Twisted's reactor's
-    *("click", "dns", "hypothesis", "jinja2", "publicsuffixlist", "pytest", "rich"),
-    *("aioquic", "h2", "nh3", "psycopg", "tomllib"),
+# cryptography and pyOpenSSL are there: Twisted's reactor imports them.
+LIBRARIES = (
+    *("aioquic", "click", "dns", "h2", "hypothesis", "jinja2", "nh3", "psycopg"),
+    *("publicsuffixlist", "pytest", "rich", "tomllib"),
     *("twisted.conch", "twisted.mail", "twisted.names", "twisted.web"),
     "twisted.internet.endpoints",
-    # what only some want
-    *("netservices.cli", "netservices.control.client", "netservices.testing"),
-    *("netservices.accounts.sasl", "netservices.accounts.sasl_client"),
-    *("netservices.store.backup", "netservices.store.check"),
-    "netservices.tls.selfsigned",
-    *(
-        "netservices.ftp.client",
-        "netservices.ftp.mirror",
-        "netservices.ftp.wire.listed",
-    ),
-    *("netservices.dns.client.ask", "netservices.dns.client.link"),
-    *("netservices.dns.server.refresh", "netservices.dns.zonefile"),
 )
+OURS = (
+    *("accounts.sasl", "accounts.sasl_client", "cli", "store.backup", "store.check"),
+    *("testing", "tls.selfsigned"),
+    *("ftp.client", "ftp.mirror", "ftp.wire.listed"),
+    *("dns.client.ask", "dns.client.link", "dns.server.refresh", "dns.zonefile"),
+)
+NOT_AT_START = (*LIBRARIES, *(f"netservices.{name}" for name in OURS))
 """Modules, and packages with all that is in them."""
 
 
