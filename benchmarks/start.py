@@ -28,6 +28,7 @@ ROOT = str(Path(__file__).parents[1])
 LISTEN = (
     "--ftp-listen=tcp:0:interface=127.0.0.1",
     "--dns-listen=udp:0:interface=127.0.0.1",
+    "--http-listen=tcp:0:interface=127.0.0.1",
 )
 TARGETS = {"first start": 1.5, "later start": 0.5}
 

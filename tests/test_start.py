@@ -77,13 +77,14 @@ class ImportTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, self.state)
 
     def started(self) -> dict[str, list[str]]:
-        """The modules of a start of FTP and DNS: those there, and those that follow."""
+        """The modules of a start of all protocols: those there, and those that follow."""
         done = subprocess.run(
             [
                 *(sys.executable, "-c", _START),
-                *("--state", self.state, "--ftp", "--dns"),
+                *("--state", self.state),
                 "--ftp-listen=tcp:0:interface=127.0.0.1",
                 "--dns-listen=udp:0:interface=127.0.0.1",
+                "--http-listen=tcp:0:interface=127.0.0.1",
             ],
             env=environment(),
             capture_output=True,
