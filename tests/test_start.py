@@ -77,7 +77,7 @@ class ImportTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, self.state)
 
     def started(self) -> dict[str, list[str]]:
-        """The modules of a start of all protocols: those there, and those that follow."""
+        """The modules after a start of all protocols: those there, those to follow."""
         done = subprocess.run(
             [
                 *(sys.executable, "-c", _START),
