@@ -20,8 +20,28 @@ class HTTPSettings:
     keep_alive: Duration = setting(
         "75s", "How long a connection may be idle between requests.", minimum=1
     )
+    most_fields: int = setting(
+        128, "More header fields in a request are answered with 431.", minimum=8
+    )
     head_deadline: Duration = setting(
         "30s", "In this time a head that has begun must be complete.", minimum=1
+    )
+    body_deadline: Duration = setting(
+        "6h", "In this time the body of a request must be complete.", minimum=1
+    )
+    stall_timeout: Duration = setting(
+        "60s",
+        "In this time a client that should send or take something must do so.",
+        minimum=1,
+    )
+    minimum_rate: Size = setting(
+        64,
+        "Octets a second that a client must at least send or take, averaged over"
+        " stall_timeout; 0: any octet will do.",
+        minimum=0,
+    )
+    requests_per_connection: int = setting(
+        10000, "After so many requests a connection ends.", minimum=1
     )
 
     # --- files of accounts ---

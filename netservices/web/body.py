@@ -19,6 +19,9 @@ from netservices.web.problems import BodyLost, Problem
 AHEAD_OCTETS = 256 * 1024
 """At about so many octets that nobody has asked for, reading from the peer stops."""
 
+SMALL_OCTETS = 4096
+"""A shorter piece that waits is joined with the next one."""
+
 
 class Body:
     """The content of one request.
@@ -107,7 +110,10 @@ class Body:
         if reader is not None:
             reader.callback(data)
         else:
-            self._pieces.append(data)
+            if self._pieces and len(self._pieces[-1]) < SMALL_OCTETS:
+                self._pieces[-1] += data
+            else:
+                self._pieces.append(data)
             self.queued_octets += len(data)
 
     def finish(self, trailers: Fields = NO_FIELDS) -> None:

@@ -39,8 +39,11 @@ class Lasting(Protocol):
         at a file; must not wait."""
 
 
-Tunnel: TypeAlias = Callable[[Any, bytes], None]
-"""Takes over a connection: ``(transport, what has come already)``."""
+Tunnel: TypeAlias = Callable[[Any, bytes], Any]
+"""Takes over a connection: ``(transport, what has come already)``.  Gives a protocol,
+whose ``dataReceived`` gets what comes, and whose ``connectionLost`` is called; its
+``drain``, where it has one, when the server stops.  It registers a producer of its own
+with the transport, if it has one."""
 
 
 @define(eq=False)

@@ -24,11 +24,16 @@ class Wire(StringTransport):
     """A transport in memory, which remembers how it ended."""
 
     aborted = False
+    half_closed = False
 
     def abortConnection(self) -> None:
         """Drop the connection."""
         self.aborted = True
         self.disconnecting = True
+
+    def loseWriteConnection(self) -> None:
+        """Close our direction."""
+        self.half_closed = True
 
     def setTcpNoDelay(self, enabled: object) -> None:
         """Part of ITCPTransport."""
@@ -58,5 +63,5 @@ class Talk:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the server has ended the connection."""
-        return bool(self.wire.disconnecting)
+        """Whether the server has ended the connection, or its direction of it."""
+        return bool(self.wire.disconnecting or self.wire.half_closed)

@@ -12,19 +12,18 @@ response that the peer does not take, requests that come faster than answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer, ISSLTransport
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from netservices.core.session import make_session_id
 from netservices.http.server.exchange import Exchange
+from netservices.http.server.flow import Flow
 from netservices.http.server.shared import Shared
 from netservices.http.wire.chunks import ChunkedReader
 from netservices.http.wire.head import Head, parse_head
@@ -34,44 +33,15 @@ from netservices.web.body import Body
 from netservices.web.problems import Problem
 from netservices.web.request import Request
 
-_log = Logger()
+REQUESTS_A_TURN = 256
+"""Requests of one connection that are begun before others have their turn."""
 
-LINGER_OCTETS = 64 * 1024
-"""So much of a body that nobody wants is read and thrown away; with more, the
-connection ends."""
-
-LINGER_SECONDS = 5.0
-"""How long a peer may take to see the last response before the connection is gone."""
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
+_NO_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\0")
 
 
-@implementer(IPushProducer)
-class HTTPConnection(Protocol):
+class HTTPConnection(Flow):
     """One connection; see the module's theory."""
-
-    __slots__ = (
-        "_body",
-        "_buffer",
-        "_chunks",
-        "_exchange",
-        "_is_closing",
-        "_is_draining",
-        "_is_full",
-        "_is_paused",
-        "_is_working",
-        "_left",
-        "_room",
-        "connected",
-        "deadline",
-        "factory",
-        "origin",
-        "server",
-        "session_id",
-        "shared",
-        "tls",
-        "transport",
-    )
-
-    transport: Any
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
@@ -81,17 +51,23 @@ class HTTPConnection(Protocol):
         self.tls: Any = None
         self.deadline = 0.0
         self._buffer = b""
+        self._at = 0
+        """Where in ``_buffer`` begins what has not been looked at."""
+        self._sought = 0
+        """So much of an incomplete head is known to hold no end of it."""
+        self._requests = 0
         self._exchange: Exchange | None = None
         self._body: Body | None = None
         """The content that comes in; None between messages."""
         self._chunks: ChunkedReader | None = None
         self._left = 0
+        self._body_until = 0.0
         self._room: list[Deferred[None]] = []
-        self._is_full = False
-        self._is_paused = False
         self._is_working = False
-        self._is_closing = False
+        self._is_resting = False
         self._is_draining = False
+        self._taker: Any = None
+        """The protocol that speaks here from now on, after 101."""
 
     # --- what the transport calls ---------------------------------------------------
 
@@ -113,78 +89,103 @@ class HTTPConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Octets of any number of requests, or of a part of one."""
-        if self._is_closing:
+        if self._is_closing or self._is_deaf:
+            if self._taker is not None:
+                self._taker.dataReceived(data)
+            else:
+                self._throw_away()
             return
-        self._buffer = self._buffer + data if self._buffer else data
+        if self._buffer:
+            self._buffer = self._buffer[self._at :] + data
+            self._at = 0
+        else:
+            self._buffer = data
         self._work()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
+        self.connected = 0
         self._is_closing = True
         self._buffer = b""
         self.shared.wheel.unwatch(self)
         self.shared.connections.discard(self)
+        exchange, self._exchange = self._exchange, None
         body, self._body = self._body, None
         if body is not None:
             body.fail()
-        exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.cancel()
         self._let_go()
-
-    def pauseProducing(self) -> None:
-        """The peer does not read what was written."""
-        self._is_full = True
-        self._regulate()
-
-    def resumeProducing(self) -> None:
-        """The peer has read it."""
-        self._is_full = False
-        self._let_go()
-        self._work()
-
-    def stopProducing(self) -> None:
-        """The transport is going away; ``connectionLost`` follows."""
+        taker, self._taker = self._taker, None
+        if taker is not None:
+            taker.connectionLost(reason)
 
     # --- requests -------------------------------------------------------------------
 
     def _work(self) -> None:
         """Go on with what has come, as far as that goes."""
-        if self._is_working:
+        if self._is_working or self._is_resting:
             return
         self._is_working = True
+        begun = self._requests
         try:
             while not self._is_closing and (self._receive() or self._begin_next()):
-                pass
+                if self._requests - begun >= REQUESTS_A_TURN:
+                    self._rest()
+                    break
         except BadMessage as problem:
             self._refuse(problem)
         finally:
             self._is_working = False
+        if self._has_ended and not self._is_resting:
+            self._end_with_peer()
         self._regulate()
+
+    def _rest(self) -> None:
+        """Let the reactor serve others, then go on."""
+        self._is_resting = True
+        self.shared.wheel.soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_resting = False
+        self._work()
+
+    def _take(self, octets: int | None = None) -> bytes:
+        """Cut so many octets off the front of what has come; None: all."""
+        buffer, at = self._buffer, self._at
+        end = len(buffer) if octets is None else at + octets
+        if end >= len(buffer):
+            self._buffer = b""
+            self._at = 0
+            return buffer[at:] if at else buffer
+        self._at = end
+        return buffer[at:end]
 
     def _receive(self) -> bool:
         """Hand content on; whether something was done."""
         body = self._body
         if body is None or not self._buffer:
             return False
-        is_wanted = self._exchange is not None and not self._exchange.is_answered
+        exchange = self._exchange
+        is_wanted = exchange is not None and exchange.wants_body
         if is_wanted and not body.has_room:
             return False
-        data, self._buffer = self._buffer, b""
-        if self._chunks is not None:
-            pieces = self._chunks.feed(data)
-            self._buffer = self._chunks.rest
+        trailers = None
+        if self._chunks is None:
+            data = self._take(self._left)
+            self._left -= len(data)
+            is_complete = not self._left
         else:
-            pieces, self._buffer = [data[: self._left]], data[self._left :]
-            self._left -= len(pieces[0])
-        is_complete = (
-            not self._left if self._chunks is None else self._chunks.is_complete
-        )
-        trailers = None if self._chunks is None else self._chunks.trailers
+            data = b"".join(self._chunks.feed(self._take()))
+            self._buffer = self._chunks.rest
+            is_complete = self._chunks.is_complete
+            trailers = self._chunks.trailers
         if is_complete:
             self._body = self._chunks = None
-        for piece in pieces if is_wanted else ():
-            body.feed(piece)
+        if exchange is not None:
+            exchange.has_content = True
+        if data and is_wanted:
+            body.feed(data)
         if is_complete:
             body.finish(*([] if trailers is None else [trailers]))
             self._end_if_done()
@@ -205,39 +206,60 @@ class HTTPConnection(Protocol):
 
     def _next_head(self) -> Head | None:
         """Cut the next head out of the buffer; None while it is incomplete."""
+        buffer, at = self._buffer, self._at
+        if buffer.startswith(b"\r\n", at):
+            # RFC 9112 2.2: empty lines before a request line are read over.
+            match = _EMPTY_LINES.match(buffer, at)
+            self._take(match.end() - at if match is not None else 0)
+            buffer, at = self._buffer, self._at
+            if not buffer:
+                return None
         settings = self.shared.settings
-        buffer = self._buffer
-        if buffer.startswith(b"\r\n"):
-            # RFC 9112 2.2: an empty line before a request line is read over.
-            self._buffer = buffer = buffer[2:]
-        end = buffer.find(b"\r\n\r\n", 0, settings.longest_head)
+        most = at + settings.longest_head
+        end = buffer.find(b"\r\n\r\n", at + self._sought, most)
         if end < 0:
-            self._check_incomplete(buffer)
+            self._await_head(buffer[at:])
             return None
-        if buffer.find(b"\r\n") > settings.longest_request_line:
+        line_end = buffer.find(b"\r\n", at, end)
+        if (line_end if line_end >= 0 else end) - at > settings.longest_request_line:
             raise BadMessage(414, "the request line is too long")
-        raw, self._buffer = buffer[: end + 4], buffer[end + 4 :]
-        return parse_head(raw)
+        self._sought = 0
+        return parse_head(self._take(end + 4 - at), settings.most_fields)
 
-    def _check_incomplete(self, buffer: bytes) -> None:
+    def _await_head(self, begun: bytes) -> None:
+        """A head is incomplete: wait for more of it, unless there can be no good
+        end."""
         settings = self.shared.settings
-        line = buffer.find(b"\r\n")
-        if (line if line >= 0 else len(buffer)) > settings.longest_request_line:
+        line = begun.find(b"\r\n")
+        if (line if line >= 0 else len(begun)) > settings.longest_request_line:
             raise BadMessage(414, "the request line is too long")
-        if len(buffer) >= settings.longest_head:
+        if len(begun) >= settings.longest_head:
             raise BadMessage(431, "the head is too long")
+        if _NO_LINE_END.search(begun, max(0, self._sought - 1)):
+            raise BadMessage(400, "NUL, or a bare CR or LF, in the head")
+        if not self._sought:
+            self._expect_soon(settings.head_deadline)
+        self._sought = max(len(begun) - 3, 1)
 
     def _begin(self, head: Head) -> None:
         """Hand a request to its handler."""
+        shared = self.shared
+        self._requests += 1
         length = None if head.is_chunked else head.content_length
         body = Body(length, self._body_wanted)
+        self._exchange = exchange = Exchange(self, head, self._request(head, body))
+        if self._requests >= shared.settings.requests_per_connection:
+            exchange.must_close = True
         if head.has_body:
             self._body = body
             self._chunks = ChunkedReader() if head.is_chunked else None
             self._left = head.content_length or 0
-        self._exchange = exchange = Exchange(self, head, self._request(head, body))
-        self._expect(self.shared.settings.keep_alive)
+            self._body_until = shared.wheel.seconds() + shared.settings.body_deadline
+            # What has come already needs no 100, and may be all of it.
+            self._receive()
         exchange.begin()
+        if self._exchange is exchange and not self._is_closing:
+            self._expect(shared.settings.stall_timeout)
 
     def _request(self, head: Head, body: Body) -> Request:
         return Request(
@@ -269,15 +291,18 @@ class HTTPConnection(Protocol):
     def _refuse(self, problem: BadMessage) -> None:
         """The peer broke the rules: answer, and hear nothing more."""
         self._buffer = b""
+        self._is_deaf = True
         body, self._body = self._body, None
+        exchange = self._exchange
+        if exchange is None or not exchange.has_begun:
+            self._exchange = exchange = Exchange(self, None, None)
+            exchange.refuse(Problem(problem.status, must_close=True))
+            return
+        # The handler learns that there is no whole body, and its answer says why.
+        exchange.must_close = True
+        exchange.refusal = problem.status
         if body is not None:
             body.fail()
-        if self._exchange is not None:
-            # The current request's own response says it, or has been said.
-            self._exchange.must_close = True
-            return
-        self._exchange = exchange = Exchange(self, None, None)
-        exchange.refuse(Problem(problem.status, must_close=True))
 
     # --- the end of an exchange -----------------------------------------------------
 
@@ -297,81 +322,88 @@ class HTTPConnection(Protocol):
         exchange = self._exchange
         if exchange is None or not exchange.is_sent:
             return
-        if not exchange.keeps_alive:
+        if not exchange.keeps_alive or exchange.must_close:
+            self._is_deaf = self._is_deaf or self._body is not None
+            self._body = self._chunks = None
             self.close()
         elif self._body is None:
             self._exchange = None
             self._expect(self.shared.settings.keep_alive)
 
-    # --- room, time, and the end ----------------------------------------------------
+    def _end_with_peer(self) -> None:
+        """The peer sends nothing more, and what it has sent has been looked at."""
+        exchange = self._exchange
+        if exchange is None:
+            if not self._is_full:
+                self.close()
+        elif self._body is not None and not self._buffer:
+            # RFC 9112 8: an incomplete message.
+            self._refuse(BadMessage(400, "the peer ended in the middle of a body"))
 
-    def room(self) -> Deferred[None] | None:
-        """What fires when the peer takes more; None: it does now."""
-        if not self._is_full or self._is_closing:
+    def hand_over(self, taker: Any) -> None:
+        """From now on ``taker``, a protocol, gets what comes."""
+        self._is_closing = True
+        self._taker = taker
+
+    def release(self) -> bytes:
+        """Before ``hand_over``: stop serving, and give back what has come already."""
+        self.shared.wheel.unwatch(self)
+        self.transport.unregisterProducer()
+        self._exchange = None
+        if self._is_paused:
+            self._is_paused = False
+            self.transport.resumeProducing()
+        return self._take()
+
+    # --- what the flow asks ---------------------------------------------------------
+
+    @property
+    def _has_room(self) -> bool:
+        if self._exchange is None and self._is_full:
+            return False
+        return len(self._buffer) - self._at < self.shared.settings.longest_head
+
+    @property
+    def _is_over(self) -> bool:
+        exchange = self._exchange
+        if exchange is None:
+            return not self._is_full
+        if self._has_ended and not exchange.is_answered:
+            return True
+        now = self.shared.wheel.seconds()
+        return self._body is not None and now >= self._body_until
+
+    @property
+    def _moving(self) -> tuple[object, int] | None:
+        body, exchange = self._body, self._exchange
+        if body is None or exchange is None or exchange.waits_for_continue:
             return None
-        waiting: Deferred[None] = Deferred()
-        self._room.append(waiting)
-        return waiting
+        if exchange.wants_body and not body.has_room:
+            return None
+        octets = -self._left if self._chunks is None else body.received_octets
+        return body, octets
 
-    def _let_go(self) -> None:
-        waiting, self._room = self._room, []
-        for one in waiting:
-            one.callback(None)
-
-    def _regulate(self) -> None:
-        """Read only what there is room for."""
-        if self._is_closing or not self.connected:
-            return
-        most = self.shared.settings.longest_head
-        must_pause = len(self._buffer) >= most or (
-            self._is_full and self._exchange is None
-        )
-        if must_pause != self._is_paused:
-            self._is_paused = must_pause
-            if must_pause:
-                self.transport.pauseProducing()
+    def _overdue(self) -> None:
+        exchange = self._exchange
+        if exchange is None and not self._is_full:
+            if self._buffer:
+                self._refuse(BadMessage(408, "the head took too long"))
             else:
-                self.transport.resumeProducing()
-
-    def _expect(self, seconds: float) -> None:
-        self.deadline = self.shared.wheel.seconds() + seconds
-
-    def expired(self) -> None:
-        """Called by the wheel: the deadline has passed."""
-        if self._is_closing or self._is_full:
+                self.close()
+        elif exchange is None or exchange.is_answered or self._has_ended:
             self.transport.abortConnection()
-        elif self._exchange is not None:
-            self._expect(self.shared.settings.keep_alive)
-        elif self._buffer:
-            self._refuse(BadMessage(408, "the head took too long"))
         else:
-            self.close()
+            self._refuse(BadMessage(408, "the body came too slowly"))
+            self._expect(self.shared.settings.stall_timeout)
 
     def drain(self) -> None:
         """The server stops: finish what runs."""
         self._is_draining = True
-        if self._exchange is None:
+        if self._taker is not None:
+            drain = getattr(self._taker, "drain", None)
+            if drain is not None:
+                drain()
+        elif self._exchange is None:
             self.close()
         else:
             self._exchange.must_close = True
-
-    def close(self) -> None:
-        """Close once what was written has left, and the peer can have read it."""
-        if self._is_closing:
-            return
-        self._is_closing = True
-        self._buffer = b""
-        self.transport.unregisterProducer()
-        self._expect(LINGER_SECONDS)
-        self.shared.wheel.watch(self)
-        self.transport.loseConnection()
-
-    def without_producer(self, function: Callable[[], Any]) -> Any:
-        """Call ``function``, which registers a producer of its own for a while."""
-        self.transport.unregisterProducer()
-        return function().addBoth(self._producer_again)
-
-    def _producer_again(self, result: Any) -> Any:
-        if self.connected and not self._is_closing:
-            self.transport.registerProducer(self, True)
-        return result

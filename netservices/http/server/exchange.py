@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -13,7 +14,7 @@ from netservices.core.sendfile import send_file
 from netservices.http.dialogue.framing import REASONS, End, Framed, frame
 from netservices.http.wire.chunks import chunk, last_chunk
 from netservices.http.wire.head import Head
-from netservices.web.fields import Fields
+from netservices.web.fields import NO_FIELDS, Fields
 from netservices.web.handler import answer_of
 from netservices.web.problems import BodyLost, Problem
 from netservices.web.request import Request
@@ -34,16 +35,20 @@ class Exchange:
 
     __slots__ = (
         "_connection",
+        "_has_spoken",
         "_running",
-        "_waits_for_continue",
+        "has_begun",
+        "has_content",
         "head",
         "is_answered",
         "is_sent",
         "keeps_alive",
         "must_close",
+        "refusal",
         "request",
         "sent_octets",
         "status",
+        "wants_body",
     )
 
     def __init__(
@@ -51,31 +56,40 @@ class Exchange:
     ) -> None:
         self.head = head
         self.request = request
+        self.has_begun = False
+        """Whether the handler has been called."""
         self.is_answered = False
         """Whether the handler has given its response."""
         self.is_sent = False
         self.keeps_alive = False
         self.must_close = head is None or not head.keeps_alive
+        self.refusal = 0
+        """The status that says why there is no whole body, where the peer broke the
+        rules in the middle of it."""
+        self.wants_body = True
+        """Whether somebody may still read the body; else it is thrown away."""
+        self.has_content = False
+        """Whether some of the body has come."""
         self.status = 0
         self.sent_octets = 0
         """Octets of content that were written."""
         self._connection = connection
+        self._has_spoken = False
+        """Whether the head of the response has left."""
         self._running: Deferred[Any] | None = None
-        self._waits_for_continue = (
-            head is not None and head.expects_continue and head.has_body
-        )
 
     # --- the handler ----------------------------------------------------------------
 
     def begin(self) -> None:
         """Call the handler."""
         assert self.request is not None
+        self.has_begun = True
         try:
             answer = answer_of(self._connection.shared.handler, self.request)
         except Exception:
             self._answer(self._response_to(Failure()))
             return
-        if isinstance(answer, Response):
+        if not isinstance(answer, Deferred):
             self._answer(answer)
             return
         self._running = answer
@@ -85,7 +99,12 @@ class Exchange:
     def _response_to(self, failure: Failure) -> Response:
         """What a handler's exception means to the peer."""
         problem = failure.value
-        if not isinstance(problem, Problem):
+        if isinstance(problem, Problem):
+            if problem.log_text:
+                _log.info("{problem}: {why}", problem=problem, why=problem.log_text)
+        elif self.refusal and failure.check(BodyLost):
+            problem = Problem(self.refusal, must_close=True)
+        else:
             if not failure.check(BodyLost, CancelledError):
                 _log.failure("a handler failed", failure)
             problem = Problem(500, must_close=True)
@@ -93,6 +112,7 @@ class Exchange:
 
     def refuse(self, problem: Problem) -> None:
         """Answer in the handler's place."""
+        self.has_begun = True
         self._answer(plain_page(problem))
 
     def cancel(self) -> None:
@@ -103,17 +123,32 @@ class Exchange:
 
     # --- interim responses ----------------------------------------------------------
 
+    @property
+    def waits_for_continue(self) -> bool:
+        """Whether the peer waits for 100 before it sends its body."""
+        head = self.head
+        # RFC 9110 10.1.1: no 100 where some of the content has come.
+        return (
+            head is not None
+            and head.expects_continue
+            and not self.has_content
+            and head.has_body
+        )
+
     def say_continue(self) -> None:
         """Tell a peer that waits for it to go on (RFC 9110 10.1.1)."""
-        if self._waits_for_continue:
+        if self.waits_for_continue:
             self.send_interim(100, ())
 
     def send_interim(self, status: int, fields: Any) -> None:
-        """An interim response, unless the final one has begun."""
+        """An interim response, unless the final one has begun.  ValueError for a field
+        with a control character in it."""
         if self.is_answered:
             return
         if status == 100:
-            self._waits_for_continue = False
+            if self.has_content:
+                return
+            self.has_content = True
         framed = frame(Response(status, list(fields)), self.head, True)
         self._connection.transport.write(framed.head + b"\r\n")
 
@@ -125,32 +160,65 @@ class Exchange:
         self.is_answered = True
         connection = self._connection
         if not connection.connected:
-            response.close()
+            if isinstance(response, Response):
+                _discard(response)
+            self._tell()
             return
-        framed = frame(response, self.head, self._may_keep_alive())
+        response, framed = self._framed(response)
         self.keeps_alive = framed.keeps_alive
         self.status = response.status
         head = framed.head + connection.shared.date_line()
-        if framed.end is End.NOTHING:
+        body = response.body
+        if framed.end is End.TUNNEL:
+            self._give_away(head, response)
+        elif framed.end is End.NOTHING:
+            self.wants_body = False
             connection.transport.write(head)
-            response.close()
+            _discard(response)
             self._sent()
-        elif isinstance(response.body, bytes):
-            connection.transport.write(head + response.body)
-            self.sent_octets = len(response.body)
+        elif isinstance(body, bytes):
+            self.wants_body = False
+            connection.transport.write(head + body)
+            self.sent_octets = len(body)
             self._sent()
         else:
+            # An iterated response may read the request as it goes along.
+            self.wants_body = not isinstance(body, FileSlice | tuple)
             sending = drive(self._send(head, response, framed))
             if isinstance(sending, Deferred):
                 self._running = sending
-                sending.addErrback(self._broken)
+
+    def _framed(self, response: Response) -> tuple[Response, Framed]:
+        """The response as it goes out, or 500 where it cannot."""
+        try:
+            if not isinstance(response, Response):
+                raise ValueError(f"a handler answered with {response!r}")
+            if response.status < 200 and response.tunnel is None:
+                raise ValueError(f"{response.status} is no final status")
+            return response, frame(response, self.head, self._may_keep_alive())
+        except ValueError:
+            _log.failure("a response cannot be sent")
+            if isinstance(response, Response):
+                _discard(response)
+            response = plain_page(Problem(500, must_close=True))
+            return response, frame(response, self.head, False)
 
     def _may_keep_alive(self) -> bool:
         """Whether another request may follow: what is left of the body is known to be
         short, and is not held back by the peer (RFC 9112 9.6)."""
         left = self._connection.body_octets_left
         is_short = left is not None and left <= LINGER_OCTETS
-        return not self.must_close and is_short and not self._waits_for_continue
+        return not self.must_close and is_short and not self.waits_for_continue
+
+    def _give_away(self, head: bytes, response: Response) -> None:
+        """After this response somebody else speaks on the connection."""
+        connection = self._connection
+        rest = connection.release()
+        connection.transport.write(head)
+        self.is_sent = True
+        self._tell()
+        assert response.tunnel is not None
+        connection.hand_over(response.tunnel(connection.transport, rest))
 
     async def _send(self, head: bytes, response: Response, framed: Framed) -> None:
         """Send head and content."""
@@ -166,6 +234,9 @@ class Exchange:
                 else:
                     await self._send_iterated(head, piece, response, framed)
                 head = b""
+        except BaseException:
+            self._broken(Failure())
+            return
         finally:
             response.close()
         self._sent()
@@ -179,6 +250,7 @@ class Exchange:
                 self.sent_octets += len(data)
                 return
         if head:
+            self._has_spoken = True
             connection.transport.write(head)
         self.sent_octets += await connection.without_producer(
             lambda: send_file(
@@ -194,28 +266,46 @@ class Exchange:
         self, head: bytes, content: Any, response: Response, framed: Framed
     ) -> None:
         is_chunked = framed.end is End.CHUNKED
+        length = response.length
+        iterator = content.__aiter__()
         try:
-            async for data in content:
-                if not data:
-                    continue
-                await self._write(head + (chunk(data) if is_chunked else data))
+            # A first piece that is there leaves with the head, which waits for no
+            # other.
+            step = drive(_next(iterator))
+            if isinstance(step, Deferred):
+                await self._write(head)
                 head = b""
-                self.sent_octets += len(data)
+                step = await step
+            while step is not None:
+                self.sent_octets += len(step)
+                if length is not None and self.sent_octets > length:
+                    break
+                await self._write(head + (chunk(step) if is_chunked else step))
+                head = b""
+                step = await _next(iterator)
         finally:
             close = getattr(content, "aclose", None)
             if close is not None:
                 await close()
+        if length is not None and self.sent_octets != length:
+            raise RuntimeError("the content has another length than was said")
         if is_chunked:
-            trailers = Fields(response.trailers()) if response.trailers else Fields()
-            head += last_chunk(trailers)
+            head += last_chunk(self._trailers(response))
         if head:
             await self._write(head)
-        if response.length is not None and self.sent_octets != response.length:
-            raise RuntimeError("the content has another length than was said")
+
+    def _trailers(self, response: Response) -> Fields:
+        """What follows the content, where the peer takes that (RFC 9110 6.5.1)."""
+        head = self.head
+        if response.trailers is None or head is None:
+            return NO_FIELDS
+        takes = "trailers" in head.fields.words("te")
+        return Fields(response.trailers()) if takes else NO_FIELDS
 
     async def _write(self, data: bytes) -> None:
         """Write, and wait until the peer takes more."""
         connection = self._connection
+        self._has_spoken = True
         connection.transport.write(data)
         waiting = connection.room()
         if waiting is not None:
@@ -224,19 +314,51 @@ class Exchange:
     def _sent(self) -> None:
         self._running = None
         self.is_sent = True
+        self._tell()
+        self._connection.answered()
+
+    def _tell(self) -> None:
+        """Tell whoever keeps a log."""
         done = self._connection.shared.done
         if done is not None:
             done(self)
-        self._connection.answered()
 
     def _broken(self, failure: Failure) -> None:
         """The response cannot be completed: the peer must see that (RFC 9112 8)."""
         self._running = None
         connection = self._connection
-        if not failure.check(CancelledError) and connection.connected:
-            _log.failure("a response broke off", failure)
         if connection.connected:
+            if not failure.check(CancelledError, ConnectionLost):
+                _log.failure("a response broke off", failure)
+                if not self._has_spoken:
+                    self._answer(plain_page(Problem(500, must_close=True)))
+                    return
             connection.transport.abortConnection()
+        self._tell()
+
+
+def _discard(response: Response) -> None:
+    """It will not be sent: give back what it holds."""
+    response.close()
+    close = getattr(response.body, "aclose", None)
+    if close is not None:
+        drive(_closed(close))
+
+
+async def _next(iterator: Any) -> bytes | None:
+    """The next piece that is not empty; None at the end."""
+    async for data in iterator:
+        if data:
+            found: bytes = data
+            return found
+    return None
+
+
+async def _closed(close: Any) -> None:
+    try:
+        await close()
+    except Exception:
+        _log.failure("a response did not end well")
 
 
 def plain_page(problem: Problem) -> Response:

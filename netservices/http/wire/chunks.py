@@ -7,8 +7,13 @@ import re
 from netservices.http.wire.problems import BadMessage
 from netservices.web.fields import Fields
 
-# RFC 9112 7.1.1: extensions are read over; controls in them are not.
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t !-~\x80-\xff]*)?")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+# RFC 9112 7.1.1: extensions are read over, but they must be some.
+_SIZE_LINE = re.compile(
+    rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?)*"
+    % (_TOKEN, _TOKEN, _QUOTED)
+)
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 _FORBIDDEN = frozenset(
     ("transfer-encoding", "content-length", "host", "content-encoding", "content-type")
@@ -24,12 +29,20 @@ class ChunkedReader:
     has what follows.
     """
 
-    def __init__(self, longest_line: int = 4096, longest_trailers: int = 16384) -> None:
+    def __init__(
+        self,
+        longest_line: int = 4096,
+        longest_trailers: int = 16384,
+        most_idle_octets: int = 65536,
+    ) -> None:
         self.is_complete = False
         self.trailers = Fields()
         self.rest = b""
         self._longest_line = longest_line
         self._longest_trailers = longest_trailers
+        self._most_idle_octets = most_idle_octets
+        self._idle_octets = 0
+        """Octets of size lines that carried no content worth their length."""
         self._trailer_octets = 0
         self._trailer_pairs: list[tuple[str, str]] = []
         self._line = b""
@@ -71,6 +84,11 @@ class ChunkedReader:
         if match is None:
             raise BadMessage(400, "a bad chunk size")
         self._left = int(match[1], 16)
+        # Extensions without end, a line for each octet, only keep us busy.
+        idle = self._idle_octets + len(line) - 16 - 2 * self._left
+        self._idle_octets = max(0, idle)
+        if idle > self._most_idle_octets:
+            raise BadMessage(400, "too many chunk extensions")
         self._step = self._end_of_chunk if self._left else self._trailer
 
     def _end_of_chunk(self, line: bytes) -> None:

@@ -53,7 +53,7 @@ class Head:
         return self.is_chunked or bool(self.content_length)
 
 
-def parse_head(raw: bytes) -> Head:
+def parse_head(raw: bytes, most_fields: int = 128) -> Head:
     """The head that these octets are, the empty line at their end included.
     BadMessage."""
     text = raw.decode("latin-1")
@@ -68,6 +68,8 @@ def parse_head(raw: bytes) -> Head:
         raise BadMessage(505, f"version {major}.{minor}")
     # RFC 9110 2.5: a higher minor version is answered as the highest that is known.
     version = "1.0" if minor == "0" else "1.1"
+    if len(lines) > most_fields + 1:
+        raise BadMessage(431, f"{len(lines) - 1} fields")
     fields = Fields([_field(line) for line in lines[1:]])
     scheme, authority, path, query = _split_target(method, target)
     host, port = _host(fields, version, authority)
@@ -128,14 +130,23 @@ def _host(
     if len(lines) > 1 or (not lines and version != "1.0"):
         raise BadMessage(400, f"{len(lines)} fields Host")
     named = lines[0] if lines else ""
-    for text in (named, authority):
-        match = _HOST.fullmatch(text or "")
-        if match is None or (match[2] and int(match[2][-6:]) > 65535):
-            raise BadMessage(400, "a bad host")
+    host, port = _authority(named)
     if authority is not None:
-        named = authority
-    match = _HOST.fullmatch(named)
-    assert match is not None
+        # RFC 9112 3.2.2: the target counts, and Host is not looked at.
+        host, port = _authority(authority)
+        if not host:
+            raise BadMessage(400, "no host in an absolute target")  # RFC 9110 4.2.1
+    return host, port
+
+
+def _authority(text: str) -> tuple[str, int | None]:
+    """Host and port; RFC 3986 3.2."""
+    match = _HOST.fullmatch(text)
+    if match is None:
+        raise BadMessage(400, "a bad host")
+    digits = (match[2] or "").lstrip("0")
+    if len(digits) > 5 or (digits and int(digits) > 65535):
+        raise BadMessage(400, "a bad port")
     port = int(match[2]) if match[2] else None
     return match[1].strip("[]").lower().removesuffix("."), port
 
@@ -147,10 +158,8 @@ def _framing(fields: Fields, version: str) -> tuple[int | None, bool]:
         # RFC 9112 6.1: these two together, or with HTTP/1.0, are an attack or a fault.
         if lengths or version == "1.0":
             raise BadMessage(400, "Transfer-Encoding where it must not be")
-        codings = fields.words("transfer-encoding")
-        if codings != ["chunked"]:
-            is_known = codings and set(codings) == {"chunked"}
-            raise BadMessage(400 if is_known else 501, "a transfer coding")
+        if fields.get("transfer-encoding").lower() != "chunked":
+            raise BadMessage(*_bad_coding(fields))
         return None, True
     if not lengths:
         return 0, False
@@ -159,6 +168,15 @@ def _framing(fields: Fields, version: str) -> tuple[int | None, bool]:
     if not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_LENGTH:
         raise BadMessage(400, "a bad Content-Length")
     return int(text), False
+
+
+def _bad_coding(fields: Fields) -> tuple[int, str]:
+    """Status and reason for transfer codings that are not just ``chunked``."""
+    codings = fields.words("transfer-encoding")
+    if codings[-1:] != ["chunked"] or codings.count("chunked") > 1:
+        # RFC 9112 6.3: where chunked is not the last one, nobody knows the length.
+        return 400, "chunked is not the last transfer coding, or is repeated"
+    return 501, "an unknown transfer coding"
 
 
 def _keeps_alive(fields: Fields, version: str) -> bool:
