@@ -48,6 +48,10 @@ Came: TypeAlias = tuple[bytes, tuple[Any, ...], bytes]
 """A datagram, the address of its peer, and its control data (cmsg(3))."""
 
 
+Answer: TypeAlias = tuple[int, bytes, bytes]
+"""Which of the datagrams it answers, the answer, and its control data."""
+
+
 class _Vector(ctypes.Structure):
     """``struct iovec``; readv(2)."""
 
@@ -140,7 +144,6 @@ class Batch:
         self._unpack_names = Struct(f"{self._name_octets}s").iter_unpack
         self._unpack_controls = Struct(f"{max(control_octets, 1)}s").iter_unpack
         self._addresses: dict[bytes, tuple[Any, ...]] = {}
-        self._answered = 0
 
     def receive(self, most: int) -> Sequence[Came]:
         """The datagrams that wait, at least one, and at most so many or SLOTS.
@@ -158,7 +161,6 @@ class Batch:
 
     def _receive(self, most: int) -> int:
         """Have the kernel fill slots; how many it filled."""
-        self._answered = 0
         self._came.octets[:] = self._fresh_headers
         if self._control_octets:
             # What one datagram has not, must not be that of one before it.
@@ -183,32 +185,12 @@ class Batch:
         address = self._addresses[name] = self._read_name(name)
         return address
 
-    def put(self, index: int, answer: bytes, control: bytes) -> bool:
-        """Note the answer to one of the datagrams that were received last, in their
-        order; ``control`` is its control data.  Whether it can be sent at all."""
-        octets = len(answer)
-        if octets > LARGEST_DATAGRAM:
-            return False
-        slot = self._answered
-        if slot != index:
-            size = self._name_octets
-            name = self._names[index * size : (index + 1) * size]
-            self._names[slot * size : (slot + 1) * size] = name
-        if self._control_octets:
-            start = slot * self._control_octets
-            self._controls[start : start + len(control)] = control
-            self._answers.control_lengths[slot] = len(control)
-        start = _STARTS[slot]
-        self._slots[start : start + octets] = answer
-        self._answers.lengths[slot] = octets
-        self._answered = slot + 1
-        return True
-
-    def send(self) -> int:
-        """Send the answers; how many the kernel did not take."""
-        count, self._answered = self._answered, 0
+    def send(self, answers: Iterable[Answer]) -> int:
+        """Send answers to the datagrams that were received last, in their order; how
+        many the kernel did not take."""
+        count, lost = self._place(answers)
         descriptor = self._socket.fileno()
-        done = lost = 0
+        done = 0
         while done < count:
             first = self._answers.start + done * _MESSAGE_OCTETS
             sent = self._sendmmsg(descriptor, first, count - done, _DO_NOT_WAIT)
@@ -216,6 +198,36 @@ class Batch:
                 lost += 1
             done += max(sent, 1)
         return lost
+
+    def _place(self, answers: Iterable[Answer]) -> tuple[int, int]:
+        """Put answers into slots; how many there are, and how many are too large."""
+        data, lengths = self._slots, self._answers.lengths
+        has_control = bool(self._control_octets)
+        slot = lost = start = 0
+        for index, answer, control in answers:
+            octets = len(answer)
+            if octets > LARGEST_DATAGRAM:
+                lost += 1
+                continue
+            if slot != index:
+                self._move_name(index, slot)
+            if has_control:
+                self._place_control(slot, control)
+            data[start : start + octets] = answer
+            lengths[slot] = octets
+            slot += 1
+            start += _SLOT_OCTETS
+        return slot, lost
+
+    def _move_name(self, index: int, slot: int) -> None:
+        size = self._name_octets
+        name = self._names[index * size : (index + 1) * size]
+        self._names[slot * size : (slot + 1) * size] = name
+
+    def _place_control(self, slot: int, control: bytes) -> None:
+        start = slot * self._control_octets
+        self._controls[start : start + len(control)] = control
+        self._answers.control_lengths[slot] = len(control)
 
     def is_possible(self) -> bool:
         """Whether this kernel, and the sandbox around us, has both calls."""

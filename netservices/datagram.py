@@ -226,9 +226,9 @@ class DatagramPort:
                 return
 
     def _answer_batch(self, batch: Batch, came: Sequence[Came]) -> None:
-        answer, put, known = self.answer, batch.put, self._locals
+        answer, known, local = self.answer, self._locals, self._here
         self.received += len(came)
-        local = self._here
+        answers = []
         for index, (data, address, control) in enumerate(came):
             if control:
                 local = known.get(control) or self._local_of(control)
@@ -237,9 +237,9 @@ class DatagramPort:
             except Exception:
                 self._report()
                 continue
-            if reply is not None and not put(index, reply, local.control):
-                self.dropped += 1
-        self.dropped += batch.send()
+            if reply is not None:
+                answers.append((index, reply, local.control))
+        self.dropped += batch.send(answers)
 
     def _receive(self) -> tuple[bytes, Any, Local]:
         data, address = self.socket.recvfrom(LARGEST_DATAGRAM)
