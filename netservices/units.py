@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from netservices.core.fieldwise import Fieldwise
 from netservices.values import BlobRef, CredentialKind, Path, RRset
 
 
-class Operation:
+class Operation(Fieldwise):
     """Base of all operations; a store refuses what it has no handler for."""
 
     __slots__ = ()
@@ -35,21 +36,21 @@ class Unit:
 # --- domains and accounts -----------------------------------------------------------
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class CreateDomain(Operation):
     """Result: the domain's id.  Exists."""
 
     name: str
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class DeleteDomain(Operation):
     """Result: None.  NotFound; Conflict while accounts live in it."""
 
     name: str
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class CreateAccount(Operation):
     """Result: the account's id.  Exists; NotFound for an unknown domain."""
 
@@ -63,7 +64,7 @@ class CreateAccount(Operation):
     that operation would need, is not known before the unit is applied."""
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class UpdateAccount(Operation):
     """Result: the new revision.  A field left at ``None`` stays as it is; a quota of -1
     means none.  NotFound; Conflict where ``if_revision`` no longer holds."""
@@ -76,14 +77,14 @@ class UpdateAccount(Operation):
     if_revision: int | None = None
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class DeleteAccount(Operation):
     """Result: None; credentials go with it.  NotFound."""
 
     id: int
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class PutCredential(Operation):
     """Result: the credential's id.  A PASSWORD or SCRAM key replaces the one before it;
     app passwords add up, and one with the label of another replaces that.  NotFound."""
@@ -96,7 +97,7 @@ class PutCredential(Operation):
     expires: float | None = None
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RemoveCredential(Operation):
     """Result: None.  NotFound."""
 
@@ -104,7 +105,7 @@ class RemoveCredential(Operation):
     id: int
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class PutAlias(Operation):
     """Result: None; replaces the alias of that address."""
 
@@ -112,7 +113,7 @@ class PutAlias(Operation):
     targets: tuple[str, ...]
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RemoveAlias(Operation):
     """Result: None.  NotFound."""
 
@@ -122,7 +123,7 @@ class RemoveAlias(Operation):
 # --- blobs --------------------------------------------------------------------------
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class AddBlobReference(Operation):
     """Result: None.  ``(kind, account, owner)`` names what refers to it.  NotFound
     where the blob was never finished."""
@@ -133,7 +134,7 @@ class AddBlobReference(Operation):
     owner: int
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class DropBlobReference(Operation):
     """Result: None.  Content without references is collected after a grace hour."""
 
@@ -146,7 +147,7 @@ class DropBlobReference(Operation):
 # --- files: what a file system cannot hold ------------------------------------------
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class PutFileRecord(Operation):
     """Result: None.  What is known of one file version, found by its stat identity."""
 
@@ -160,7 +161,7 @@ class PutFileRecord(Operation):
     size_octets: int
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class PutFileDigest(Operation):
     """Result: None.  Another digest of one file version, beside its SHA-256."""
 
@@ -172,7 +173,7 @@ class PutFileDigest(Operation):
     digest: bytes
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RekeyFileRecord(Operation):
     """Result: None.  The same content is found by another stat identity now."""
 
@@ -182,7 +183,7 @@ class RekeyFileRecord(Operation):
     new_key: str
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RemoveFileRecords(Operation):
     """Result: how many went.  The record of ``path`` and all below it."""
 
@@ -190,7 +191,7 @@ class RemoveFileRecords(Operation):
     path: Path
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RenameFileRecords(Operation):
     """Result: how many moved.  The record of ``source`` and all below it; those that
     were at ``target`` go."""
@@ -200,7 +201,7 @@ class RenameFileRecords(Operation):
     target: Path
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class AddUsage(Operation):
     """Result: the new sums ``(octets, files)``.  QuotaExceeded where ``octets`` is
     positive and the sum would pass ``quota_octets``."""
@@ -211,7 +212,7 @@ class AddUsage(Operation):
     quota_octets: int | None = None
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class SetUsage(Operation):
     """Result: None.  What a recount found."""
 
@@ -220,7 +221,7 @@ class SetUsage(Operation):
     files: int
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class PutPartial(Operation):
     """Result: None.  An upload that broke off, kept to be continued."""
 
@@ -233,7 +234,7 @@ class PutPartial(Operation):
     expires: float
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RemovePartial(Operation):
     """Result: None, also where there was none."""
 
@@ -245,7 +246,7 @@ class RemovePartial(Operation):
 # --- zones --------------------------------------------------------------------------
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class CreateZone(Operation):
     """Result: the revision, higher than those of an earlier zone of that name.
     Exists."""
@@ -256,7 +257,7 @@ class CreateZone(Operation):
     """Who did it, and how, for people who read the history."""
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class ReplaceZone(Operation):
     """Result: the new revision.  The whole content; the difference is journalled.
     NotFound; Conflict where ``if_revision`` no longer holds."""
@@ -267,7 +268,7 @@ class ReplaceZone(Operation):
     author: str = ""
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class UpdateZone(Operation):
     """Result: the new revision.  RRsets named by (owner, type) in ``removed`` go, then
     those of ``added`` are put; journalled for IXFR and undo.  NotFound; Conflict."""
@@ -279,7 +280,7 @@ class UpdateZone(Operation):
     author: str = ""
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class DeleteZone(Operation):
     """Result: None.  NotFound."""
 
@@ -289,7 +290,7 @@ class DeleteZone(Operation):
 # --- key and value ------------------------------------------------------------------
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class PutValue(Operation):
     """Result: whether it was put.  ``if_absent`` and ``if_value`` make it
     conditional."""
@@ -302,7 +303,7 @@ class PutValue(Operation):
     if_value: bytes | None = field(default=None, repr=False)
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class DeleteValue(Operation):
     """Result: whether there was one."""
 
@@ -310,7 +311,7 @@ class DeleteValue(Operation):
     key: bytes
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class AddToValue(Operation):
     """Result: the new number.  A counter kept as decimal text; absent counts as 0, and
     only then ``expires`` counts.  Conflict where the value is no number."""
@@ -324,7 +325,7 @@ class AddToValue(Operation):
 # --- leases and assertions ----------------------------------------------------------
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class AcquireLease(Operation):
     """Result: the ``Lease``, or None while somebody else holds it."""
 
@@ -333,7 +334,7 @@ class AcquireLease(Operation):
     seconds: float
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RenewLease(Operation):
     """Result: the ``Lease``.  LeaseLost where ``fence`` is no longer the holder's."""
 
@@ -342,7 +343,7 @@ class RenewLease(Operation):
     seconds: float
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class ReleaseLease(Operation):
     """Result: None, also where it was lost."""
 
@@ -350,7 +351,7 @@ class ReleaseLease(Operation):
     fence: int
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class AssertValue(Operation):
     """Result: None.  Conflict unless the key holds exactly ``value`` (None: is
     absent)."""

@@ -26,6 +26,8 @@ from typing import Any, TypeVar, cast, get_type_hints
 import attrs
 from attrs import frozen
 
+from netservices.core.fieldwise import Fieldwise
+
 C = TypeVar("C")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -193,29 +195,10 @@ def settings(cls: type[C]) -> type[C]:
     made: Any = attrs.frozen(
         cls, field_transformer=_parse_defaults, repr=False, eq=False
     )
-    # What attrs generates for a hundred fields takes 3 ms to compile at each start.
-    made.__repr__ = _as_text
-    made.__eq__ = _is_equal
-    made.__hash__ = _hash
+    made.__repr__ = Fieldwise.__repr__
+    made.__eq__ = Fieldwise.__eq__
+    made.__hash__ = Fieldwise.__hash__
     return cast(type[C], made)
-
-
-def _as_text(of: Any) -> str:
-    shown = (field.name for field in attrs.fields(type(of)) if field.repr)
-    values = (f"{name}={getattr(of, name)!r}" for name in shown)
-    return f"{type(of).__name__}({', '.join(values)})"
-
-
-def _values(of: Any) -> tuple[Any, ...]:
-    return tuple(getattr(of, field.name) for field in attrs.fields(type(of)))
-
-
-def _is_equal(one: Any, other: object) -> bool:
-    return type(one) is type(other) and _values(one) == _values(other)
-
-
-def _hash(of: Any) -> int:
-    return hash(_values(of))
 
 
 def with_values(cls: type[C], **values: Any) -> C:
