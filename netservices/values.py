@@ -15,14 +15,16 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from netservices.core.fieldwise import Fieldwise
+
 Path: TypeAlias = tuple[str, ...]
 
 
 # --- accounts -----------------------------------------------------------------------
 
 
-@frozen
-class Domain:
+@frozen(repr=False, eq=False)
+class Domain(Fieldwise):
     """A domain that this server is responsible for."""
 
     id: int
@@ -58,8 +60,8 @@ class CredentialKind(Enum):
     APP_PASSWORD = "app-password"  # selector:argon2id hash (accounts.passwords)
 
 
-@frozen
-class Credential:
+@frozen(repr=False, eq=False)
+class Credential(Fieldwise):
     """One stored secret of an account; never a password itself."""
 
     id: int
@@ -73,8 +75,8 @@ class Credential:
     expires: float | None = None
 
 
-@frozen
-class Alias:
+@frozen(repr=False, eq=False)
+class Alias(Fieldwise):
     """An address that stands for others; targets are addresses, ``|`` and ``/``
     excluded."""
 
@@ -153,8 +155,8 @@ LineOf: TypeAlias = Callable[[str, int, int, float, str, str | None], str]
 modification time (seconds since 1970), owner, and what it links to."""
 
 
-@frozen
-class Lines:
+@frozen(repr=False, eq=False)
+class Lines(Fieldwise):
     """A page of a directory as text."""
 
     text: str = ""
@@ -164,8 +166,8 @@ class Lines:
     """Whether no page follows."""
 
 
-@frozen
-class Digests:
+@frozen(repr=False, eq=False)
+class Digests(Fieldwise):
     """What is known of a file's content without reading it again."""
 
     sha256: bytes
@@ -173,8 +175,8 @@ class Digests:
     """Line feeds without a carriage return before them: SIZE in TYPE A adds them."""
 
 
-@frozen
-class FileDigest:
+@frozen(repr=False, eq=False)
+class FileDigest(Fieldwise):
     """A digest of some octets of a file."""
 
     algorithm: str
@@ -255,8 +257,8 @@ EVERYTHING = Permissions()
 READ_ONLY = Permissions(Permission.READ_ONLY)
 
 
-@frozen
-class DropBox:
+@frozen(repr=False, eq=False)
+class DropBox(Fieldwise):
     """A directory into which strangers upload, and which they do not see."""
 
     path: Path
@@ -268,8 +270,8 @@ class DropBox:
     """That lie there, empty ones too; as many more as come at the same time."""
 
 
-@frozen
-class Usage:
+@frozen(repr=False, eq=False)
+class Usage(Fieldwise):
     """What a tree holds, and may hold."""
 
     used_octets: int
@@ -307,8 +309,8 @@ class NameReply:
     """Whether it does so whoever asks."""
 
 
-@frozen
-class ZoneInfo:
+@frozen(repr=False, eq=False)
+class ZoneInfo(Fieldwise):
     """A zone without its records."""
 
     name: bytes
@@ -317,16 +319,16 @@ class ZoneInfo:
     """Grows by one with each change of the zone in this store."""
 
 
-@frozen
-class Zone:
+@frozen(repr=False, eq=False)
+class Zone(Fieldwise):
     """A whole zone at one revision; the class is always IN."""
 
     info: ZoneInfo
     rrsets: tuple[RRset, ...]
 
 
-@frozen
-class ZoneChange:
+@frozen(repr=False, eq=False)
+class ZoneChange(Fieldwise):
     """One change of a zone, as its journal has it."""
 
     revision: int
@@ -344,8 +346,8 @@ class ZoneChange:
     """RRsets that came or changed, whole, as they became."""
 
 
-@frozen
-class ZonePage:
+@frozen(repr=False, eq=False)
+class ZonePage(Fieldwise):
     """Some RRsets of a zone, and what has changed since another page was read."""
 
     info: ZoneInfo
@@ -383,8 +385,8 @@ class Notice:
     """The object's name: a login, a zone in text form, a namespace, a tree and path."""
 
 
-@frozen
-class Lease:
+@frozen(repr=False, eq=False)
+class Lease(Fieldwise):
     """A right held for a while by one process; ``fence`` grows with each holder."""
 
     name: str
@@ -393,8 +395,8 @@ class Lease:
     until: float
 
 
-@frozen
-class Finding:
+@frozen(repr=False, eq=False)
+class Finding(Fieldwise):
     """One thing that ``check`` found wrong."""
 
     code: str
@@ -405,16 +407,16 @@ class Finding:
     is_repaired: bool = False
 
 
-@frozen
-class Report:
+@frozen(repr=False, eq=False)
+class Report(Fieldwise):
     """What a check or a restore found."""
 
     findings: tuple[Finding, ...] = ()
     examined: int = 0
 
 
-@frozen
-class Manifest:
+@frozen(repr=False, eq=False)
+class Manifest(Fieldwise):
     """What a backup holds: sizes, hashes and the change cursor at which it was
     taken."""
 

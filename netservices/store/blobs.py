@@ -43,7 +43,7 @@ BACKUP_LEASES_END = "store.backup/"
 _COLLECTED_AT_ONCE = 500
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class StoreBlob(Operation):
     """Result: whether the content is in its place; not where it has to be linked
     again.  ``data`` is None for content in a file.  Only sinks make it."""
@@ -52,7 +52,7 @@ class StoreBlob(Operation):
     data: bytes | None
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class CollectBlobs(Operation):
     """Result: how many went.  A bounded number of those condemned before a time."""
 

@@ -11,7 +11,7 @@ from netservices.units import Operation
 _AT_ONCE = 1000
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RemoveExpired(Operation):
     """Result: how many rows went.  A bounded number of rows past their time."""
 

@@ -25,21 +25,21 @@ _PARENTS = {
 """Column, table and column that the rows of a table refer to."""
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RemoveDangling(Operation):
     """Rows of ``table`` that refer to nothing go."""
 
     table: str
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class ForgetBlob(Operation):
     """Content that is missing or damaged, and that nothing refers to, goes."""
 
     hash: bytes
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class RemoveOrphan(Operation):
     """A content file that no row names goes, if it is older than ``before``."""
 
@@ -47,14 +47,14 @@ class RemoveOrphan(Operation):
     before: float
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class MendCondemned(Operation):
     """The collector's mark is set where there is no reference, and only there."""
 
     hash: bytes
 
 
-@frozen
+@frozen(repr=False, eq=False)
 class MendSerial(Operation):
     """A zone's serial is what its SOA says."""
 
