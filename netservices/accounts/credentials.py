@@ -21,8 +21,11 @@ from netservices.accounts.passwords import (
     scram_keys,
 )
 from netservices.accounts.settings import AccountsSettings
-from netservices.units import Operation, PutCredential, UpdateAccount
+from netservices.units import AddToValue, Operation, PutCredential, UpdateAccount
 from netservices.values import Account, Credential, CredentialKind
+
+NAMESPACE = "accounts"
+"""That of the key-value store."""
 
 _APP_PASSWORD_GROUPS = 5
 _APP_PASSWORD = re.compile(rb"([a-z2-9]{4})(?:-[a-z2-9]{4}){4}")
@@ -58,7 +61,18 @@ def credential_operations(
         for kind, secret in first_secrets(password, settings)
     )
     # The new revision stops a renewal of the old password that is under way.
-    return (UpdateAccount(account_id), *puts)
+    return (UpdateAccount(account_id), next_generation(account_id), *puts)
+
+
+def generation_key(account_id: int) -> bytes:
+    """Where it is kept how often the password of an account was replaced."""
+    return b"generation/%d" % account_id
+
+
+def next_generation(account_id: int) -> Operation:
+    """What was opened with a password of the account before ends: web sessions hold
+    the generation in which they began."""
+    return AddToValue(NAMESPACE, generation_key(account_id), 1)
 
 
 def renewal_operations(

@@ -43,7 +43,14 @@ from netservices.interfaces import (
     StoreError,
 )
 from netservices.units import CreateAccount, Unit
-from netservices.values import Account, Credential, Notice, Origin, Topic
+from netservices.values import (
+    Account,
+    Credential,
+    CredentialKind,
+    Notice,
+    Origin,
+    Topic,
+)
 
 _LONGEST_KEY = 320
 
@@ -129,9 +136,14 @@ class Proofs:
     # --- passwords ------------------------------------------------------------------
 
     async def prove_password(
-        self, login: WantedLogin, password: bytes, origin: Origin
+        self,
+        login: WantedLogin,
+        password: bytes,
+        origin: Origin,
+        is_person: bool = False,
     ) -> Proved:
-        """The account of which ``password`` is one, in force here and now."""
+        """The account of which ``password`` is one, in force here and now; an app
+        password is none of a person."""
         account, credentials = await self._look_up(login)
         credential = credential_meant(credentials, password)
         is_cached = credential is not None and self.cache.is_verified(
@@ -144,6 +156,8 @@ class Proofs:
         assert account is not None and credential is not None
         _check_enabled(account)
         self._check_in_force(credential, origin)
+        if is_person and credential.kind is CredentialKind.APP_PASSWORD:
+            raise LoginRefused("an app password, where a person logs in")
         if not is_cached and needs_renewal(credential, credentials, self._settings):
             self._renew(account, password, origin)
         return Proved(account, credential.label)

@@ -20,7 +20,11 @@ from zope.interface import implementer
 
 from netservices.accounts.attempts import Attempts, Proved, WantedLogin
 from netservices.accounts.cred import foreign_checker
-from netservices.accounts.credentials import credential_operations
+from netservices.accounts.credentials import (
+    NAMESPACE,
+    credential_operations,
+    generation_key,
+)
 from netservices.accounts.hashing import Hashing
 from netservices.accounts.proofs import Proofs
 from netservices.accounts.scram import ScramKeys
@@ -43,7 +47,6 @@ if TYPE_CHECKING:
     from netservices.accounts.exchange import Exchange
     from netservices.accounts.sasl import NeedAccount
 
-_NAMESPACE = "accounts"
 _SEED = b"scram-seed"
 
 
@@ -88,11 +91,11 @@ class Accounts:
         self._hashing.start()
         self._unsubscribe = self._store.changes.subscribe(self._proofs.changed)
         # Kept, so that the salts of logins that do not exist outlive a restart too.
-        seed = await self._store.values.get(_NAMESPACE, _SEED)
+        seed = await self._store.values.get(NAMESPACE, _SEED)
         if seed is None:
-            put = PutValue(_NAMESPACE, _SEED, secrets.token_bytes(32), if_absent=True)
+            put = PutValue(NAMESPACE, _SEED, secrets.token_bytes(32), if_absent=True)
             await self._store.apply(Unit((put,)))
-            seed = await self._store.values.get(_NAMESPACE, _SEED)
+            seed = await self._store.values.get(NAMESPACE, _SEED)
         self._proofs.seed = seed or self._proofs.seed
 
     @as_deferred
@@ -107,9 +110,19 @@ class Accounts:
     # --- what protocols ask ---------------------------------------------------------
 
     @as_deferred
-    async def login(self, login: str, password: bytes, origin: Origin) -> Account:
+    async def login(
+        self, login: str, password: bytes, origin: Origin, is_person: bool = False
+    ) -> Account:
         """The account.  LoginRefused."""
-        return await self.log_in_by_password(login, password, origin, "password")
+        return await self.log_in_by_password(
+            login, password, origin, "password", is_person=is_person
+        )
+
+    @as_deferred
+    async def generation(self, account_id: int) -> int:
+        """How often the account's password was replaced."""
+        value = await self._store.values.get(NAMESPACE, generation_key(account_id))
+        return int(value or 0)
 
     def may_use_plaintext(self, origin: Origin) -> bool:
         """Whether a password may travel there without TLS."""
@@ -197,6 +210,7 @@ class Accounts:
         origin: Origin,
         mechanism: str,
         authorization: str = "",
+        is_person: bool = False,
     ) -> Account:
         """The account of which ``password`` is one.  LoginRefused."""
         wanted = await self._wanted(login)
@@ -206,7 +220,9 @@ class Accounts:
             raise refusal
 
         async def prove() -> Proved:
-            proved = await self._proofs.prove_password(wanted, password, origin)
+            proved = await self._proofs.prove_password(
+                wanted, password, origin, is_person
+            )
             await self._proofs.check_authorization(proved.account, authorization)
             return proved
 

@@ -18,9 +18,16 @@ from netservices.values import (
 class IAccounts(Interface):
     """Who may log in, and as whom."""
 
-    def login(login: str, password: bytes, origin: Origin) -> Deferred[Account]:
+    def login(
+        login: str, password: bytes, origin: Origin, is_person: bool = False
+    ) -> Deferred[Account]:
         """The account, after as long for an unknown login as for a wrong password.
-        LoginRefused."""
+        LoginRefused; also for an app password where ``is_person`` says that only the
+        password of the account itself counts."""
+
+    def generation(account_id: int) -> Deferred[int]:
+        """How often the account's password was replaced: what was opened in an earlier
+        generation ends."""
 
     def exchange(
         mechanism: str,

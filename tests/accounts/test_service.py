@@ -324,6 +324,31 @@ class PasswordChangeTests(AccountsTestCase):
         )
         self.assertRaises(LoginRefused, self.login, "joe", PASSWORD)
 
+    def test_generation(self) -> None:
+        """
+        Each new password begins a generation; an app password does not.
+        """
+        joe = self.account("joe").id
+        self.assertEqual(0, self.wait(self.accounts.generation(joe)))
+        self.wait(self.accounts.set_password(joe, "battery staple"))
+        _, operations = app_password_operations(joe, "phone", (), CHEAP)
+        self.apply(*operations)
+
+        self.assertEqual(1, self.wait(self.accounts.generation(joe)))
+
+    def test_person(self) -> None:
+        """
+        Where a person logs in, an app password is refused, and counted as wrong.
+        """
+        joe = self.account("joe").id
+        password, operations = app_password_operations(joe, "phone", (), CHEAP)
+        self.apply(*operations)
+        asked = self.accounts.login("joe", password.encode(), HERE, is_person=True)
+
+        self.assertRaises(LoginRefused, self.wait, asked)
+        asked = self.accounts.login("joe", PASSWORD.encode(), HERE, is_person=True)
+        self.assertEqual("joe@example.org", self.wait(asked).login)
+
     def test_bad_passwords(self) -> None:
         """
         Short, endless and untypable passwords are refused.
