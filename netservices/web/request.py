@@ -39,12 +39,24 @@ class Request:
     """The connection's ``tls.facts.Facts``; None without TLS."""
     mount: Path = ()
     """Leading segments of the path that stand for the handler itself."""
-    account: Account | None = None
-    """Who has logged in."""
+    _account: Account | None = None
     session: Any = None
-    """The session that a cookie names, where there is one."""
+    """The ``web.sessions.Session`` of the browser; None behind no layer that keeps
+    sessions."""
     interim: Callable[[int, Pairs], None] | None = None
     """Sends an interim response (1xx) at once."""
+
+    @property
+    def account(self) -> Account | None:
+        """Who has logged in.  A response that depends on it is for him alone, which the
+        layer of sessions sees to."""
+        if self.session is not None:
+            self.session.is_used = True
+        return self._account
+
+    @account.setter
+    def account(self, account: Account | None) -> None:
+        self._account = account
 
     @property
     def is_secure(self) -> bool:
