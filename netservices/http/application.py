@@ -13,10 +13,9 @@ from netservices.http.layers.moves import Moves
 from netservices.http.layers.secure import RequireTLS, tls_port
 from netservices.http.mounts import Mounts
 from netservices.http.settings import HTTPSettings
+from netservices.http.visitors import Visitors
 from netservices.interfaces import INameAnswers, IWeb
 from netservices.plugin import Services
-from netservices.web.authentication import Authentication
-from netservices.web.basic import BasicLogins
 from netservices.web.handler import Handler, Layer, layered
 from netservices.web.request import Request
 from netservices.web.response import Answer
@@ -41,12 +40,14 @@ class Application:
             settings, services.files, services.accounts, services.clock.seconds
         )
         self.site: Handler = FilesHandler(self.sites)
+        self.visitors = Visitors(settings, services)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             show_errors,
             RequireTLS(settings, tls_port(settings, services.settings)),
             Moves(settings.moves),
-            authentication_of(services),
+            self.visitors.find_session,
+            self.visitors.authenticate,
         ]
         self.handle = layered(self.layers, self.route)
 
@@ -78,14 +79,3 @@ class Application:
                 self.settings.dns_path,
                 NamesHandler(names, self.settings.dns_plaintext),
             )
-
-
-def authentication_of(services: Services) -> Authentication:
-    """Who may log in, by passwords that come with each request."""
-    basic = BasicLogins(
-        services.accounts,
-        services.store.records,
-        services.limits.network_of,
-        services.clock.seconds,
-    )
-    return Authentication(services.accounts, basic, services.hostname)

@@ -88,6 +88,30 @@ class HTTPSettings:
         check=parse_move,
     )
 
+    # --- sessions of browsers ---
+    session_idle: Duration = setting(
+        "1d", "A session that is not used for so long ends.", minimum=60
+    )
+    session_lifetime: Duration = setting(
+        "30d", "So long after its login a session ends in any case.", minimum=60
+    )
+    session_size: Size = setting(
+        "16K", "What pages may keep in one session, as JSON.", minimum=1024
+    )
+    sessions_per_account: int = setting(
+        50,
+        "With one more, the session of the account that was idle longest ends.",
+        minimum=1,
+    )
+    anonymous_sessions: int = setting(
+        100_000,
+        "Sessions of visitors who have not logged in; with more, old ones end.",
+        minimum=1,
+    )
+    new_sessions: int = setting(
+        120, "Such sessions that begin from one network in a minute.", minimum=1
+    )
+
     # --- DNS over HTTPS ---
     dns_path: str = setting(
         "/dns-query", "Where DNS over HTTPS is, while DNS runs; empty: nowhere."

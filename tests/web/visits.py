@@ -12,10 +12,11 @@ from netservices.values import Origin
 from netservices.web.authentication import Authentication, require_account
 from netservices.web.basic import BasicLogins
 from netservices.web.fields import Fields
-from netservices.web.handler import Handler, answer_of
+from netservices.web.handler import Handler, answer_of, layered
 from netservices.web.problems import Problem
 from netservices.web.request import Request
 from netservices.web.response import Response, text
+from netservices.web.sessions import SessionLayer, SessionLimits, Sessions
 from tests.accounts.workbench import AccountsTestCase
 
 SECURE = Origin("http", "198.51.100.7", is_secure=True, session="s1")
@@ -47,6 +48,15 @@ class VisitsTestCase(AccountsTestCase):
             self.clock.seconds,
         )
         self.authentication = Authentication(self.accounts, logins, 'the "house"')
+        limits = SessionLimits(most_anonymous=20, most_per_account=5)
+        self.sessions = Sessions(self.store, limits, self.clock.seconds)
+        self.may_begin = 0.0
+        self.find_session = SessionLayer(
+            self.sessions,
+            self.accounts,
+            self.store.records,
+            lambda address: self.may_begin,
+        )
         self.handler = whoami
 
     def request(self, *fields: tuple[str, str], **changes: Any) -> Request:
@@ -56,8 +66,9 @@ class VisitsTestCase(AccountsTestCase):
         return evolve(made, **changes)
 
     def begin(self, request: Request) -> Response | Deferred[Response]:
-        """What the layer says at once."""
-        return answer_of(lambda r: self.authentication(r, self.handler), request)
+        """What the layers say at once."""
+        layers = [self.find_session, self.authentication]
+        return answer_of(layered(layers, self.handler), request)
 
     def ask(self, *fields: tuple[str, str], **changes: Any) -> Response:
         """The response; a problem is one, too."""

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -68,7 +68,7 @@ class Held:
 
     digest: bytes
     record: Record
-    value: bytes
+    value: bytes = field(repr=False)
     """What the store held."""
 
     @property

@@ -1,0 +1,43 @@
+"""Who visits: the layers that find it out, made from the settings."""
+
+from __future__ import annotations
+
+from netservices.http.settings import HTTPSettings
+from netservices.plugin import Services
+from netservices.web.authentication import Authentication
+from netservices.web.basic import BasicLogins
+from netservices.web.sessions import SessionLayer, SessionLimits, Sessions
+
+
+class Visitors:
+    """What is known of those who visit, for the whole server."""
+
+    def __init__(self, settings: HTTPSettings, services: Services) -> None:
+        accounts, store = services.accounts, services.store
+        seconds, limits = services.clock.seconds, services.limits
+        self.sessions = Sessions(store, session_limits(settings), seconds)
+        per_minute = settings.new_sessions
+        beginnings = limits.buckets(per_minute / 60, per_minute)
+
+        def may_begin(address: str) -> float:
+            if limits.is_exempt(address):
+                return 0.0
+            wait: float = beginnings.take(limits.network_of(address))
+            return wait
+
+        self.find_session = SessionLayer(
+            self.sessions, accounts, store.records, may_begin
+        )
+        basic = BasicLogins(accounts, store.records, limits.network_of, seconds)
+        self.authenticate = Authentication(accounts, basic, services.hostname)
+
+
+def session_limits(settings: HTTPSettings) -> SessionLimits:
+    """What the settings say of sessions."""
+    return SessionLimits(
+        settings.session_idle,
+        settings.session_lifetime,
+        settings.session_size,
+        settings.sessions_per_account,
+        settings.anonymous_sessions,
+    )
