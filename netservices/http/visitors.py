@@ -28,8 +28,18 @@ class Visitors:
         self.find_session = SessionLayer(
             self.sessions, accounts, store.records, may_begin
         )
-        basic = BasicLogins(accounts, store.records, limits.network_of, seconds)
-        self.authenticate = Authentication(accounts, basic, services.hostname)
+        self.authenticate = authentication_of(services)
+
+
+def authentication_of(services: Services) -> Authentication:
+    """Who may log in, by passwords that come with each request."""
+    basic = BasicLogins(
+        services.accounts,
+        services.store.records,
+        services.limits.network_of,
+        services.clock.seconds,
+    )
+    return Authentication(services.accounts, basic, services.hostname)
 
 
 def session_limits(settings: HTTPSettings) -> SessionLimits:

@@ -9,9 +9,9 @@ from attrs import frozen
 from twisted.internet.task import Clock
 
 from netservices.core.limits import Limits, LimitsSettings
-from netservices.http.application import authentication_of
 from netservices.http.handlers.dav.handler import DAV
 from netservices.http.settings import HTTPSettings
+from netservices.http.visitors import authentication_of
 from netservices.plugin import Services
 from netservices.web.handler import layered
 from tests.ftp.memory import NOW, MemoryFTP
