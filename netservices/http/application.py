@@ -7,9 +7,12 @@ from zope.interface import implementer
 from netservices.http.backend import Sites
 from netservices.http.handlers.dav.handler import DAV
 from netservices.http.handlers.files import FilesHandler
+from netservices.http.handlers.whole import whole_server
 from netservices.http.layers.errors import show_errors
 from netservices.http.layers.headers import SecurityHeaders
+from netservices.http.layers.misdirected import CoveredHosts
 from netservices.http.layers.moves import Moves
+from netservices.http.layers.rates import RequestRates
 from netservices.http.layers.secure import RequireTLS, tls_port
 from netservices.http.mounts import Mounts
 from netservices.http.settings import HTTPSettings
@@ -44,11 +47,14 @@ class Application:
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             show_errors,
+            CoveredHosts(services.certificates),
             RequireTLS(settings, tls_port(settings, services.settings)),
             Moves(settings.moves),
             self.visitors.find_session,
             self.visitors.authenticate,
         ]
+        if settings.requests_per_second:
+            self.layers.insert(2, RequestRates(settings, services.limits))
         self.handle = layered(self.layers, self.route)
 
     def reconfigure(self, settings: HTTPSettings) -> None:
@@ -57,7 +63,9 @@ class Application:
 
     def route(self, request: Request) -> Answer:
         """The answer of what is mounted at the path, or of the site."""
-        if self.mounts and request.path != "*":
+        if request.path in ("*", ""):
+            return whole_server(request)
+        if self.mounts:
             found = self.mounts.find(request.host, request.segments)
             if found is not None:
                 handler, depth = found

@@ -43,6 +43,22 @@ class HTTPSettings:
     requests_per_connection: int = setting(
         10000, "After so many requests a connection ends.", minimum=1
     )
+    connections: int = setting(
+        5000,
+        "Connections at once; one more takes the place of an idle one, or gets 503.",
+        minimum=1,
+    )
+    requests_per_second: int = setting(
+        0,
+        "Requests a second of one IPv4 address or IPv6 network; more get 429.  0: as "
+        "many as they like.",
+        minimum=0,
+    )
+    request_burst: int = setting(
+        200,
+        "So many requests may come at once before requests_per_second counts.",
+        minimum=1,
+    )
 
     # --- files of accounts ---
     webdav: str = setting(

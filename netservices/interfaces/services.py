@@ -95,6 +95,10 @@ class ICertificates(Interface):
     def names() -> tuple[str, ...]:
         """The host names for which a certificate is at hand."""
 
+    def is_covered(asked: str, host: str) -> bool:
+        """Whether the certificate shown to those who ask for ``asked`` is one for
+        ``host``, too."""
+
     def reload() -> None:
         """Look at the files now."""
 

@@ -255,6 +255,7 @@ class NetServices:
             own_context or self.services.certificates.server_context,
             handshake_seconds=settings.handshake_timeout,
             close_seconds=settings.close_timeout,
+            plain_answer=getattr(factory, "plain_answer", b""),
         )
         return wrapped  # type: ignore[no-any-return]
 

@@ -107,6 +107,11 @@ class Certificates:
         self._ensure_identity()
         return tuple(sorted(self._by_name))
 
+    def is_covered(self, asked: str, host: str) -> bool:
+        """Whether what is shown for ``asked`` is a certificate for ``host``."""
+        self._ensure_identity()
+        return covers(self.identity_for(asked).names, host.lower().rstrip("."))
+
     def reload(self) -> None:
         """Look at the files now; what is wrong with them is logged."""
         self._looked_at = self._seconds()

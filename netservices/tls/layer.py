@@ -75,6 +75,7 @@ class TLSLayer(Flow, Facts):
 
     ``build`` makes the inner protocol once the handshake is complete, unless there is
     a ``protocol`` already.  An ``engine`` may have been fed with what has arrived.
+    ``plain_answer`` is what a peer is told that speaks HTTP without TLS.
     """
 
     _log = Logger()
@@ -109,6 +110,7 @@ class TLSLayer(Flow, Facts):
         clock: Any = None,
         handshake_seconds: float = HANDSHAKE_SECONDS,
         close_seconds: float = CLOSE_SECONDS,
+        plain_answer: bytes = b"",
     ) -> None:
         super().__init__(
             engine or Engine(context, server_side, server_hostname, session)
@@ -121,6 +123,7 @@ class TLSLayer(Flow, Facts):
         self._clock = clock
         self._handshake_seconds = handshake_seconds
         self._close_seconds = close_seconds
+        self._plain_answer = plain_answer
         self._unread: list[bytes] = []
 
     # --- a protocol to the transport below ------------------------------------------
@@ -278,6 +281,8 @@ class TLSLayer(Flow, Facts):
         )
         self._failure = Failure(TLSFailed(f"{stage} failed: {reason}"))
         last_words = self._engine.take()
+        if error.reason in ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST"):
+            last_words = self._plain_answer or last_words
         self._engine.has_closed = True
         self._stop_producer()
         self._drop_queue()

@@ -42,9 +42,11 @@ class Wire(StringTransport):
 class Talk:
     """One connection to ``handler``."""
 
-    def __init__(self, handler: Handler, **settings: Any) -> None:
+    def __init__(
+        self, handler: Handler, shared: Shared | None = None, **settings: Any
+    ) -> None:
         self.clock = Clock()
-        self.shared = Shared(
+        self.shared = shared or Shared(
             handler, HTTPSettings(**settings), Wheel(self.clock), lambda: NOW
         )
         self.wire = Wire(SERVER, CLIENT)

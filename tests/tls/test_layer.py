@@ -330,6 +330,18 @@ class NonsenseTests(LayerCase):
             self.assertNotIn("log_failure", lines[0])
             self.assertEqual("192.0.2.1", lines[0]["peer"])
 
+    def test_http_without_tls(self) -> None:
+        """A peer that speaks HTTP is told, in the clear, where that is known to
+        help."""
+        layer = TLSLayer(self.server_context, build=Talker, plain_answer=b"use TLS")
+        peer = Talker()
+        pair = Pair(peer, layer, self.clock)
+        pair.left.write(b"GET / HTTP/1.1\r\nHost: server.example\r\n\r\n")
+        pair.pump()
+
+        self.assertEqual(b"use TLS", bytes(peer.received))
+        self.assertTrue(pair.right.disconnected)
+
     def test_alert_is_sent(self) -> None:
         """A peer that almost speaks TLS is told what is wrong.  RFC 8446 6.2."""
         layer = TLSLayer(self.server_context, build=Talker)

@@ -13,6 +13,7 @@ response that the peer does not take, requests that come faster than answers.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,10 +22,13 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from netservices.core.limits import Slot
 from netservices.core.session import make_session_id
 from netservices.http.server.exchange import Exchange
 from netservices.http.server.flow import Flow
+from netservices.http.server.guard import RETRY_SECONDS
 from netservices.http.server.shared import Shared
+from netservices.http.server.tracing import show_head
 from netservices.http.wire.chunks import ChunkedReader
 from netservices.http.wire.head import Head, parse_head
 from netservices.http.wire.problems import BadMessage
@@ -49,6 +53,8 @@ class HTTPConnection(Flow):
         self.origin = Origin("http", "", False)
         self.server = ("", 0)
         self.tls: Any = None
+        self.since = 0.0
+        """When it was opened, in seconds since 1970."""
         self.deadline = 0.0
         self._buffer = b""
         self._at = 0
@@ -66,6 +72,7 @@ class HTTPConnection(Flow):
         self._is_working = False
         self._is_resting = False
         self._is_draining = False
+        self._slot: Slot | None = None
         self._taker: Any = None
         """The protocol that speaks here from now on, after 101."""
 
@@ -76,6 +83,7 @@ class HTTPConnection(Flow):
         transport = self.transport
         with suppress(AttributeError):
             transport.setTcpNoDelay(True)
+        self.since = self.shared.time()
         peer, host = transport.getPeer(), transport.getHost()
         is_secure = ISSLTransport.providedBy(transport)
         self.tls = transport if is_secure else None
@@ -83,9 +91,19 @@ class HTTPConnection(Flow):
         self.origin = Origin("http", address, is_secure, self.session_id)
         self.server = (getattr(host, "host", ""), getattr(host, "port", 0))
         transport.registerProducer(self, True)
-        self.shared.connections.add(self)
-        self._expect(self.shared.settings.head_deadline)
-        self.shared.wheel.watch(self)
+        guard = self.shared.guard
+        if guard is not None:
+            self._slot = guard.enter(self, self.shared.connections)
+        self.shared.connections[self] = None
+        self._expect_soon(self.shared.settings.head_deadline)
+        if guard is not None and self._slot is None:
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        """There is no room for this connection: say so, and let nobody wait."""
+        self._exchange = exchange = Exchange(self, None, None)
+        fields = [("Retry-After", str(RETRY_SECONDS))]
+        exchange.refuse(Problem(503, fields=fields, must_close=True))
 
     def dataReceived(self, data: bytes) -> None:
         """Octets of any number of requests, or of a part of one."""
@@ -108,7 +126,9 @@ class HTTPConnection(Flow):
         self._is_closing = True
         self._buffer = b""
         self.shared.wheel.unwatch(self)
-        self.shared.connections.discard(self)
+        self.shared.connections.pop(self, None)
+        if self._slot is not None:
+            self._slot.leave()
         exchange, self._exchange = self._exchange, None
         body, self._body = self._body, None
         if body is not None:
@@ -224,7 +244,10 @@ class HTTPConnection(Flow):
         if (line_end if line_end >= 0 else end) - at > settings.longest_request_line:
             raise BadMessage(414, "the request line is too long")
         self._sought = 0
-        return parse_head(self._take(end + 4 - at), settings.most_fields)
+        raw = self._take(end + 4 - at)
+        if self.shared.trace is not None:
+            show_head(self.shared.trace, self.session_id, "C", raw)
+        return parse_head(raw, settings.most_fields)
 
     def _await_head(self, begun: bytes) -> None:
         """A head is incomplete: wait for more of it, unless there can be no good
@@ -257,8 +280,13 @@ class HTTPConnection(Flow):
             self._body_until = shared.wheel.seconds() + shared.settings.body_deadline
             # What has come already needs no 100, and may be all of it.
             self._receive()
-        exchange.begin()
+        if head.scheme and head.scheme != self.scheme:
+            # RFC 9110 7.4: not what this connection is for.
+            exchange.refuse(Problem(421))
+        else:
+            exchange.begin()
         if self._exchange is exchange and not self._is_closing:
+            exchange.since = shared.wheel.seconds()
             self._expect(shared.settings.stall_timeout)
 
     def _request(self, head: Head, body: Body) -> Request:
@@ -268,7 +296,7 @@ class HTTPConnection(Flow):
             query=head.query,
             fields=head.fields,
             body=body,
-            scheme="http" if self.tls is None else "https",
+            scheme=self.scheme,
             host=head.host,
             port=head.port,
             version=head.version,
@@ -277,6 +305,11 @@ class HTTPConnection(Flow):
             tls=self.tls,
             interim=self._interim,
         )
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+        return "http" if self.tls is None else "https"
 
     def _body_wanted(self) -> None:
         """The handler reads the body, or has made room."""
@@ -303,6 +336,11 @@ class HTTPConnection(Flow):
         exchange.refusal = problem.status
         if body is not None:
             body.fail()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a request of which nothing has come."""
+        return self._exchange is None and not self._buffer and not self._is_closing
 
     # --- the end of an exchange -----------------------------------------------------
 
@@ -407,3 +445,29 @@ class HTTPConnection(Flow):
             self.close()
         else:
             self._exchange.must_close = True
+
+    # --- what ``netservices session`` sees ------------------------------------------
+
+    def status(self) -> Mapping[str, Any]:
+        """The connection as ``netservices session list`` shows it."""
+        exchange = self._exchange
+        keep_alive = self.shared.settings.keep_alive
+        silence = self.shared.wheel.seconds() - (self.deadline - keep_alive)
+        return {
+            "session": self.session_id,
+            "account": "" if exchange is None else exchange.login,
+            "address": self.origin.address,
+            "since": self.since,
+            "idle_seconds": max(0, round(silence)) if self.is_idle else 0,
+            "tls": getattr(self.tls, "version", None) or "",
+            "client": "" if exchange is None else exchange.client,
+            "directory": "",
+            "transfer": None if exchange is None else exchange.transfer(),
+        }
+
+    def end(self) -> None:
+        """An administrator ends it: what is under way is not waited for."""
+        if self.is_idle:
+            self.close()
+        else:
+            self.transport.abortConnection()

@@ -11,7 +11,8 @@ from twisted.python.failure import Failure
 
 from netservices.core.deferreds import drive
 from netservices.core.sendfile import send_file
-from netservices.http.dialogue.framing import REASONS, End, Framed, frame
+from netservices.http.dialogue.framing import REASONS, End, Framed, frame, length_of
+from netservices.http.server.tracing import show_content, show_head
 from netservices.http.wire.chunks import chunk, last_chunk
 from netservices.http.wire.head import Head
 from netservices.web.fields import NO_FIELDS, Fields
@@ -47,7 +48,9 @@ class Exchange:
         "refusal",
         "request",
         "sent_octets",
+        "since",
         "status",
+        "total_octets",
         "wants_body",
     )
 
@@ -73,6 +76,10 @@ class Exchange:
         self.status = 0
         self.sent_octets = 0
         """Octets of content that were written."""
+        self.total_octets: int | None = None
+        """Of the content, where that is known."""
+        self.since: float | None = None
+        """When it began, in the wheel's seconds; None where it was over at once."""
         self._connection = connection
         self._has_spoken = False
         """Whether the head of the response has left."""
@@ -150,7 +157,10 @@ class Exchange:
                 return
             self.has_content = True
         framed = frame(Response(status, list(fields)), self.head, True)
-        self._connection.transport.write(framed.head + b"\r\n")
+        connection = self._connection
+        if connection.shared.trace is not None:
+            show_head(connection.shared.trace, connection.session_id, "S", framed.head)
+        connection.transport.write(framed.head + b"\r\n")
 
     # --- the response ---------------------------------------------------------------
 
@@ -168,6 +178,8 @@ class Exchange:
         self.keeps_alive = framed.keeps_alive
         self.status = response.status
         head = framed.head + connection.shared.date_line()
+        if connection.shared.trace is not None:
+            show_head(connection.shared.trace, connection.session_id, "S", head)
         body = response.body
         if framed.end is End.TUNNEL:
             self._give_away(head, response)
@@ -182,6 +194,7 @@ class Exchange:
             self.sent_octets = len(body)
             self._sent()
         else:
+            self.total_octets = length_of(response)
             # An iterated response may read the request as it goes along.
             self.wants_body = not isinstance(body, FileSlice | tuple)
             sending = drive(self._send(head, response, framed))
@@ -319,9 +332,53 @@ class Exchange:
 
     def _tell(self) -> None:
         """Tell whoever keeps a log."""
-        done = self._connection.shared.done
-        if done is not None:
-            done(self)
+        connection = self._connection
+        shared = connection.shared
+        if shared.trace is not None:
+            trace, session_id = shared.trace, connection.session_id
+            received = 0 if self.request is None else self.request.body.received_octets
+            show_content(trace, session_id, "C", received)
+            show_content(trace, session_id, "S", self.sent_octets)
+        if shared.done is not None:
+            shared.done(self)
+
+    # --- what ``netservices session`` shows -----------------------------------------
+
+    @property
+    def login(self) -> str:
+        """The account that asks, once it is known."""
+        account = None if self.request is None else self.request.account
+        return "" if account is None else account.login
+
+    @property
+    def client(self) -> str:
+        """What the peer calls itself."""
+        return "" if self.head is None else self.head.fields.get("user-agent")
+
+    def transfer(self) -> dict[str, Any] | None:
+        """What moves now; None where the handler is still thinking."""
+        connection = self._connection
+        request = self.request
+        if request is None or self.since is None:
+            return None
+        total: int | None
+        if self.is_answered:
+            # A file's sender is the transport's producer while it sends.
+            producer = getattr(connection.transport, "producer", None)
+            octets = self.sent_octets + int(getattr(producer, "sent", 0))
+            total = self.total_octets
+        else:
+            octets, total = request.body.received_octets, request.body.length
+        seconds = max(connection.shared.wheel.seconds() - self.since, 0.001)
+        return {
+            "verb": request.method,
+            "path": request.path,
+            "octets": octets,
+            "total_octets": total,
+            "percent": round(100 * octets / total) if total else None,
+            "rate": round(octets / seconds),
+            "seconds": round(seconds, 1),
+        }
 
     def _broken(self, failure: Failure) -> None:
         """The response cannot be completed: the peer must see that (RFC 9112 8)."""

@@ -13,6 +13,7 @@ from twisted.internet.protocol import Factory
 from netservices.core.wheel import Wheel
 from netservices.http.application import Application
 from netservices.http.server.connection import HTTPConnection
+from netservices.http.server.guard import Guard
 from netservices.http.server.shared import Shared
 from netservices.http.settings import HTTPSettings
 from netservices.interfaces import IWeb
@@ -20,6 +21,14 @@ from netservices.plugin import Server, Services
 from netservices.values import Notice, Topic
 
 ALPN = ("http/1.1",)
+
+_PLAIN_WORDS = b"This port speaks HTTPS: the address begins with https.\n"
+
+PLAIN_ANSWER = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
+) % (len(_PLAIN_WORDS), _PLAIN_WORDS)
+"""What a ``tls`` listener tells a client that speaks HTTP in the clear."""
 
 
 class HTTPFactory(Factory):
@@ -31,6 +40,7 @@ class HTTPFactory(Factory):
         self.shared = shared
         self.tls_context: Callable[[], Any] | None = None
         """What a ``tls`` listener asks for the context of the next connection."""
+        self.plain_answer = PLAIN_ANSWER
 
     def buildProtocol(self, addr: IAddress | None) -> HTTPConnection | None:
         """A connection for the peer at ``addr``; None refuses it."""
@@ -50,6 +60,8 @@ class HTTPServer:
             settings,
             Wheel(services.clock),
             time.time,
+            guard=Guard(settings.connections, services.limits, services.events),
+            trace=services.trace,
         )
         self.factory = HTTPFactory(self.shared)
         self.factory.tls_context = lambda: services.certificates.server_context(ALPN)
@@ -80,7 +92,17 @@ class HTTPServer:
 
     def status(self) -> Mapping[str, Any]:
         """What ``netservices status`` shows."""
-        return {"connections": len(self.shared.connections)}
+        guard = self.shared.guard
+        assert guard is not None
+        return {
+            "connections": len(self.shared.connections),
+            "refused_connections": guard.refused,
+            "reused_connections": guard.reused,
+        }
+
+    def sessions(self) -> tuple[HTTPConnection, ...]:
+        """All open connections."""
+        return tuple(self.shared.connections)
 
 
 def make_server(settings: HTTPSettings, services: Services) -> Server:
@@ -92,4 +114,5 @@ def make_server(settings: HTTPSettings, services: Services) -> Server:
         stop=server.stop,
         reconfigure=server.reconfigure,
         status=server.status,
+        sessions=server.sessions,
     )

@@ -8,7 +8,9 @@ from typing import Any
 
 from attrs import define, field
 
+from netservices.core.trace import Trace
 from netservices.core.wheel import Wheel
+from netservices.http.server.guard import Guard
 from netservices.http.settings import HTTPSettings
 from netservices.web.handler import Handler
 
@@ -24,7 +26,11 @@ class Shared:
     """Seconds since 1970."""
     workers: Any = None
     """Threads that read files which are not in memory; None: the reactor's."""
-    connections: set[Any] = field(factory=set)
+    connections: dict[Any, None] = field(factory=dict)
+    """Those that are open, the oldest first."""
+    guard: Guard | None = None
+    trace: Trace | None = None
+    """Shows each head that goes by, where ``log.trace`` is set."""
     done: Callable[[Any], object] | None = None
     """Told of each ``Exchange`` that has ended."""
     _date: bytes = b""
