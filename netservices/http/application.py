@@ -8,7 +8,7 @@ from netservices.http.backend import Sites
 from netservices.http.handlers.dav.handler import DAV
 from netservices.http.handlers.files import FilesHandler
 from netservices.http.handlers.whole import whole_server
-from netservices.http.layers.errors import show_errors
+from netservices.http.layers.errors import ShowErrors
 from netservices.http.layers.headers import SecurityHeaders
 from netservices.http.layers.misdirected import CoveredHosts
 from netservices.http.layers.moves import Moves
@@ -46,7 +46,7 @@ class Application:
         self.visitors = Visitors(settings, services)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
-            show_errors,
+            ShowErrors(self.sites.error_page),
             CoveredHosts(services.certificates),
             RequireTLS(settings, tls_port(settings, services.settings)),
             Moves(settings.moves),

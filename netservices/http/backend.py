@@ -14,7 +14,7 @@ from urllib.parse import quote
 from attrs import define, frozen
 
 from netservices.http.settings import HTTPSettings
-from netservices.interfaces import IAccounts, IFiles, IFileTree
+from netservices.interfaces import FileProblem, IAccounts, IFiles, IFileTree, StoreError
 from netservices.values import Account, Path
 from netservices.web.problems import Problem
 from netservices.web.request import Request
@@ -22,6 +22,9 @@ from netservices.web.request import Request
 DEFAULT_SITE = "default"
 SITES_SECONDS = 1.0
 """So often, at most, the names of sites and the places of their roots are looked up."""
+
+LONGEST_ERROR_PAGE = 256 * 1024
+"""Octets of a site's own page for an error."""
 
 _WELL_KNOWN = ".well-known"  # RFC 8615
 _MOST_KEPT = 4096
@@ -104,20 +107,42 @@ class Sites:
     async def place(self, request: Request) -> Place:
         """Where the content of a request is.  Problem 404."""
         segments = request.segments
-        account = None
-        first = segments[0] if segments else ""
-        if first.startswith("~") and self.settings.account_pages:
-            account = await self._account(first[1:])
+        site, account = await self._owner(request)
+        if account is not None:
             segments = segments[1:]
-            # The home of an account's pages has a slash at its end, too.
-            is_directory = bool(segments) and not segments[-1]
-            site = f"~{account.login}"
-        else:
-            is_directory = not segments[-1]
-            site = self.site_of(request.host)
+        # The home of an account's pages has a slash at its end, too.
+        is_directory = bool(segments) and not segments[-1]
         path = segments[:-1] if is_directory else segments
         self.check_visible(path)
         return Place(self._tree(site, account), path, is_directory, site, account)
+
+    async def _owner(self, request: Request) -> tuple[str, Account | None]:
+        """The site, or the account, whose content a path is.  Problem 404."""
+        first = request.segments[0]
+        if first.startswith("~") and self.settings.account_pages:
+            account = await self._account(first[1:])
+            return f"~{account.login}", account
+        return self.site_of(request.host), None
+
+    async def error_page(self, request: Request, status: int) -> bytes | None:
+        """The site's own page for an error, ``404.html`` and such in its root; None
+        where it has none, or one that is too long."""
+        try:
+            site, account = await self._owner(request)
+        except Problem:
+            # No such account: what the site says of that.
+            site, account = self.site_of(request.host), None
+        tree = self._tree(site, account)
+        try:
+            file = await tree.open((f"{status}.html",))
+        except (FileProblem, StoreError):
+            return None
+        try:
+            if file.node.size > LONGEST_ERROR_PAGE:
+                return None
+            return await file.read(0, LONGEST_ERROR_PAGE)
+        finally:
+            file.close()
 
     async def _account(self, name: str) -> Account:
         """The account that shows pages under that name.  Problem 404 where there is

@@ -71,9 +71,13 @@ class Response:
 
     def set(self, name: str, value: str) -> None:
         """Give a field one value, in place of those it has."""
+        self.remove(name)
+        self.fields.append((name, value))
+
+    def remove(self, name: str) -> None:
+        """Take a field away."""
         folded = name.lower()
         self.fields = [pair for pair in self.fields if pair[0].lower() != folded]
-        self.fields.append((name, value))
 
     def add(self, name: str, value: str) -> None:
         """Give a field one more line."""

@@ -57,8 +57,12 @@ class SiteTests(SitesCase):
         self.assertEqual(b"two", self.ask(host="new.example")[2])
 
     def test_no_site(self) -> None:
-        """Asking for a host makes nothing."""
-        self.assertEqual(404, self.ask("/", host="nobody.example")[0])
+        """As long as there are no sites a page says what to do, and makes nothing."""
+        status, _fields, content = self.ask("/", host="nobody.example")
+
+        self.assertEqual(200, status)
+        self.assertIn(b"sites/default", content)
+        self.assertEqual(404, self.ask("/x", host="nobody.example")[0])
         self.assertEqual([], os.listdir(os.path.join(self.state, "sites")))
 
     def test_head(self) -> None:

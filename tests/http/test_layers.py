@@ -8,7 +8,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.http.layers.errors import show_errors
+from netservices.http.layers.errors import ShowErrors
 from netservices.http.layers.headers import SecurityHeaders
 from netservices.http.layers.secure import RequireTLS
 from netservices.http.settings import HTTPSettings
@@ -34,7 +34,7 @@ class ErrorTests(SynchronousTestCase):
     def shown(self, error: Exception, accept: str = "") -> Response:
         """The response that an exception becomes."""
         fields = Fields([("accept", accept)] if accept else [])
-        answer = show_errors(Request("GET", "/", fields=fields), raising(error))
+        answer = ShowErrors()(Request("GET", "/", fields=fields), raising(error))
         assert isinstance(answer, Response)
         return answer
 
@@ -92,7 +92,7 @@ class ErrorTests(SynchronousTestCase):
         def handler(request: Request) -> Answer:
             return fail(Problem(410))
 
-        answer = show_errors(Request("GET", "/"), handler)
+        answer = ShowErrors()(Request("GET", "/"), handler)
         assert isinstance(answer, Deferred)
 
         self.assertEqual(410, self.successResultOf(answer).status)

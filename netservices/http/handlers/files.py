@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from netservices.http.backend import Place, Sites, url_path
+from netservices.http.backend import DEFAULT_SITE, Place, Sites, url_path
 from netservices.http.handlers.listing import list_directory
 from netservices.interfaces import (
     BadName,
@@ -54,14 +54,27 @@ class FilesHandler:
         except IsADirectory:
             return _with_slash(request)
         except (FileProblem, StoreError) as problem:
+            if isinstance(problem, NotFound) and await self._is_new(place):
+                return welcome()
             raise refusal(problem) from None
         if file is None:
+            if await self._is_new(place):
+                return welcome()
             if not self.sites.settings.listings:
                 raise Problem(404)
             return await list_directory(
                 request, place.tree, place.path, self.sites.is_hidden
             )
         return respond(request, self._representation(file), self._now())
+
+    async def _is_new(self, place: Place) -> bool:
+        """Whether nobody has put anything into the default site yet."""
+        if place.path or place.site != DEFAULT_SITE:
+            return False
+        try:
+            return not await place.tree.list((), limit=1)
+        except NotFound:
+            return True
 
     async def _open(self, place: Place) -> IOpenFile | None:
         """The file to be shown; None for a directory without an index.  IsADirectory
@@ -92,6 +105,15 @@ class FilesHandler:
             etag=etag_of(node),
             modified=node.mtime_ns // _NANOSECONDS,
         )
+
+
+def welcome() -> Response:
+    """What is shown in place of a site that is not there yet."""
+    from netservices.web.pages import page
+
+    response = page("welcome")
+    response.set("Cache-Control", "no-store")
+    return response
 
 
 def etag_of(node: Node, variant: str = "") -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -41,31 +43,65 @@ _DETAILS = {
 """What a page says where nobody has said it better."""
 
 
-def show_errors(request: Request, handler: Handler) -> Answer:
-    """Make a response of whatever is raised."""
-    try:
-        answer = answer_of(handler, request)
-    except Exception:
-        return _shown(request, Failure())
-    if isinstance(answer, Deferred):
-        return answer.addErrback(lambda failure: _shown(request, failure))
-    return answer
+class ShowErrors:
+    """The layer: makes a response of whatever is raised.
 
+    ``own_page`` gives the page that a site has for a status, or None.
+    """
 
-def _shown(request: Request, failure: Failure) -> Response:
-    if failure.check(BodyLost, CancelledError):
-        # Nobody is there to read it.
-        failure.raiseException()
-    problem = problem_of(failure)
-    if problem.log_text:
-        _log.info(
-            "{session}: {method} {path}: {why}",
-            session=request.origin.session,
-            method=request.method,
-            path=request.path,
-            why=problem.log_text,
-        )
-    return error_response(request, problem)
+    def __init__(
+        self, own_page: Callable[[Request, int], Awaitable[bytes | None]] | None = None
+    ) -> None:
+        self._own_page = own_page
+
+    def __call__(self, request: Request, handler: Handler) -> Answer:
+        """The handler's response, or that to its error."""
+        try:
+            answer = answer_of(handler, request)
+        except Exception:
+            return self._shown(request, Failure())
+        if isinstance(answer, Deferred):
+            return answer.addErrback(lambda failure: self._later(request, failure))
+        return answer
+
+    def _later(self, request: Request, failure: Failure) -> Any:
+        return answer_of(lambda _request: self._shown(request, failure), request)
+
+    def _shown(self, request: Request, failure: Failure) -> Answer:
+        if failure.check(BodyLost, CancelledError):
+            # Nobody is there to read it.
+            failure.raiseException()
+        problem = problem_of(failure)
+        if problem.log_text:
+            _log.info(
+                "{session}: {method} {path}: {why}",
+                session=request.origin.session,
+                method=request.method,
+                path=request.path,
+                why=problem.log_text,
+            )
+        response = error_response(request, problem)
+        is_page = response.get("Content-Type").startswith(_HTML)
+        if self._own_page is None or not is_page:
+            return response
+        return self._with_own_page(self._own_page, request, response)
+
+    async def _with_own_page(
+        self,
+        own_page: Callable[[Request, int], Awaitable[bytes | None]],
+        request: Request,
+        response: Response,
+    ) -> Response:
+        try:
+            found = await own_page(request, response.status)
+        except Exception:
+            # What keeps the page from being read has been told as the error itself.
+            return response
+        if found is not None:
+            response.body = found
+            # It may have styles and scripts of its own.
+            response.remove("Content-Security-Policy")
+        return response
 
 
 def problem_of(failure: Failure) -> Problem:
