@@ -37,7 +37,7 @@ types: .venv-test/.stamp
 	$(TEST)/mypy netservices
 
 bench: .venv-test/.stamp
-	@for name in start store logins files dns dns_transfers ftp; do \
+	@for name in start store logins files dns dns_transfers ftp http; do \
 		echo "== $$name"; $(TEST)/python -m benchmarks.$$name || exit 1; done
 
 docs: .venv-test/.stamp
