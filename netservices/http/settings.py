@@ -69,6 +69,24 @@ class HTTPSettings:
         "0", "A file that is uploaded may have so many octets; 0: as many as fit."
     )
 
+    # --- answers that are kept, and what is told of all ---
+    answer_memory: Size = setting(
+        "32M",
+        "Small answers that hold for everybody are kept in so much memory, to be sent "
+        "again at once; 0: none.",
+        minimum=0,
+    )
+    access_log: str = setting(
+        "access.log",
+        "File with a line for each request, below log/ in the state directory unless "
+        "absolute; reopened at SIGHUP; empty: none.",
+    )
+    access_log_format: str = setting(
+        "combined",
+        "Lines as Apache and nginx write them, or JSON, which tells more.",
+        choices=("combined", "json"),
+    )
+
     # --- what browsers are told ---
     require_tls: bool = setting(
         False, "Whether plain HTTP is answered with a redirection to HTTPS."

@@ -27,6 +27,7 @@ from netservices.core.session import make_session_id
 from netservices.http.server.exchange import Exchange
 from netservices.http.server.flow import Flow
 from netservices.http.server.guard import RETRY_SECONDS
+from netservices.http.server.known import Known
 from netservices.http.server.shared import Shared
 from netservices.http.server.tracing import show_head
 from netservices.http.wire.chunks import ChunkedReader
@@ -56,6 +57,7 @@ class HTTPConnection(Flow):
         self.since = 0.0
         """When it was opened, in seconds since 1970."""
         self.deadline = 0.0
+        self.known: Known | None = None
         self._buffer = b""
         self._at = 0
         """Where in ``_buffer`` begins what has not been looked at."""
@@ -88,6 +90,8 @@ class HTTPConnection(Flow):
         is_secure = ISSLTransport.providedBy(transport)
         self.tls = transport if is_secure else None
         address = getattr(peer, "host", "")
+        if self.shared.known is not None:
+            self.known = self.shared.known[is_secure]
         self.origin = Origin("http", address, is_secure, self.session_id)
         self.server = (getattr(host, "host", ""), getattr(host, "port", 0))
         transport.registerProducer(self, True)
@@ -116,6 +120,8 @@ class HTTPConnection(Flow):
         if self._buffer:
             self._buffer = self._buffer[self._at :] + data
             self._at = 0
+        elif self._exchange is None and self._repeats(data):
+            return
         else:
             self._buffer = data
         self._work()
@@ -218,13 +224,58 @@ class HTTPConnection(Flow):
         if self._is_draining:
             self.close()
             return False
-        head = self._next_head()
-        if head is None:
+        raw = self._next_head()
+        if raw is None:
             return False
-        self._begin(head)
+        if not self._repeats(raw):
+            self._begin(*self._head_of(raw))
         return True
 
-    def _next_head(self) -> Head | None:
+    def _repeats(self, raw: bytes) -> bool:
+        """Give the answer to that head that is known by heart; whether there is one."""
+        known = self.known
+        if known is None or self._is_full:
+            return False
+        finished = known.answers.get(raw)
+        if finished is None:
+            return False
+        shared = self.shared
+        if self._requests >= shared.settings.requests_per_connection - 1:
+            return False
+        now = shared.wheel.seconds()
+        if not finished.lasting.is_current(now):
+            known.forget(raw)
+            return False
+        self._requests += 1
+        self.transport.write(finished.octets(shared.date_line()))
+        shared.access.note(
+            self.origin,
+            "",
+            finished.head,
+            finished.status,
+            finished.content_octets,
+            0.0,
+        )
+        if finished.keeps_alive:
+            self.deadline = now + shared.settings.keep_alive
+        else:
+            self.close()
+        return True
+
+    def _head_of(self, raw: bytes) -> tuple[Head, bytes]:
+        """What was read, and its octets where the answer to them may be kept: those of
+        a head that has come before.  BadMessage."""
+        known, most_fields = self.known, self.shared.settings.most_fields
+        if known is None:
+            return parse_head(raw, most_fields), b""
+        head = known.head(raw)
+        if head is not None:
+            return head, raw
+        head = parse_head(raw, most_fields)
+        known.learn_head(raw, head)
+        return head, b""
+
+    def _next_head(self) -> bytes | None:
         """Cut the next head out of the buffer; None while it is incomplete."""
         buffer, at = self._buffer, self._at
         if buffer.startswith(b"\r\n", at):
@@ -247,7 +298,7 @@ class HTTPConnection(Flow):
         raw = self._take(end + 4 - at)
         if self.shared.trace is not None:
             show_head(self.shared.trace, self.session_id, "C", raw)
-        return parse_head(raw, settings.most_fields)
+        return raw
 
     def _await_head(self, begun: bytes) -> None:
         """A head is incomplete: wait for more of it, unless there can be no good
@@ -264,13 +315,14 @@ class HTTPConnection(Flow):
             self._expect_soon(settings.head_deadline)
         self._sought = max(len(begun) - 3, 1)
 
-    def _begin(self, head: Head) -> None:
+    def _begin(self, head: Head, raw: bytes) -> None:
         """Hand a request to its handler."""
         shared = self.shared
         self._requests += 1
         length = None if head.is_chunked else head.content_length
         body = Body(length, self._body_wanted)
         self._exchange = exchange = Exchange(self, head, self._request(head, body))
+        exchange.raw = raw
         if self._requests >= shared.settings.requests_per_connection:
             exchange.must_close = True
         if head.has_body:

@@ -12,6 +12,8 @@ from twisted.python.failure import Failure
 from netservices.core.deferreds import drive
 from netservices.core.sendfile import send_file
 from netservices.http.dialogue.framing import REASONS, End, Framed, frame, length_of
+from netservices.http.server.access import CLOSED_BY_PEER
+from netservices.http.server.known import Finished
 from netservices.http.server.tracing import show_content, show_head
 from netservices.http.wire.chunks import chunk, last_chunk
 from netservices.http.wire.head import Head
@@ -45,6 +47,7 @@ class Exchange:
         "is_sent",
         "keeps_alive",
         "must_close",
+        "raw",
         "refusal",
         "request",
         "sent_octets",
@@ -73,6 +76,8 @@ class Exchange:
         """Whether somebody may still read the body; else it is thrown away."""
         self.has_content = False
         """Whether some of the body has come."""
+        self.raw = b""
+        """The octets of the head, where the answer to them may be kept."""
         self.status = 0
         self.sent_octets = 0
         """Octets of content that were written."""
@@ -177,7 +182,8 @@ class Exchange:
         response, framed = self._framed(response)
         self.keeps_alive = framed.keeps_alive
         self.status = response.status
-        head = framed.head + connection.shared.date_line()
+        date = connection.shared.date_line()
+        head = framed.head + date
         if connection.shared.trace is not None:
             show_head(connection.shared.trace, connection.session_id, "S", head)
         body = response.body
@@ -186,11 +192,13 @@ class Exchange:
         elif framed.end is End.NOTHING:
             self.wants_body = False
             connection.transport.write(head)
+            self._learn(response, framed, date, b"")
             _discard(response)
             self._sent()
         elif isinstance(body, bytes):
             self.wants_body = False
             connection.transport.write(head + body)
+            self._learn(response, framed, date, body)
             self.sent_octets = len(body)
             self._sent()
         else:
@@ -215,6 +223,29 @@ class Exchange:
                 _discard(response)
             response = plain_page(Problem(500, must_close=True))
             return response, frame(response, self.head, False)
+
+    def _learn(
+        self, response: Response, framed: Framed, date: bytes, content: bytes
+    ) -> None:
+        """Know the answer by heart, if it holds for all that ask like this."""
+        head, known = self.head, self._connection.known
+        if head is None or not self._is_worth_keeping(response, len(content)):
+            return
+        assert response.lasting is not None
+        if framed.keeps_alive == head.keeps_alive:
+            parts = framed.head, date, content
+            keeps_alive = framed.keeps_alive
+            finished = Finished(
+                head, response.status, response.lasting, keeps_alive, parts
+            )
+            known.learn_answer(self.raw, finished, date)
+
+    def _is_worth_keeping(self, response: Response, octets: int) -> bool:
+        """Whether the response, with so much content, shall be known by heart."""
+        if not self.raw or response.lasting is None or response.must_close:
+            return False
+        known = self._connection.known
+        return known is not None and known.wants(octets)
 
     def _may_keep_alive(self) -> bool:
         """Whether another request may follow: what is left of the body is known to be
@@ -339,8 +370,14 @@ class Exchange:
             received = 0 if self.request is None else self.request.body.received_octets
             show_content(trace, session_id, "C", received)
             show_content(trace, session_id, "S", self.sent_octets)
-        if shared.done is not None:
-            shared.done(self)
+        shared.access.note(
+            connection.origin,
+            self.login,
+            self.head,
+            self.status or CLOSED_BY_PEER,
+            self.sent_octets,
+            0.0 if self.since is None else shared.wheel.seconds() - self.since,
+        )
 
     # --- what ``netservices session`` shows -----------------------------------------
 

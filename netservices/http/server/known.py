@@ -41,8 +41,16 @@ _SECRET = ("authorization", "cookie", "proxy-authorization")
 class Finished:
     """An answer that can be sent at once."""
 
-    __slots__ = ("_at", "_date", "_whole", "content_octets", "head", "keeps_alive")
-    __slots__ += ("lasting", "status")
+    __slots__ = (
+        "_at",
+        "_date",
+        "_whole",
+        "content_octets",
+        "head",
+        "keeps_alive",
+        "lasting",
+        "status",
+    )
 
     def __init__(
         self,
@@ -102,8 +110,8 @@ class Known:
             del heads[next(iter(heads))]
         heads[raw] = head
 
-    def wants(self, raw: bytes, octets: int) -> bool:
-        """Whether a lasting answer of so many octets to that head shall be kept."""
+    def wants(self, octets: int) -> bool:
+        """Whether a lasting answer with so much content shall be kept."""
         return octets <= min(LONGEST_ANSWER, self._most_octets // 4)
 
     def learn_answer(self, raw: bytes, answer: Finished, date: bytes) -> None:

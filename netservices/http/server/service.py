@@ -12,8 +12,10 @@ from twisted.internet.protocol import Factory
 
 from netservices.core.wheel import Wheel
 from netservices.http.application import Application
+from netservices.http.server.access import make_access
 from netservices.http.server.connection import HTTPConnection
 from netservices.http.server.guard import Guard
+from netservices.http.server.known import Known
 from netservices.http.server.shared import Shared
 from netservices.http.settings import HTTPSettings
 from netservices.interfaces import IWeb
@@ -62,7 +64,11 @@ class HTTPServer:
             time.time,
             guard=Guard(settings.connections, services.limits, services.events),
             trace=services.trace,
+            access=make_access(settings, services),
         )
+        if settings.answer_memory and services.trace is None:
+            most = settings.answer_memory
+            self.shared.known = Known(most), Known(most)
         self.factory = HTTPFactory(self.shared)
         self.factory.tls_context = lambda: services.certificates.server_context(ALPN)
         self._changes = services.store.changes
@@ -70,6 +76,7 @@ class HTTPServer:
 
     def start(self) -> Deferred[None] | None:
         """Begin."""
+        self.shared.access.start()
         self.application.start()
         self._unsubscribe = self._changes.subscribe(self._changed)
         return None
@@ -79,12 +86,16 @@ class HTTPServer:
         if any(one.topic is Topic.ACCOUNT for one in notices):
             self.application.sites.forget()
 
+    def reload(self) -> Deferred[None] | None:
+        """Go on in a new access log."""
+        return self.shared.access.reopen()
+
     def stop(self) -> Deferred[None] | None:
         """End what goes on by itself."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        return None
+        return self.shared.access.stop()
 
     def reconfigure(self, settings: HTTPSettings) -> None:
         """Take other settings, as far as they may change while the server runs."""
@@ -98,6 +109,7 @@ class HTTPServer:
             "connections": len(self.shared.connections),
             "refused_connections": guard.refused,
             "reused_connections": guard.reused,
+            **self.shared.access.status(),
         }
 
     def sessions(self) -> tuple[HTTPConnection, ...]:
@@ -111,6 +123,7 @@ def make_server(settings: HTTPSettings, services: Services) -> Server:
     return Server(
         stream=server.factory,
         start=server.start,
+        reload=server.reload,
         stop=server.stop,
         reconfigure=server.reconfigure,
         status=server.status,

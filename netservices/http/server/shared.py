@@ -10,7 +10,9 @@ from attrs import define, field
 
 from netservices.core.trace import Trace
 from netservices.core.wheel import Wheel
+from netservices.http.server.access import Access
 from netservices.http.server.guard import Guard
+from netservices.http.server.known import Known
 from netservices.http.settings import HTTPSettings
 from netservices.web.handler import Handler
 
@@ -31,8 +33,11 @@ class Shared:
     guard: Guard | None = None
     trace: Trace | None = None
     """Shows each head that goes by, where ``log.trace`` is set."""
-    done: Callable[[Any], object] | None = None
-    """Told of each ``Exchange`` that has ended."""
+    access: Access = field(factory=Access)
+    """Told of each answer that has ended."""
+    known: tuple[Known, Known] | None = None
+    """What is known by heart, of plain connections and of those with TLS; None where
+    everything must go the long way."""
     _date: bytes = b""
     _date_until: float = 0.0
 
