@@ -6,7 +6,8 @@ in the next turn of the reactor and tells epoll to stop: three more system calls
 each reply, a third of all CPU time of a line protocol.  Here
 
 * a *cork* is in while ``dataReceived`` runs: writes only join the queue.  When it
-  returns, the queue leaves in one ``send``;
+  returns, the queue leaves in one ``send``, and only if it is longer than one
+  ``send`` takes is the producer paused before;
 * a write without cork is sent directly, provided that nothing is queued before it;
 * what the kernel does not take is queued as Twisted would have queued it, the writer is
   started, and from there on everything is Twisted's: its buffers, its back-pressure,
@@ -100,7 +101,8 @@ class SendAtOnce(_Stream):
             if data and self.connected and not self._writeDisconnected:
                 self._tempDataBuffer.append(data)
                 self._tempDataLen += len(data)
-                self._maybePauseProducer()
+                if self._tempDataLen > SEND_OCTETS:
+                    self._maybePauseProducer()
             return
         if self._must_queue() or type(data) is not bytes:
             super().write(data)

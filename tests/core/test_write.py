@@ -138,17 +138,27 @@ class SendAtOnceTests(SynchronousTestCase):
         self.assertEqual(["pause", "resume"], producer.told)
 
     def test_producer_paused_under_a_cork(self) -> None:
-        """A producer that was paused by corked writes goes on although they all left
-        in the one send."""
-        made = self.connect(lambda t: t.write(bytes(100_000)))
+        """A producer is paused by corked writes that are more than one send takes, and
+        goes on when they have left."""
+        octets = 2 * SEND_OCTETS
+        made = self.connect(lambda t: t.write(bytes(octets)))
         producer = Producer()
         made.transport.registerProducer(producer, True)
         made.say()
-        made.receive(100_000)
-        if made.transport in made.reactor.writers:
-            made.transport.doWrite()
+        self.assertEqual(["pause"], producer.told)
+        made.receive(octets)
 
         self.assertEqual(["pause", "resume"], producer.told)
+
+    def test_producer_not_paused_for_one_send(self) -> None:
+        """What leaves in one send pauses nobody."""
+        made = self.connect(lambda t: t.write(bytes(70_000)))
+        producer = Producer()
+        made.transport.registerProducer(producer, True)
+        made.say()
+
+        self.assertEqual([70_000], made.socket.sent)
+        self.assertEqual([], producer.told)
 
     def test_pull_producer_is_asked_again(self) -> None:
         """A pull producer is asked for its next step after each one has left."""
