@@ -10,6 +10,7 @@ from twisted.internet.testing import StringTransport
 
 from netservices.core.wheel import Wheel
 from netservices.http.server.connection import HTTPConnection
+from netservices.http.server.known import Known
 from netservices.http.server.shared import Shared
 from netservices.http.settings import HTTPSettings
 from netservices.web.handler import Handler
@@ -43,12 +44,18 @@ class Talk:
     """One connection to ``handler``."""
 
     def __init__(
-        self, handler: Handler, shared: Shared | None = None, **settings: Any
+        self,
+        handler: Handler,
+        shared: Shared | None = None,
+        known: Known | None = None,
+        **settings: Any,
     ) -> None:
         self.clock = Clock()
         self.shared = shared or Shared(
             handler, HTTPSettings(**settings), Wheel(self.clock), lambda: NOW
         )
+        if known is not None:
+            self.shared.known = known, Known(0)
         self.wire = Wire(SERVER, CLIENT)
         self.connection = HTTPConnection(self.shared)
         self.connection.makeConnection(self.wire)

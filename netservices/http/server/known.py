@@ -129,6 +129,11 @@ class Known:
             else:
                 self.forget(oldest)
 
+    def clear(self) -> None:
+        """No answer holds any longer."""
+        self.answers.clear()
+        self.octets = 0
+
     def forget(self, raw: bytes) -> None:
         """The answer to that head holds no longer."""
         answer = self.answers.pop(raw, None)

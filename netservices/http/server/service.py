@@ -99,6 +99,8 @@ class HTTPServer:
 
     def reconfigure(self, settings: HTTPSettings) -> None:
         """Take other settings, as far as they may change while the server runs."""
+        for known in self.shared.known or ():
+            known.clear()
         self.application.reconfigure(settings)
 
     def status(self) -> Mapping[str, Any]:
