@@ -131,7 +131,7 @@ class JSONTests(SynchronousTestCase):
         self.assertEqual((None, 400), (record["target"], record["status"]))
 
 
-class FileTests(SynchronousTestCase):
+class LogTests(SynchronousTestCase):
     """From the connection to the file."""
 
     def setUp(self) -> None:
