@@ -44,6 +44,8 @@ class Application:
         )
         self.site: Handler = FilesHandler(self.sites)
         self.visitors = Visitors(settings, services)
+        if self.visitors.login_pages is not None:
+            self.mount(settings.login_path, self.visitors.login_pages)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             ShowErrors(self.sites.error_page),
@@ -52,6 +54,7 @@ class Application:
             Moves(settings.moves),
             self.visitors.find_session,
             self.visitors.authenticate,
+            self.visitors.check_origin,
         ]
         if settings.requests_per_second:
             self.layers.insert(2, RequestRates(settings, services.limits))

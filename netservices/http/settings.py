@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.http.layers.moves import parse_move
+from netservices.web.csrf import check_origin
+
+
+def check_login_path(text: str) -> None:
+    """ValueError where login and logout could not be below ``text``."""
+    if text and not (text.startswith("/") and text.endswith("/") and text.isascii()):
+        raise ValueError(f"{text!r} is no path such as /-/")
 
 
 @settings
@@ -122,7 +129,18 @@ class HTTPSettings:
         check=parse_move,
     )
 
-    # --- sessions of browsers ---
+    # --- logins and sessions of browsers ---
+    login_path: str = setting(
+        "/-/",
+        "Path below which people log in and out (login, logout); empty: nowhere.",
+        check=check_login_path,
+    )
+    trusted_origins: tuple[str, ...] = setting(
+        [],
+        "Other origins whose pages may change something here, such as "
+        "https://app.example.org.",
+        check=check_origin,
+    )
     session_idle: Duration = setting(
         "1d", "A session that is not used for so long ends.", minimum=60
     )

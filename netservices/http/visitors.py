@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from netservices.http.handlers.login import LoginPages
 from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
 from netservices.web.authentication import Authentication
 from netservices.web.basic import BasicLogins
+from netservices.web.csrf import ForgeryCheck
 from netservices.web.sessions import SessionLayer, SessionLimits, Sessions
 
 
@@ -28,18 +30,29 @@ class Visitors:
         self.find_session = SessionLayer(
             self.sessions, accounts, store.records, may_begin
         )
-        self.authenticate = authentication_of(services)
+        self.login_pages: LoginPages | None = None
+        if settings.login_path:
+            self.login_pages = LoginPages(
+                settings.login_path, accounts, services.events, seconds
+            )
+        self.authenticate = authentication_of(services, self.login_pages)
+        self.check_origin = ForgeryCheck(settings.trusted_origins)
 
 
-def authentication_of(services: Services) -> Authentication:
-    """Who may log in, by passwords that come with each request."""
+def authentication_of(
+    services: Services, pages: LoginPages | None = None
+) -> Authentication:
+    """Who may log in, by passwords that come with each request, or on ``pages``."""
     basic = BasicLogins(
         services.accounts,
         services.store.records,
         services.limits.network_of,
         services.clock.seconds,
     )
-    return Authentication(services.accounts, basic, services.hostname)
+    parts = services.accounts, basic, services.hostname
+    if pages is None:
+        return Authentication(*parts)
+    return Authentication(*parts, pages.leads_here)
 
 
 def session_limits(settings: HTTPSettings) -> SessionLimits:

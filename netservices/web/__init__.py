@@ -8,6 +8,7 @@ are handlers.  The package ``http`` carries their messages.
 RFC         State        What
 ==========  ===========  =============================================================
 RFC 6265    done         cookies, read and set (with rfc6265bis)
+RFC 6454    partial      origins
 RFC 6585    partial      429, 431
 RFC 7617    done         Basic, over TLS
 RFC 8297    done         103 Early Hints

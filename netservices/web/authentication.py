@@ -11,6 +11,7 @@ changes nothing: what is public stays public.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 
 from twisted.python.failure import Failure
@@ -42,8 +43,17 @@ def require_account(request: Request) -> Account:
 class Authentication:
     """Finds out who sent a request."""
 
-    def __init__(self, accounts: IAccounts, basic: BasicLogins, realm: str) -> None:
+    def __init__(
+        self,
+        accounts: IAccounts,
+        basic: BasicLogins,
+        realm: str,
+        login_page: Callable[[Request], Response | None] = lambda request: None,
+    ) -> None:
+        """``login_page`` leads people to the page where they log in, and leaves
+        programs alone."""
         self._accounts = accounts
+        self._login_page = login_page
         self._basic = basic
         quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
         # RFC 7617 2.1: passwords come as UTF-8.
@@ -89,33 +99,37 @@ class Authentication:
         try:
             answer = answer_of(handler, request)
         except LoginWanted as wanted:
-            raise self._problem(wanted, request, refusal) from None
+            return self._ask(wanted, request, refusal)
         if isinstance(answer, Response):
             return _personal(answer, request)
 
-        def refused(failure: Failure) -> Failure:
+        def refused(failure: Failure) -> Response | Failure:
             wanted = failure.value
             if isinstance(wanted, LoginWanted):
-                return Failure(self._problem(wanted, request, refusal))
+                return self._ask(wanted, request, refusal)
             return failure
 
         return answer.addCallbacks(lambda r: _personal(r, request), refused)
 
-    def _problem(
+    def _ask(
         self, wanted: LoginWanted, request: Request, refusal: LoginRefused | None
-    ) -> Problem:
-        """What the peer is to do."""
+    ) -> Response:
+        """Lead people to the page where they log in; what programs hear is a
+        Problem."""
+        response = self._login_page(request)
+        if response is not None:
+            return response
         if not self._accounts.may_use_plaintext(request.origin):
-            return Problem(403, "Passwords are taken over TLS only: use https.")
+            raise Problem(403, "Passwords are taken over TLS only: use https.")
         if refusal is not None and refusal.is_temporary:
-            return Problem(503, "Logins are not possible now.", [("Retry-After", "10")])
+            raise Problem(503, "Logins are not possible now.", [("Retry-After", "10")])
         if refusal is not None and refusal.retry_after:
             # RFC 6585 4: how long to wait may be told.
             seconds = str(ceil(refusal.retry_after))
             detail = f"Too many failed logins; try again in {seconds} seconds."
-            return Problem(429, detail, [("Retry-After", seconds)])
+            raise Problem(429, detail, [("Retry-After", seconds)])
         fields = [*wanted.fields, ("WWW-Authenticate", self._challenge)]
-        return Problem(401, wanted.detail, fields)
+        raise Problem(401, wanted.detail, fields)
 
 
 def _personal(response: Response, request: Request) -> Response:

@@ -11,6 +11,8 @@ from twisted.internet.defer import Deferred
 from netservices.values import Origin
 from netservices.web.authentication import Authentication, require_account
 from netservices.web.basic import BasicLogins
+from netservices.web.body import Body
+from netservices.web.csrf import ForgeryCheck
 from netservices.web.fields import Fields
 from netservices.web.handler import Handler, answer_of, layered
 from netservices.web.problems import Problem
@@ -41,13 +43,13 @@ class VisitsTestCase(AccountsTestCase):
     def setUp(self) -> None:
         """A handler that wants a login."""
         super().setUp()
-        logins = BasicLogins(
+        self.logins = BasicLogins(
             self.accounts,
             self.store.records,
             self.limits.network_of,
             self.clock.seconds,
         )
-        self.authentication = Authentication(self.accounts, logins, 'the "house"')
+        self.authentication = Authentication(self.accounts, self.logins, 'the "house"')
         limits = SessionLimits(most_anonymous=20, most_per_account=5)
         self.sessions = Sessions(self.store, limits, self.clock.seconds)
         self.may_begin = 0.0
@@ -57,6 +59,7 @@ class VisitsTestCase(AccountsTestCase):
             self.store.records,
             lambda address: self.may_begin,
         )
+        self.check_origin = ForgeryCheck(["https://friend.example"])
         self.handler = whoami
 
     def request(self, *fields: tuple[str, str], **changes: Any) -> Request:
@@ -65,9 +68,18 @@ class VisitsTestCase(AccountsTestCase):
         made.origin = SECURE
         return evolve(made, **changes)
 
+    def post(self, content: str, *fields: tuple[str, str], **changes: Any) -> Response:
+        """The response to a form."""
+        body = Body(len(content))
+        if content:
+            body.feed(content.encode())
+            body.finish()
+        kind = ("content-type", "application/x-www-form-urlencoded")
+        return self.ask(kind, *fields, method="POST", body=body, **changes)
+
     def begin(self, request: Request) -> Response | Deferred[Response]:
         """What the layers say at once."""
-        layers = [self.find_session, self.authentication]
+        layers = [self.find_session, self.authentication, self.check_origin]
         return answer_of(layered(layers, self.handler), request)
 
     def ask(self, *fields: tuple[str, str], **changes: Any) -> Response:

@@ -84,6 +84,11 @@ class Session:
     def exists(self) -> bool:
         """Whether the session is more than an intention."""
         self.is_used = True
+        return self.is_kept
+
+    @property
+    def is_kept(self) -> bool:
+        """The same, for layers: a response does not depend on who asks this."""
         return self._held is not None
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -171,9 +176,12 @@ class Session:
     # --- login and logout -----------------------------------------------------------
 
     @property
-    def logged_in_at(self) -> float:
-        """When the account logged in, in seconds since 1970; 0.0: nobody has."""
-        return 0.0 if self._held is None else self._held.record.logged_in
+    def logged_in_at(self) -> float | None:
+        """When its account logged in, in seconds since 1970; None: nobody has."""
+        self.is_used = True
+        if self._held is None or not self._held.record.account:
+            return None
+        return self._held.record.logged_in
 
     async def log_in(self, account: Account, generation: int) -> None:
         """From now on it is a session of ``account``, under a new name; what was in it
