@@ -42,10 +42,11 @@ class Application:
         self.sites = Sites(
             settings, services.files, services.accounts, services.clock.seconds
         )
-        self.site: Handler = FilesHandler(self.sites)
         self.visitors = Visitors(settings, services)
         if self.visitors.login_pages is not None:
             self.mount(settings.login_path, self.visitors.login_pages)
+        self.files = FilesHandler(self.sites, services.clock.seconds)
+        self.site: Handler = self.files
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             ShowErrors(self.sites.error_page),
@@ -63,6 +64,7 @@ class Application:
     def reconfigure(self, settings: HTTPSettings) -> None:
         """Take other settings, as far as they may change while the server runs."""
         self.sites.reconfigure(settings)
+        self.files.reconfigure(settings)
 
     def route(self, request: Request) -> Answer:
         """The answer of what is mounted at the path, or of the site."""

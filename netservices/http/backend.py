@@ -65,13 +65,13 @@ class Sites:
     ) -> None:
         self.settings = settings
         self.changes = 0
-        """Grows when an account has changed, or the settings have."""
+        """Grows when settings, accounts or the names of sites have changed."""
         self._files = files
         self._accounts = accounts
         self._clock = clock
         self._roots: dict[str, _Root] = {}
         self._pages: dict[str, tuple[Account | None, float]] = {}
-        self._names: frozenset[str] = frozenset()
+        self._names: frozenset[str] | None = None
         self._names_until = 0.0
 
     def reconfigure(self, settings: HTTPSettings) -> None:
@@ -97,12 +97,25 @@ class Sites:
 
     def site_of(self, host: str) -> str:
         """The name of the site that answers for a host."""
-        now = self._clock()
+        self._look_at_names(self._clock())
+        host = host.rstrip(".")
+        is_site = self._names is not None and host in self._names
+        return host if is_site else DEFAULT_SITE
+
+    def _look_at_names(self, now: float) -> None:
         if now >= self._names_until:
             self._names_until = now + SITES_SECONDS
-            self._names = self._files.sites()
-        host = host.rstrip(".")
-        return host if host in self._names else DEFAULT_SITE
+            names = self._files.sites()
+            # Before the first look no site was chosen by its name.
+            if names != self._names and self._names is not None:
+                self.changes += 1
+            self._names = names
+
+    def look(self, place: Place, now: float) -> None:
+        """Look whether there are other sites now, or another directory is the root of
+        this one."""
+        self._look_at_names(now)
+        self._tree(place.site, place.account)
 
     async def place(self, request: Request) -> Place:
         """Where the content of a request is.  Problem 404."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.http.layers.moves import parse_move
 from netservices.web.csrf import check_origin
@@ -11,6 +13,23 @@ def check_login_path(text: str) -> None:
     """ValueError where login and logout could not be below ``text``."""
     if text and not (text.startswith("/") and text.endswith("/") and text.isascii()):
         raise ValueError(f"{text!r} is no path such as /-/")
+
+_MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(?:; ?[\w-]+=[\w-]+)?", re.ASCII)
+
+
+def parse_type(line: str) -> tuple[str, str]:
+    """Extension and media type of a line of ``http.types``.  ValueError."""
+    extension, _, media_type = line.strip().partition(" ")
+    media_type = media_type.strip()
+    if not extension.startswith(".") or not _MEDIA_TYPE.fullmatch(media_type):
+        raise ValueError("a line such as '.gpx application/gpx+xml' is wanted")
+    return extension, media_type
+
+
+def check_coding(coding: str) -> None:
+    """ValueError for a coding that nobody can make."""
+    if coding not in ("br", "gzip", "zstd"):
+        raise ValueError("br, gzip or zstd is wanted")
 
 
 @settings
@@ -185,6 +204,40 @@ class HTTPSettings:
         "Patterns of names of files and directories that nobody sees; .well-known at "
         "the root of a site is always seen.",
         is_live=True,
+    )
+    charset: str = setting(
+        "utf-8",
+        "The charset that text files are said to be in; empty: browsers guess.",
+        is_live=True,
+    )
+    types: tuple[str, ...] = setting(
+        [],
+        "Media types of files: '.ext type/subtype', beside and before those that are "
+        "known.",
+        check=parse_type,
+        is_live=True,
+    )
+    precompressed: bool = setting(
+        True,
+        "Whether page.html.br, .zst and .gz are sent for page.html, where they are not "
+        "older and the client takes them.",
+        is_live=True,
+    )
+    compression: tuple[str, ...] = setting(
+        ["zstd", "br", "gzip"],
+        "Content codings that are made while sending, most wanted first: zstd and br "
+        "where their libraries are installed, gzip.",
+        check=check_coding,
+        is_live=True,
+    )
+    compress_from: Size = setting(
+        "512", "Shorter content is not compressed.", is_live=True
+    )
+    small_file: Size = setting(
+        "64K", "Files up to this size are kept in memory while they are asked for."
+    )
+    file_cache: Size = setting(
+        "32M", "Memory for files that are kept, and for what is known of others."
     )
     listings: bool = setting(
         False,

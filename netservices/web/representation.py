@@ -6,6 +6,9 @@ what of it is sent: all, some ranges, nothing because the client has it, or a re
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import Protocol, cast
+
 from attrs import define, field
 
 from netservices.interfaces import IOpenFile
@@ -17,13 +20,24 @@ from netservices.web.request import Request
 from netservices.web.response import Content, FileSlice, Piece, Response
 
 
+class Coded(Protocol):
+    """Content that is made while it is sent."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The octets."""
+
+    def close(self) -> None:
+        """It is not wanted any more."""
+
+
 @define(eq=False)
 class Representation:
     """Something that can be sent as it is."""
 
-    content: bytes | IOpenFile | None
+    content: bytes | IOpenFile | Coded | None
     """None where only its head is wanted."""
-    size: int
+    size: int | None
+    """In octets; None: nobody knows before the end, and there are no ranges."""
     media_type: str = ""
     """With its parameters."""
     etag: str = ""
@@ -70,32 +84,41 @@ def _whole(request: Request, it: Representation, modified: int | None) -> Respon
     fields = _all_fields(it, modified)
     if request.method == "HEAD":
         it.close()
-        return Response(200, fields, length=it.size)
+        body = b"" if it.size is not None else _nothing()
+        return Response(200, fields, body, length=it.size)
+    if it.size is None:
+        return Response(200, fields, cast(Coded, it.content))
     return Response(200, fields, _piece(it, Range(0, it.size)))
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """Content of a length that nobody knows, which is not sent."""
+    return
+    yield b""
 
 
 def _partial(
     request: Request, it: Representation, current: Validators, now: float
 ) -> Response:
     """206, 416, or the whole where no range is to count."""
-    ranges = None
-    if wants_range(request.fields, current, now):
-        ranges = parse_ranges(request.fields.get("range"), it.size)
-    if ranges is None:
+    ranges, size = None, it.size
+    if size is not None and wants_range(request.fields, current, now):
+        ranges = parse_ranges(request.fields.get("range"), size)
+    if ranges is None or size is None:
         return _whole(request, it, current.modified)
     if not ranges:
-        raise Problem(416, fields=[("Content-Range", f"bytes */{it.size}")])
+        raise Problem(416, fields=[("Content-Range", f"bytes */{size}")])
     # RFC 9110 15.3.7: with If-Range the client knows the rest of what is said of it.
     # Not RFC: Content-Type stays, for players look for it.
     is_known = "if-range" in request.fields and it.etag
     fields = _all_fields(it, None if is_known else current.modified)
     content: Content
     if len(ranges) == 1:
-        fields.append(("Content-Range", ranges[0].field(it.size)))
+        fields.append(("Content-Range", ranges[0].field(size)))
         content = _piece(it, ranges[0])
     else:
         media_type, content = multipart(
-            ranges, it.size, it.media_type, lambda one: _piece(it, one)
+            ranges, size, it.media_type, lambda one: _piece(it, one)
         )
         fields = [pair for pair in fields if pair[0] != "Content-Type"]
         fields.insert(0, ("Content-Type", media_type))
@@ -104,10 +127,9 @@ def _partial(
 
 def _piece(it: Representation, part: Range) -> Piece:
     content = it.content
-    assert content is not None
     if isinstance(content, bytes):
         return content[part.start : part.end]
-    return FileSlice(content, part.start, part.end - part.start)
+    return FileSlice(cast(IOpenFile, content), part.start, part.end - part.start)
 
 
 def _all_fields(it: Representation, modified: int | None) -> list[tuple[str, str]]:
@@ -116,7 +138,8 @@ def _all_fields(it: Representation, modified: int | None) -> list[tuple[str, str
         fields.append(("Content-Encoding", it.coding))
     if modified is not None:
         fields.append(("Last-Modified", http_date(modified)))
-    fields.append(("Accept-Ranges", "bytes"))
+    if it.size is not None:
+        fields.append(("Accept-Ranges", "bytes"))
     return fields + _validating_fields(it)
 
 

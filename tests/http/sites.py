@@ -55,7 +55,7 @@ class SitesCase(FilesCase):
             accounts,
             self.clock.seconds,
         )
-        return FilesHandler(self.sites, self.clock.seconds)
+        return FilesHandler(self.sites, self.clock.seconds, self.clock.seconds)
 
     def put(
         self, path: str, content: bytes = b"content", mtime: float = NOW - 1000

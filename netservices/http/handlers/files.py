@@ -1,7 +1,7 @@
 """Files of sites and accounts, to be read.
 
-A hit in memory, and whatever the kernel has in its caches, is answered at once; what
-has to be waited for is looked up in threads of the file service.
+A short file that is asked for again, and whatever the kernel has in its caches, is
+answered at once; what has to be waited for is looked up in threads of the file service.
 """
 
 from __future__ import annotations
@@ -9,8 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from twisted.internet.threads import deferToThread
+
 from netservices.http.backend import DEFAULT_SITE, Place, Sites, url_path
+from netservices.http.handlers.coded import CodedFile
+from netservices.http.handlers.knowing import Finder
+from netservices.http.handlers.known import Kept, Known, Variant
 from netservices.http.handlers.listing import list_directory
+from netservices.http.settings import HTTPSettings
 from netservices.interfaces import (
     BadName,
     FileProblem,
@@ -22,8 +28,9 @@ from netservices.interfaces import (
     StoreBusy,
     StoreError,
 )
-from netservices.values import Node, NodeKind
-from netservices.web.media import MediaTypes
+from netservices.web.coders import Run, compressed, version
+from netservices.web.conditions import Outcome, Validators, evaluate
+from netservices.web.negotiation import codings_of
 from netservices.web.problems import Problem, method_not_allowed
 from netservices.web.representation import Representation, respond
 from netservices.web.request import Request
@@ -34,38 +41,125 @@ _NANOSECONDS = 1_000_000_000
 
 
 class FilesHandler:
-    """Answers with files; one for all sites."""
+    """Answers with files; one for all sites.
 
-    def __init__(self, sites: Sites, now: Callable[[], float] = time.time) -> None:
+    ``now`` tells the time since 1970, ``clock`` that of the reactor; ``run`` calls a
+    function in a thread.
+    """
+
+    def __init__(
+        self,
+        sites: Sites,
+        clock: Callable[[], float],
+        now: Callable[[], float] = time.time,
+        run: Run = deferToThread,
+    ) -> None:
         self.sites = sites
+        self.kept = Kept(sites.settings.file_cache)
+        self._finder = Finder(sites, clock, now)
+        self._clock = clock
         self._now = now
-        self._media_types = MediaTypes()
+        self._run = run
+
+    def reconfigure(self, settings: HTTPSettings) -> None:
+        """Take other settings; ``sites`` has them already."""
+        self.kept.clear()
+        self._finder.reconfigure(settings)
 
     def __call__(self, request: Request) -> Answer:
         """The answer, at once where nothing has to be waited for."""
         if request.method not in ("GET", "HEAD"):
             return without_reading(request)
+        known = self.kept.get((request.host, request.path), self._clock())
+        if known is not None:
+            answer = self._answer_at_once(request, known)
+            return self._read_known(request, known) if answer is None else answer
         return self._read(request)
+
+    # --- what is known --------------------------------------------------------------
+
+    def _answer_at_once(self, request: Request, known: Known) -> Response | None:
+        """The answer where no file has to be opened for it."""
+        variant = self._chosen(request, known)
+        if variant is None:
+            return None
+        if variant.content is None and not self._is_head_enough(request, variant):
+            return None
+        return self._lasting(self._respond(request, known, variant), known)
+
+    def _is_head_enough(self, request: Request, variant: Variant) -> bool:
+        if request.method == "HEAD":
+            return True
+        validators = Validators(variant.etag, variant.node.mtime_ns // _NANOSECONDS)
+        found = evaluate(request.method, request.fields, validators, self._now())
+        return found is Outcome.NOT_MODIFIED
+
+    def _chosen(self, request: Request, known: Known) -> Variant | None:
+        """What to send, of what is there or can be made of what is there; None: it has
+        to be made while it is sent.  Problem 406."""
+        coding = self._coding(request, known)
+        variant = known.variants.get(coding)
+        plain = known.variants[""]
+        if variant is None and plain.content is not None:
+            content = compressed(coding, plain.content)
+            etag = f'"{plain.node.etag}-{version(coding)}"'
+            variant = Variant(coding, plain.path, plain.node, etag, content)
+            known.variants[coding] = variant
+            key = (request.host, request.path)
+            self.kept.grow(key, known, len(content))
+        return variant
+
+    def _coding(self, request: Request, known: Known) -> str:
+        if not known.varies:
+            return ""
+        is_ranged = "range" in request.fields
+        coding = known.choose(codings_of(request.fields), is_ranged)
+        if coding is None:
+            raise Problem(406, fields=[("Vary", "Accept-Encoding")])
+        return coding
+
+    def _lasting(self, response: Response, known: Known) -> Response:
+        """Whoever asks in the same words gets the same, as long as nothing changes."""
+        body = response.body
+        pieces = body if isinstance(body, tuple) else (body,)
+        if known.is_kept and all(isinstance(piece, bytes) for piece in pieces):
+            response.lasting = known
+        return response
+
+    def _respond(
+        self,
+        request: Request,
+        known: Known,
+        variant: Variant,
+        content: IOpenFile | CodedFile | None = None,
+    ) -> Response:
+        """The answer with one variant, which ``content`` is where it is not kept."""
+        data = variant.content
+        is_made = isinstance(content, CodedFile)
+        size = variant.node.size if data is None else len(data)
+        it = Representation(
+            content=content if data is None else data,
+            size=None if is_made else size,
+            media_type=known.media_type,
+            etag=variant.etag,
+            modified=known.variants[""].node.mtime_ns // _NANOSECONDS,
+            coding=variant.coding,
+            vary="Accept-Encoding" if known.varies else "",
+        )
+        return respond(request, it, self._now())
+
+    # --- what has to be looked up ---------------------------------------------------
 
     async def _read(self, request: Request) -> Response:
         place = await self.sites.place(request)
         try:
-            file = await self._open(place)
+            return await self._read_place(request, place)
         except IsADirectory:
             return _with_slash(request)
         except (FileProblem, StoreError) as problem:
             if isinstance(problem, NotFound) and await self._is_new(place):
                 return welcome()
             raise refusal(problem) from None
-        if file is None:
-            if await self._is_new(place):
-                return welcome()
-            if not self.sites.settings.listings:
-                raise Problem(404)
-            return await list_directory(
-                request, place.tree, place.path, self.sites.is_hidden
-            )
-        return respond(request, self._representation(file), self._now())
 
     async def _is_new(self, place: Place) -> bool:
         """Whether nobody has put anything into the default site yet."""
@@ -76,35 +170,69 @@ class FilesHandler:
         except NotFound:
             return True
 
-    async def _open(self, place: Place) -> IOpenFile | None:
-        """The file to be shown; None for a directory without an index.  IsADirectory
-        where a slash is missing, and what trees refuse."""
-        tree = place.tree
-        if not place.is_directory:
-            return await tree.open(place.path)
-        for name in self.sites.settings.index:
-            try:
-                return await tree.open((*place.path, name))
-            except (NotFound, NotADirectory, IsADirectory):
-                continue
-        await self._check_directory(place)
-        return None
+    async def _read_place(self, request: Request, place: Place) -> Response:
+        found = await self._finder.open(place)
+        if found is None:
+            if await self._is_new(place):
+                return welcome()
+            if not self.sites.settings.listings:
+                raise Problem(404)
+            return await list_directory(
+                request, place.tree, place.path, self.sites.is_hidden
+            )
+        path, file = found
+        try:
+            known = await self._finder.know(place, path, file)
+            if known.is_kept:
+                self.kept.put((request.host, request.path), known)
+            return await self._answer(request, known, file)
+        except BaseException:
+            file.close()
+            raise
 
-    async def _check_directory(self, place: Place) -> None:
-        """NotFound where there is no such directory."""
-        node = await place.tree.stat(place.path)
-        if node.kind is not NodeKind.DIRECTORY:
-            raise NotFound("a slash behind the name of a file")
+    async def _read_known(self, request: Request, known: Known) -> Response:
+        """The answer with a file that is not in memory."""
+        variant = self._chosen(request, known)
+        wanted = known.variants[""] if variant is None else variant
+        try:
+            file = await known.place.tree.open(wanted.path)
+        except (FileProblem, StoreError):
+            return await self._read_anew(request)
+        if file.node.etag != wanted.node.etag:
+            file.close()
+            return await self._read_anew(request)
+        return self._send(request, known, variant, file)
 
-    def _representation(self, file: IOpenFile) -> Representation:
-        node = file.node
-        return Representation(
-            content=file,
-            size=node.size,
-            media_type=self._media_types.of(node.name),
-            etag=etag_of(node),
-            modified=node.mtime_ns // _NANOSECONDS,
-        )
+    async def _read_anew(self, request: Request) -> Response:
+        self.kept.drop((request.host, request.path))
+        return await self._read(request)
+
+    async def _answer(
+        self, request: Request, known: Known, file: IOpenFile
+    ) -> Response:
+        """The answer, for which the file as it is has been opened."""
+        variant = self._chosen(request, known)
+        if variant is None or (variant.content is None and not variant.coding):
+            return self._send(request, known, variant, file)
+        file.close()
+        if variant.content is not None:
+            return self._lasting(self._respond(request, known, variant), known)
+        other = await known.place.tree.open(variant.path)
+        fresh = self._finder.variant(variant.coding, variant.path, other.node)
+        return self._send(request, known, fresh, other)
+
+    def _send(
+        self, request: Request, known: Known, variant: Variant | None, file: IOpenFile
+    ) -> Response:
+        """The answer with an open file: as it is, or compressed while it is sent where
+        there is no variant."""
+        if variant is not None:
+            return self._respond(request, known, variant, file)
+        coding, plain = self._coding(request, known), known.variants[""]
+        etag = f'"{plain.node.etag}-{version(coding)}"'
+        made = Variant(coding, plain.path, plain.node, etag)
+        content = CodedFile(file, coding, self._run)
+        return self._respond(request, known, made, content)
 
 
 def welcome() -> Response:
@@ -114,11 +242,6 @@ def welcome() -> Response:
     response = page("welcome")
     response.set("Cache-Control", "no-store")
     return response
-
-
-def etag_of(node: Node, variant: str = "") -> str:
-    """The strong entity tag of a file, or of one coding of it."""
-    return f'"{node.etag}-{variant}"' if variant else f'"{node.etag}"'
 
 
 def without_reading(request: Request) -> Response:
