@@ -14,6 +14,7 @@ def check_login_path(text: str) -> None:
     if text and not (text.startswith("/") and text.endswith("/") and text.isascii()):
         raise ValueError(f"{text!r} is no path such as /-/")
 
+
 _MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(?:; ?[\w-]+=[\w-]+)?", re.ASCII)
 
 
