@@ -14,5 +14,6 @@ RFC 7617    done         Basic, over TLS
 RFC 8297    done         103 Early Hints
 RFC 9110    partial      fields, content, conditions
 RFC 9111    partial      what caches are told
+RFC 9659    done         windows of zstd that browsers take
 ==========  ===========  =============================================================
 """
