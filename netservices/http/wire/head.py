@@ -173,9 +173,10 @@ def _framing(fields: Fields, version: str) -> tuple[int | None, bool]:
 def _bad_coding(fields: Fields) -> tuple[int, str]:
     """Status and reason for transfer codings that are not just ``chunked``."""
     codings = fields.words("transfer-encoding")
-    if codings[-1:] != ["chunked"] or codings.count("chunked") > 1:
+    others = codings[:-1]
+    if not others or codings[-1] != "chunked" or "chunked" in others:
         # RFC 9112 6.3: where chunked is not the last one, nobody knows the length.
-        return 400, "chunked is not the last transfer coding, or is repeated"
+        return 400, "chunked is not the last transfer coding, or is badly written"
     return 501, "an unknown transfer coding"
 
 
