@@ -12,7 +12,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from netservices.core.fieldwise import Fieldwise
-from netservices.values import BlobRef, CredentialKind, Path, RRset
+from netservices.values import BlobRef, CredentialKind, FileLock, Path, RRset
 
 
 class Operation(Fieldwise):
@@ -185,20 +185,72 @@ class RekeyFileRecord(Operation):
 
 @frozen(repr=False, eq=False)
 class RemoveFileRecords(Operation):
-    """Result: how many went.  The record of ``path`` and all below it."""
+    """Result: how many went.  The record of ``path`` and all below it; with it go
+    properties and locks, unless ``is_replaced``: the path has another content now."""
 
     tree: str
     path: Path
+    is_replaced: bool = False
 
 
 @frozen(repr=False, eq=False)
 class RenameFileRecords(Operation):
     """Result: how many moved.  The record of ``source`` and all below it; those that
-    were at ``target`` go."""
+    were at ``target`` go.  Properties move, too; locks on the source end, those on the
+    target stay (RFC 4918 7.6)."""
 
     tree: str
     source: Path
     target: Path
+
+
+@frozen(repr=False, eq=False)
+class PutProperties(Operation):
+    """Result: None.  What clients note about a path: values by name; None removes.
+    QuotaExceeded where all properties of the path together would be longer than
+    ``max_octets``."""
+
+    tree: str
+    path: Path
+    changes: tuple[tuple[str, str | None], ...]
+    max_octets: int
+
+
+@frozen(repr=False, eq=False)
+class CopyProperties(Operation):
+    """Result: how many there are.  Those of ``source`` alone, in place of those of
+    ``target``."""
+
+    tree: str
+    source: Path
+    target: Path
+
+
+@frozen(repr=False, eq=False)
+class PutLock(Operation):
+    """Result: None.  Conflict where another lock excludes it; QuotaExceeded where the
+    account holds ``max_locks`` already."""
+
+    tree: str
+    lock: FileLock
+    max_locks: int
+
+
+@frozen(repr=False, eq=False)
+class RenewLock(Operation):
+    """Result: whether there is such a lock still."""
+
+    tree: str
+    token: str
+    expires: float
+
+
+@frozen(repr=False, eq=False)
+class RemoveLock(Operation):
+    """Result: whether there was one."""
+
+    tree: str
+    token: str
 
 
 @frozen(repr=False, eq=False)

@@ -187,6 +187,24 @@ class FileDigest(Fieldwise):
     """After the last octet."""
 
 
+@frozen
+class FileLock:
+    """A write lock on a path of a tree (RFC 4918 6): only who holds it changes what is
+    there."""
+
+    token: str
+    """A URI that no other lock ever has.  It is no secret: it counts only for the
+    account that holds the lock."""
+    path: Path
+    account: int
+    owner: str = ""
+    """What the client says of who holds it, as XML."""
+    is_exclusive: bool = True
+    is_deep: bool = False
+    """Whether it is on all that lies below, too."""
+    expires: float = 0.0
+
+
 class WriteMode(Enum):
     """How an upload meets the file that has its name."""
 

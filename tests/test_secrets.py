@@ -45,6 +45,10 @@ HARMLESS = {
     "Setting.secret",
     "StoreSettings.token_retention",
     "Written.value",
+    # counts for the account that holds the lock only
+    "FileLock.token",
+    "RemoveLock.token",
+    "RenewLock.token",
     # makes a retry safe; worthless to anybody else
     "Unit.token",
 }

@@ -285,7 +285,9 @@ class Upload:
             )
         else:
             # What is known of earlier versions must not be taken for this one's.
-            operations.append(RemoveFileRecords(volume.name, destination.path))
+            operations.append(
+                RemoveFileRecords(volume.name, destination.path, is_replaced=True)
+            )
         freed = placed.old_octets
         if partial is not None:
             freed += partial[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from netservices.values import Path
+
 
 class StoreError(Exception):
     """Base of what a store may fail with."""
@@ -54,6 +56,14 @@ class TooLarge(FileProblem):
 
 class NotAllowed(FileProblem):
     """Permissions or the symlink policy say no."""
+
+
+class Locked(FileProblem):
+    """Others hold locks on these ``paths``."""
+
+    def __init__(self, reason: str, paths: tuple[Path, ...] = ()) -> None:
+        super().__init__(reason)
+        self.paths = paths
 
 
 class NotADirectory(FileProblem):

@@ -16,6 +16,7 @@ from netservices.values import (
     Credential,
     Digests,
     Domain,
+    FileLock,
     Lease,
     Manifest,
     Notice,
@@ -36,6 +37,8 @@ class IStore(Interface):
     records: IAccountRecords = Attribute("domains, accounts, credentials, aliases")
     blobs: IBlobs = Attribute("immutable content")
     file_records: IFileRecords = Attribute("what file systems cannot hold")
+    file_locks: ILockRecords = Attribute("who alone may change a file now")
+    file_properties: IPropertyRecords = Attribute("what clients note about files")
     zones: IZones = Attribute("DNS zones")
     values: IKeyValue = Attribute("small values of protocols and plugins")
     changes: IChangeFeed = Attribute("what changed, for caches")
@@ -137,6 +140,30 @@ class IFileRecords(Interface):
 
     def trees() -> Deferred[tuple[str, ...]]:
         """Every tree that has a record, partial upload or usage sum."""
+
+
+class ILockRecords(Interface):
+    """Write locks on files, those that have expired left out."""
+
+    def near(
+        tree: str, path: Path, is_below: bool = False
+    ) -> Deferred[tuple[FileLock, ...]]:
+        """Those on ``path`` and on what is above it; with ``is_below``, those below,
+        too."""
+
+    def all(
+        after: str = "", limit: int = 200
+    ) -> Deferred[tuple[tuple[str, FileLock], ...]]:
+        """A page of all locks and their trees, ordered by token."""
+
+
+class IPropertyRecords(Interface):
+    """Properties that clients set on files and directories (RFC 4918 4)."""
+
+    def of(
+        tree: str, paths: tuple[Path, ...]
+    ) -> Deferred[Mapping[Path, Mapping[str, str]]]:
+        """Values by name of those of the paths that have any."""
 
 
 class IZones(Interface):

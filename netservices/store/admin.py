@@ -40,6 +40,8 @@ _COUNTED = (
     "blob_ref",
     "file_record",
     "file_digest",
+    "file_property",
+    "file_lock",
     "partial",
     "zone",
     "rrset",

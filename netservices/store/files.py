@@ -9,7 +9,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from netservices.interfaces import IFileRecords, QuotaExceeded
+from netservices.store.locks import remove_locks_below
 from netservices.store.operations import Handlers, Transaction
+from netservices.store.paths import at_or_below, pack_path, unpack_path
 from netservices.store.readers import Readers
 from netservices.units import (
     AddUsage,
@@ -25,35 +27,15 @@ from netservices.units import (
 from netservices.values import Digests, Path, Topic
 
 
-def pack_path(path: Path) -> bytes:
-    """A path as a key: all below ``a/b`` lies between ``a/b/`` and ``a/b0``."""
-    return "/".join(path).encode("utf-8", "surrogateescape")
-
-
-def unpack_path(packed: bytes) -> Path:
-    """The path that ``pack_path`` packed."""
-    if not packed:
-        return ()
-    return tuple(packed.decode("utf-8", "surrogateescape").split("/"))
-
-
 def _object(tree: str, path: Path) -> str:
     """How notices name a file: ``tree:path/below/it``."""
     return f"{tree}:{'/'.join(path)}"
 
 
-def _at_or_below(tree: str, path: Path) -> tuple[str, tuple[str | bytes, ...]]:
-    """The condition, and its values, for ``path`` and all below it."""
-    if not path:
-        return "tree=?", (tree,)
-    packed = pack_path(path)
-    where = "tree=? AND (path=? OR (path>? AND path<?))"
-    return where, (tree, packed, packed + b"/", packed + b"0")
-
-
 _MOVABLE = (
     ("file_record", "stat_key, sha256, lf_count, owner, size_octets"),
     ("file_digest", "algorithm, stat_key, digest"),
+    ("file_property", "name, value"),
 )
 """Tables of what is known of files, and their columns beside tree and path."""
 
@@ -114,12 +96,15 @@ def rekey_file_record(transaction: Transaction, operation: RekeyFileRecord) -> N
 
 def remove_file_records(transaction: Transaction, operation: RemoveFileRecords) -> int:
     """The records of a path and all below it go."""
-    where, values = _at_or_below(operation.tree, operation.path)
+    where, values = at_or_below(operation.tree, operation.path)
     connection = transaction.connection
     count = connection.execute(
         "DELETE FROM file_record WHERE " + where, values
     ).rowcount
     connection.execute("DELETE FROM file_digest WHERE " + where, values)
+    if not operation.is_replaced:
+        connection.execute("DELETE FROM file_property WHERE " + where, values)
+        remove_locks_below(connection, operation.tree, operation.path)
     transaction.notify(Topic.FILE, _object(operation.tree, operation.path))
     return count
 
@@ -133,11 +118,11 @@ def rename_file_records(transaction: Transaction, operation: RenameFileRecords) 
     counts = []
     for table, columns in _MOVABLE:
         # Taken out first: the two may lie within each other.
-        where, values = _at_or_below(tree, operation.source)
+        where, values = at_or_below(tree, operation.source)
         rows = connection.execute(
             f"DELETE FROM {table} WHERE {where} RETURNING path, {columns}", values
         ).fetchall()
-        where, values = _at_or_below(tree, operation.target)
+        where, values = at_or_below(tree, operation.target)
         connection.execute(f"DELETE FROM {table} WHERE {where}", values)
         places = ", ".join("?" * (2 + columns.count(",") + 1))
         connection.executemany(
@@ -145,6 +130,8 @@ def rename_file_records(transaction: Transaction, operation: RenameFileRecords) 
             [(tree, _moved(row[0], source, target), *row[1:]) for row in rows],
         )
         counts.append(len(rows))
+    # RFC 4918 7.6: a lock does not move with what was locked.
+    remove_locks_below(connection, tree, operation.source)
     transaction.notify(Topic.FILE, _object(tree, operation.source))
     transaction.notify(Topic.FILE, _object(tree, operation.target))
     return counts[0]

@@ -38,6 +38,11 @@ def remove_expired(transaction: Transaction, operation: RemoveExpired) -> int:
             now,
         ),
         (
+            "DELETE FROM file_lock WHERE token IN "
+            "(SELECT token FROM file_lock WHERE expires<=? LIMIT ?)",
+            now,
+        ),
+        (
             # Names that are never used again need no fence.
             f"DELETE FROM lease WHERE name>'{BACKUP_LEASE}' "
             f"AND name<'{BACKUP_LEASES_END}' AND until<=? AND ?>0",

@@ -188,5 +188,29 @@ UPDATE zone_diff SET octets_so_far=sums.octets FROM (
 ) AS sums WHERE sums.zone=zone_diff.zone AND sums.revision=zone_diff.revision;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE file_property(
+  tree TEXT NOT NULL,
+  path BLOB NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY(tree, path, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE file_lock(
+  tree TEXT NOT NULL,
+  path BLOB NOT NULL,
+  token TEXT NOT NULL,
+  account INTEGER NOT NULL,
+  owner TEXT NOT NULL,
+  is_exclusive INTEGER NOT NULL,
+  is_deep INTEGER NOT NULL,
+  expires REAL NOT NULL,
+  PRIMARY KEY(tree, path, token)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX file_lock_token ON file_lock(token);
+CREATE INDEX file_lock_expires ON file_lock(expires);
+CREATE INDEX file_lock_account ON file_lock(account);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 VERSION = len(MIGRATIONS)

@@ -24,6 +24,8 @@ from netservices.store.files import FileRecords
 from netservices.store.housekeeping import RemoveExpired
 from netservices.store.jobs import Job
 from netservices.store.leases import Leases
+from netservices.store.locks import LockRecords
+from netservices.store.properties import PropertyRecords
 from netservices.store.readers import Readers
 from netservices.store.records import AccountRecords
 from netservices.store.settings import StoreSettings
@@ -69,6 +71,8 @@ class SQLiteStore:
         self.records = AccountRecords(self._readers)
         self.blobs = Blobs(self, self._readers, files, self._workers, settings)
         self.file_records = FileRecords(self._readers)
+        self.file_locks = LockRecords(self._readers, seconds)
+        self.file_properties = PropertyRecords(self._readers)
         self.zones = Zones(self._readers)
         self.values = KeyValues(self, self._readers, seconds)
         self.changes = ChangeFeed(self._readers)

@@ -16,6 +16,8 @@ from netservices.interfaces import (
     IFileRecords,
     IKeyValue,
     ILeases,
+    ILockRecords,
+    IPropertyRecords,
     IStore,
     IStoreAdmin,
     IZones,
@@ -67,6 +69,8 @@ class UnitContract:
         verifyObject(IBlobs, store.blobs)
         verifyObject(IBlobSink, store.blobs.create())
         verifyObject(IFileRecords, store.file_records)
+        verifyObject(ILockRecords, store.file_locks)
+        verifyObject(IPropertyRecords, store.file_properties)
         verifyObject(IZones, store.zones)
         verifyObject(IKeyValue, store.values)
         verifyObject(IChangeFeed, store.changes)

@@ -9,6 +9,7 @@ from tests.contract.contents import (
     FileRecordsContract,
     ZonesContract,
 )
+from tests.contract.marks import LockRecordsContract, PropertyRecordsContract
 from tests.contract.provision import Inline, InMemory, Threaded
 from tests.contract.records import AccountRecordsContract, KeyValueContract
 from tests.contract.store import ChangeContract, LeaseContract
@@ -20,6 +21,8 @@ class WholeContract(
     AccountRecordsContract,
     KeyValueContract,
     FileRecordsContract,
+    PropertyRecordsContract,
+    LockRecordsContract,
     ZonesContract,
     BlobsContract,
 ):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netservices.store.files import pack_path, unpack_path
+from netservices.store.paths import pack_path, unpack_path
 from netservices.store.results import pack_results, unpack_results
 from netservices.store.rrsets import (
     name_text,

@@ -96,6 +96,10 @@ class SchemaTests(SynchronousTestCase):
         """So is one of version 2."""
         self.check_migration(2)
 
+    def test_from_version_3(self) -> None:
+        """And one of version 3."""
+        self.check_migration(3)
+
     def check_migration(self, version: int) -> None:
         """Migrate what that version wrote, and compare."""
         self.load(version)
