@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from netservices.files import placing
+from netservices.files import names, placing
 from netservices.files.area import closing
 from netservices.files.continuing import copy_octets
 from netservices.files.digests import Subject, keep
@@ -22,7 +22,7 @@ from netservices.files.placing import Temporary
 from netservices.files.upload import Upload
 from netservices.files.volume import Volume
 from netservices.interfaces import NotAllowed
-from netservices.units import PutFileRecord
+from netservices.units import CopyProperties, PutFileRecord
 from netservices.values import Node
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ async def copy_file(
                 progress(0)
             temporary = await _copied(volume, descriptor, size, progress)
             upload.begin_with(temporary, size)
+            target = names.canonical(path)
+            upload.also = (CopyProperties(volume.name, source.path, target),)
             node = await upload.commit()
         except BaseException:
             await upload.abort()

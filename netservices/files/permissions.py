@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Flag, auto
-from typing import TypeAlias
 
 from attrs import frozen
 
@@ -32,10 +30,6 @@ class Action(Flag):
 
 READING = Action.LOOK | Action.READ
 EVERYTHING = ~Action(0)
-
-Guard: TypeAlias = Callable[[Action, Path], None]
-"""Raises where a change of that path is refused just now: WebDAV's locks hook in
-here."""
 
 
 @frozen

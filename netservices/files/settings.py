@@ -80,6 +80,12 @@ class FilesSettings:
     digests_at_once: int = setting(
         2, "Files of one tree that are read for digests at once.", minimum=1
     )
+    most_locks: int = setting(
+        1000, "Locks that one account may hold at once.", minimum=1
+    )
+    property_octets: Size = setting(
+        "64K", "What clients may note about one file: names and values together."
+    )
     threads: int = setting(8, "Threads for file system calls.", minimum=1, maximum=256)
     queue: int = setting(
         4096, "Calls that may wait for a thread before more are refused.", minimum=1

@@ -18,6 +18,7 @@ from netservices.files.digests import Subject, digest_of, digests_of
 from netservices.files.disk import Target
 from netservices.files.listing import list_lines, list_page
 from netservices.files.looking import Looking
+from netservices.files.marks import MarkedTree
 from netservices.files.nodes import node_of
 from netservices.files.permissions import (
     READ_WRITE,
@@ -69,7 +70,7 @@ _WRITING = frozenset(("write", "append", "rename", "mtime", "mode"))
 
 
 @implementer(IFileTree)
-class FileTree:
+class FileTree(MarkedTree):
     """One tree as one account may see and change it."""
 
     def __init__(
@@ -257,7 +258,7 @@ class FileTree:
         encoded = self._encoded(path, Action.WRITE)
         names.check_new_name(path)
         path = names.canonical(path)
-        self._check_guards(Action.WRITE, path)
+        await self._check_locks(Action.WRITE, path, encoded)
         target, has_partials = await volume.change(
             self._look_for_room, encoded, expected_size
         )
@@ -274,7 +275,7 @@ class FileTree:
         if mode in (WriteMode.APPEND, WriteMode.RESUME):
             at = None if mode is WriteMode.APPEND else offset
             beginning, order = await self._continue(encoded, target, partial, at)
-        destination = Destination(path, encoded, self._account, order, partial)
+        destination = Destination(path, encoded, self.holder, order, partial)
         reservation = self._reserve(target, partial, beginning, expected_size)
         return Upload(volume, destination, reservation, beginning)
 
@@ -359,9 +360,10 @@ class FileTree:
         """Make one directory.  Exists, NotFound (parent), BadName."""
         encoded = self._encoded(path, Action.MAKE)
         names.check_new_name(path)
-        self._check_guards(Action.MAKE, path)
-        intent = await self.volume.intents.take(names.canonical(path))
+        path = names.canonical(path)
+        intent = await self.volume.intents.take(path)
         try:
+            await self._check_locks(Action.MAKE, path, encoded)
             return await self.volume.hops.run(self.volume.disk.make_directory, encoded)
         finally:
             self.volume.intents.release(intent)
@@ -374,11 +376,11 @@ class FileTree:
         volume = self.volume
         encoded = self._encoded(path, Action.REMOVE)
         path = names.canonical(path)
-        self._check_guards(Action.REMOVE, path)
         deep = (path,) if directory else ()
         intent = await volume.intents.take(path, deep=deep)
         try:
             volume.check_store(is_deletion=True)
+            await self._check_locks(Action.REMOVE, path, encoded)
             change = await volume.hops.run(
                 volume.disk.remove, encoded, directory, if_etag
             )
@@ -399,11 +401,11 @@ class FileTree:
         )
         names.check_new_name(target)
         source, target = names.canonical(source), names.canonical(target)
-        self._check_guards(Action.RENAME, source)
-        self._check_guards(Action.RENAME, target)
         intent = await volume.intents.take(deep=(source, target))
         try:
             volume.check_store()
+            await self._check_locks(Action.RENAME, source, old)
+            await self._check_locks(Action.RENAME, target, new)
             change = await volume.hops.run(volume.disk.rename, old, new, replace)
             if source != target:
                 await self._record(
@@ -422,9 +424,9 @@ class FileTree:
         volume = self.volume
         encoded = self._encoded(path, Action.CHANGE)
         path = names.canonical(path)
-        self._check_guards(Action.CHANGE, path)
         intent = await volume.intents.take(path)
         try:
+            await self._check_locks(Action.CHANGE, path, encoded)
             node, before, after = await volume.hops.run(
                 volume.disk.set_attributes, encoded, mtime_ns, mode
             )
@@ -448,7 +450,3 @@ class FileTree:
         self.permissions.check(action, path)
         settings = self.volume.settings
         return names.encode_path(path, settings.longest_segment, settings.longest_path)
-
-    def _check_guards(self, action: Action, path: Path) -> None:
-        for guard in self.volume.guards:
-            guard(action, path)

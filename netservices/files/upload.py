@@ -38,6 +38,7 @@ from zope.interface import implementer
 
 from netservices.files import area, placing
 from netservices.files.content import Tally
+from netservices.files.locks import Holder, check_locks
 from netservices.files.permissions import Action
 from netservices.files.placing import Order, Placed, Temporary
 from netservices.files.quota import Reservation
@@ -71,10 +72,15 @@ class Destination:
 
     path: Path
     encoded: bytes
-    account: int
+    holder: Holder
     order: Order
     old_partial: tuple[str, int] | None = None
     """File and octets of this account's partial upload of the path."""
+
+    @property
+    def account(self) -> int:
+        """Whose upload it is."""
+        return self.holder.account
 
 
 @frozen
@@ -104,6 +110,8 @@ class Upload:
     ) -> None:
         self.received_octets = 0
         self.offset = 0
+        self.also: tuple[Operation, ...] = ()
+        """What is recorded together with the file."""
         self.keeps_partial = True
         """Whether what broke off may be resumed."""
         self._volume = volume
@@ -191,8 +199,7 @@ class Upload:
         intent = await self._volume.intents.take(self._destination.path)
         try:
             self._volume.check_store()
-            for guard in self._volume.guards:
-                guard(Action.WRITE, self._destination.path)
+            await self._check_locks()
             partial = await self._recorded_partial()
             await self._settle_quota(partial)
             placed = await self._place()
@@ -203,6 +210,11 @@ class Upload:
             self._volume.intents.release(intent)
             self._reservation.release()
         return placed.node
+
+    async def _check_locks(self) -> None:
+        """Somebody may have locked the name since the upload began."""
+        at = self._destination
+        await check_locks(self._volume, Action.WRITE, at.path, at.encoded, at.holder)
 
     async def _recorded_partial(self) -> tuple[str, int] | None:
         """This account's partial upload of the path, if there was one at the beginning
@@ -269,7 +281,7 @@ class Upload:
         """One unit: digests, sums, and no partial upload any more."""
         destination = self._destination
         volume = self._volume
-        operations: list[Operation] = []
+        operations = list(self.also)
         if self._writing.tally is not None:
             digests = self._writing.tally.digests()
             operations.append(

@@ -16,7 +16,6 @@ from netservices.files.intents import Intents
 from netservices.files.joined import Readings
 from netservices.files.listing import Snapshots
 from netservices.files.looking import Looking
-from netservices.files.permissions import Guard
 from netservices.files.problems import problem_of
 from netservices.files.quota import Ledger
 from netservices.files.settings import FilesSettings
@@ -50,8 +49,6 @@ class Volume:
     readings: Readings
     intents: Intents = field(factory=Intents)
     ledger: Ledger = field(factory=Ledger)
-    guards: list[Guard] = field(factory=list)
-    """Each may refuse a change of a path: see ``permissions.Guard``."""
     origin: Volume | None = None
     """The one of which this is a restricted view; kept, so that others who use the
     tree share it."""

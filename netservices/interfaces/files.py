@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -14,6 +14,7 @@ from netservices.values import (
     Digests,
     DropBox,
     FileDigest,
+    FileLock,
     LineOf,
     Lines,
     Node,
@@ -147,6 +148,47 @@ class IFileTree(Interface):
     def disk_path(path: Path) -> str | None:
         """Where the path lies on this machine, for programs that work on files; None
         in a tree that is not on disk.  Links in it are not followed."""
+
+    def with_tokens(tokens: frozenset[str]) -> IFileTree:
+        """The same tree for one who holds the locks with these tokens: what they are on
+        he may change.  Everybody else is refused with Locked."""
+
+    def locks(path: Path, is_below: bool = False) -> Deferred[tuple[FileLock, ...]]:
+        """The locks on ``path``, and on what is above it, deep or not; with
+        ``is_below``, those below, too."""
+
+    def lock(
+        path: Path,
+        owner: str,
+        expires: float,
+        is_exclusive: bool = True,
+        is_deep: bool = False,
+    ) -> Deferred[FileLock]:
+        """A new lock of this account, whether there is something at ``path`` or not.
+        Locked where another one excludes it; QuotaExceeded where the account holds too
+        many."""
+
+    def renew_lock(path: Path, token: str, expires: float) -> Deferred[FileLock]:
+        """Have a lock on ``path`` end at another time.  NotFound; NotAllowed where it
+        is another account's."""
+
+    def unlock(path: Path, token: str) -> Deferred[None]:
+        """End a lock on ``path``.  NotFound; NotAllowed where it is another
+        account's."""
+
+    def properties(*paths: Path) -> Deferred[Mapping[Path, Mapping[str, str]]]:
+        """What clients noted about those of the paths that have something noted: values
+        by name."""
+
+    def change_properties(
+        path: Path, changes: Mapping[str, str | None]
+    ) -> Deferred[None]:
+        """Note something about what is at ``path``; None removes.  Notes follow what
+        is renamed or copied, and go with what is removed.  NotFound; QuotaExceeded
+        where they would be too long together."""
+
+    def copy_properties(source: Path, target: Path) -> Deferred[None]:
+        """Note of ``target`` what is noted of ``source``, and nothing else."""
 
     def usage() -> Deferred[Usage]:
         """What the tree holds, partial uploads included, and may hold."""
