@@ -204,6 +204,12 @@ class FileLock:
     """Whether it is on all that lies below, too."""
     expires: float = 0.0
 
+    def is_on(self, path: Path) -> bool:
+        """Whether ``path`` is locked by it."""
+        return self.path == path or (
+            self.is_deep and path[: len(self.path)] == self.path
+        )
+
 
 class WriteMode(Enum):
     """How an upload meets the file that has its name."""

@@ -300,31 +300,6 @@ class CareTests(FilesCase):
         value_of(tree.remove(("f",)))
         self.failureResultOf(tree.stat(("f",)), NotFound)
 
-    def test_guards(self) -> None:
-        """A guard refuses changes of a path, also of uploads that began before."""
-        tree = self.make_tree()
-        self.put(tree, "f", b"old")
-        upload = value_of(tree.begin_write(("f",)))
-        upload.write(b"new")
-
-        def guard(action: Any, path: Any) -> None:
-            if path == ("f",):
-                raise NotAllowed("locked")
-
-        tree.volume.guards.append(guard)
-        for refused in (
-            upload.commit(),
-            tree.begin_write(("f",)),
-            tree.remove(("f",)),
-            tree.rename(("f",), ("g",)),
-            tree.set_attributes(("f",), mtime_ns=1),
-        ):
-            with self.assertRaises(NotAllowed):
-                value_of(refused)
-        self.put(tree, "g", b"free")
-        with self.assertRaises(NotAllowed):
-            value_of(tree.rename(("g",), ("f",)))
-
     def test_swept_again_and_again(self) -> None:
         """The service sweeps in the interval, until it is stopped."""
         reactor = WaitingReactor()
@@ -351,4 +326,5 @@ class Refusing:
     def __init__(self, store: Any, state: str) -> None:
         self.state = state
         self.file_records = store.file_records
+        self.file_locks = store.file_locks
         self.apply = store.apply

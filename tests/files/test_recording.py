@@ -21,6 +21,7 @@ class SlowStore:
         self._store = store
         self.state = "ready"
         self.file_records = store.file_records
+        self.file_locks = store.file_locks
         self.waiting: list[tuple[Unit, Deferred[Any]]] = []
 
     def apply(self, unit: Unit, is_awaited: bool = True) -> Deferred[Any]:

@@ -29,14 +29,21 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "remove": lambda tree: tree.remove(FILE),
     "rename": lambda tree: tree.rename(FILE, ("f",)),
     "set_attributes": lambda tree: tree.set_attributes(FILE, mtime_ns=1),
+    "lock": lambda tree: tree.lock(FILE, "", 2e9),
+    "unlock": lambda tree: tree.unlock(FILE, "token"),
+    "renew_lock": lambda tree: tree.renew_lock(FILE, "token", 2e9),
+    "locks": lambda tree: tree.locks(FILE),
+    "properties": lambda tree: tree.properties(("open",), FILE),
+    "change_properties": lambda tree: tree.change_properties(FILE, {"a": "b"}),
+    "copy_properties": lambda tree: tree.copy_properties(("open",), FILE),
 }
 """What is refused where nothing is allowed."""
 
 OTHERS = frozenset(
-    {
-        *("name", "capabilities", "umask", "with_umask", "disk_path", "usage"),
-        *("subject", "changes", "refresh", "glance"),
-    }
+    (
+        *("name", "capabilities", "umask", "with_umask", "with_tokens"),
+        *("disk_path", "usage", "subject", "changes", "refresh", "glance"),
+    )
 )
 """What is about no path, or tells nothing of what is there; ``glance`` gives nothing
 where ``stat`` is refused."""
