@@ -92,6 +92,19 @@ class HTTPSettings:
         "/dav/",
         "Path below which each account has its files by WebDAV; empty: nowhere.",
     )
+    webdav_longest_xml: Size = setting(
+        "256K", "The longest XML that a request of WebDAV may hold.", minimum=1024
+    )
+    webdav_most_listed: int = setting(
+        10_000,
+        "How many files and directories PROPFIND with depth infinity tells at most; "
+        "where there are more it is refused, and clients go from directory to "
+        "directory.",
+        minimum=1,
+    )
+    webdav_longest_lock: Duration = setting(
+        "1h", "How long a lock lasts at most without being refreshed.", minimum=1
+    )
     largest_upload: Size = setting(
         "0", "A file that is uploaded may have so many octets; 0: as many as fit."
     )

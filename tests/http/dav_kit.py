@@ -68,7 +68,7 @@ class DAVHouse(MemoryFTP):
             hostname="h",
             settings=None,
         )
-        self.dav = DAV(HTTPSettings(**self.http), services)
+        self.dav = DAV(HTTPSettings(**self.http), services, lambda: NOW)
 
         layers = [authentication_of(services)]
         self.handle = layered(layers, lambda request: self.dav(request.below(1)))

@@ -23,9 +23,8 @@ DAV = "DAV:"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _LANGUAGE = f"{{{_XML}}}lang"
 _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
-_QUOTED = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
-)
+_SPACES = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+_QUOTED = str.maketrans({"&": "&amp;", "<": "&lt;", '"': "&quot;", **_SPACES})
 
 Name: TypeAlias = str
 """``{namespace}local``; the local name alone where there is no namespace."""

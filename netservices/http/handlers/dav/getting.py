@@ -1,49 +1,47 @@
-"""GET and HEAD."""
+"""GET and HEAD: contents of files, and listings of directories."""
 
 from __future__ import annotations
 
-from email.utils import formatdate
-from mimetypes import guess_type
-
 from netservices.http.handlers.dav.place import Place
+from netservices.http.handlers.files import etag_of
+from netservices.http.handlers.listing import list_directory
 from netservices.interfaces import IsADirectory
-from netservices.values import Node
-from netservices.web.problems import Problem
-from netservices.web.response import FileSlice, Response
+from netservices.web.media import MediaTypes
+from netservices.web.representation import Representation, respond
+from netservices.web.response import Response
+
+_MEDIA_TYPES = MediaTypes()
+_NANOSECONDS = 1_000_000_000
+
+FIELDS = [
+    ("Cache-Control", "private, no-cache"),
+    # What accounts keep may be somebody else's page: it does nothing here.
+    ("Content-Security-Policy", "sandbox; default-src 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+]
 
 
-def etag_of(node: Node) -> str:
-    """The entity tag of a file (RFC 9110 8.8.3): strong, for it changes with each
-    version; empty for directories."""
-    return f'"{node.etag}"' if node.etag else ""
-
-
-def media_type_of(name: str) -> str:
-    """The media type that the name promises."""
-    found, encoding = guess_type(name, strict=True)
-    if found is None or encoding is not None:
-        return "application/octet-stream"
-    return f"{found}; charset=utf-8" if found.startswith("text/") else found
-
-
-def http_date(seconds: float) -> str:
-    """A date as HTTP writes it (RFC 9110 5.6.7)."""
-    return formatdate(int(seconds), usegmt=True)
-
-
-async def get(place: Place) -> Response:
-    """The content of a file."""
+async def get(place: Place, now: float) -> Response:
+    """The content of a file, or a page about a directory."""
+    if place.has_slash or not place.path:
+        return await _listed(place)
     try:
         file = await place.tree.open(place.path)
     except IsADirectory:
-        raise Problem(405, "That is a directory.", [("Allow", "OPTIONS")]) from None
-    node = file.node
-    fields = [
-        ("Content-Type", media_type_of(place.path[-1])),
-        ("ETag", etag_of(node)),
-        ("Last-Modified", http_date(node.mtime_ns // 1_000_000_000)),
-        ("Cache-Control", "private, no-cache"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Security-Policy", "sandbox; default-src 'none'"),
-    ]
-    return Response(200, fields, FileSlice(file, 0, node.size))
+        # RFC 9110 15.4.2: links in the listing are relative to a path with a slash.
+        return Response(301, [("Location", place.href(place.path, True))])
+    representation = Representation(
+        content=file,
+        size=file.node.size,
+        media_type=_MEDIA_TYPES.of(place.path[-1]),
+        etag=etag_of(file.node),
+        modified=file.node.mtime_ns // _NANOSECONDS,
+        fields=FIELDS,
+    )
+    return respond(place.request, representation, now)
+
+
+async def _listed(place: Place) -> Response:
+    return await list_directory(
+        place.request, place.tree, place.path, lambda name: False
+    )

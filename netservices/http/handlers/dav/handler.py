@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from netservices.http.handlers.dav.changing import delete, make_collection
+from netservices.http.handlers.dav import changing
+from netservices.http.handlers.dav.answers import error
 from netservices.http.handlers.dav.getting import get
+from netservices.http.handlers.dav.locking import lock, unlock, with_tokens
 from netservices.http.handlers.dav.place import Place, without_slash
 from netservices.http.handlers.dav.problems import in_words_of_http
+from netservices.http.handlers.dav.propfind import propfind
+from netservices.http.handlers.dav.proppatch import proppatch
 from netservices.http.handlers.dav.putting import put
 from netservices.http.settings import HTTPSettings
+from netservices.interfaces import Locked
 from netservices.plugin import Services
 from netservices.web.authentication import require_account
 from netservices.web.problems import method_not_allowed
 from netservices.web.request import Request
 from netservices.web.response import Response
 
-Method: TypeAlias = Callable[[Place], Awaitable[Response]]
+Method: TypeAlias = Callable[[Place, float], Awaitable[Response]]
+"""Answers a request about a place, at a time in seconds since 1970."""
 
-CLASSES = "1"
+CLASSES = "1, 2, 3"
+"""RFC 4918 18: locks, and all of RFC 4918."""
 
 
 class DAV:
     """The homes of accounts, each for its own account."""
 
-    def __init__(self, settings: HTTPSettings, services: Services) -> None:
+    def __init__(
+        self,
+        settings: HTTPSettings,
+        services: Services,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._settings = settings
         self._services = services
+        self._now = now
         self._methods: dict[str, Method] = {
             "GET": get,
             "HEAD": get,
             "PUT": self._put,
-            "DELETE": delete,
-            "MKCOL": make_collection,
+            "DELETE": changing.delete,
+            "MKCOL": changing.make_collection,
+            "COPY": changing.copy,
+            "MOVE": changing.move,
+            "PROPFIND": self._propfind,
+            "PROPPATCH": self._proppatch,
+            "LOCK": self._lock,
+            "UNLOCK": self._unlock,
         }
-        self.allow = ", ".join(["OPTIONS", *self._methods])
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; a ``web.handler.Handler``."""
@@ -45,27 +64,48 @@ class DAV:
         if method is None:
             raise method_not_allowed("OPTIONS", *self._methods)
         account = require_account(request)
-        segments = request.segments
         place = Place(
             request=request,
             tree=self._services.files.home(account),
             account=account,
-            path=without_slash(segments),
+            path=without_slash(request.segments),
             has_slash=request.path.endswith("/"),
         )
         with in_words_of_http():
-            return await method(place)
+            try:
+                return await method(await with_tokens(place), self._now())
+            except Locked as locked:
+                hrefs = [place.href(path) for path in locked.paths]
+                return error(423, "lock-token-submitted", hrefs)
 
     def _options(self) -> Response:
         """What can be done here (RFC 4918 10.1).  Nobody needs to log in to learn it:
         clients ask this first."""
         fields = [
             ("DAV", CLASSES),
-            ("Allow", self.allow),
+            ("Allow", ", ".join(["OPTIONS", *self._methods])),
             # Microsoft's clients take the server for another one without it.
             ("MS-Author-Via", "DAV"),
         ]
         return Response(200, fields)
 
-    async def _put(self, place: Place) -> Response:
-        return await put(place, self._settings.largest_upload)
+    async def _put(self, place: Place, now: float) -> Response:
+        return await put(place, now, self._settings.largest_upload)
+
+    async def _propfind(self, place: Place, now: float) -> Response:
+        most = self._settings.webdav_most_listed
+        return await propfind(place, await self._xml(place), now, most)
+
+    async def _proppatch(self, place: Place, now: float) -> Response:
+        return await proppatch(place, await self._xml(place))
+
+    async def _lock(self, place: Place, now: float) -> Response:
+        longest = self._settings.webdav_longest_lock
+        return await lock(place, await self._xml(place), now, longest)
+
+    async def _unlock(self, place: Place, now: float) -> Response:
+        return await unlock(place)
+
+    async def _xml(self, place: Place) -> bytes:
+        """The content of the request.  Problem 413."""
+        return await place.request.body.whole(self._settings.webdav_longest_xml)

@@ -91,7 +91,9 @@ def _may_name(lists: list[ConditionList], resource: str) -> bool:
 def tokens_of(lists: tuple[ConditionList, ...]) -> frozenset[str]:
     """The tokens that are submitted: RFC 4918 6.1, all that appear."""
     return frozenset(
-        condition.token for one in lists for condition in one.conditions
+        condition.token
+        for one in lists
+        for condition in one.conditions
         if condition.token
     )
 

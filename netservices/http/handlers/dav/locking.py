@@ -15,8 +15,8 @@ from netservices.http.handlers.dav.ifheader import (
     tokens_of,
 )
 from netservices.http.handlers.dav.place import Place, without_slash
-from netservices.http.handlers.dav.propfind import depth_of
 from netservices.http.handlers.dav.properties import active_lock
+from netservices.http.handlers.dav.propfind import depth_of
 from netservices.http.handlers.files import etag_of
 from netservices.interfaces import Exists, FileProblem, Locked, NotFound
 from netservices.values import FileLock, Path, WriteMode
@@ -54,11 +54,9 @@ async def _holds(place: Place, one: ConditionList) -> bool:
 
 
 def _is_met(condition: Condition, etag: str, tokens: frozenset[str]) -> bool:
-    if condition.token:
-        found = condition.token in tokens
-    else:
-        # RFC 4918 10.4.4: by strong comparison.
-        found = condition.etag == etag
+    # RFC 4918 10.4.4: entity tags by strong comparison.
+    is_state = bool(condition.token)
+    found = condition.token in tokens if is_state else condition.etag == etag
     return found is not condition.is_not
 
 
@@ -128,8 +126,9 @@ async def lock(place: Place, data: bytes, now: float, most: float) -> Response:
 
 async def _make_empty(place: Place, held: FileLock) -> bool:
     """RFC 4918 7.3: what is locked and not there is made, empty; whether it was."""
-    tokens = tokens_of(parse_if(text)) if (text := place.request.fields.get("if")) else ()
-    tree = place.tree.with_tokens(frozenset((*tokens, held.token)))
+    text = place.request.fields.get("if")
+    tokens = tokens_of(parse_if(text)) if text else frozenset[str]()
+    tree = place.tree.with_tokens(tokens | {held.token})
     try:
         upload = await tree.begin_write(place.path, WriteMode.CREATE)
         try:

@@ -12,6 +12,7 @@ from netservices.interfaces import (
     Exists,
     FileProblem,
     IsADirectory,
+    Locked,
     NotADirectory,
     NotAllowed,
     NotEmpty,
@@ -29,6 +30,7 @@ _RETRY_SECONDS = "5"
 
 MEANINGS: tuple[tuple[type[Exception], int, str], ...] = (
     (NotFound, 404, ""),
+    (Locked, 423, "Somebody has locked it."),
     (NotAllowed, 403, "That is not allowed."),
     (NotADirectory, 409, "What should be a directory is a file."),
     (IsADirectory, 405, "That is a directory."),

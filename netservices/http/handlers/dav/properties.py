@@ -105,11 +105,11 @@ def active_lock(place: Place, lock: FileLock, now: float) -> str:
 
 
 def _available(it: Resource) -> str | None:
-    return None if it.usage is None or not it.is_directory else str(it.usage.free_octets)
+    return str(it.usage.free_octets) if it.usage and it.is_directory else None
 
 
 def _used(it: Resource) -> str | None:
-    return None if it.usage is None or not it.is_directory else str(it.usage.used_octets)
+    return str(it.usage.used_octets) if it.usage and it.is_directory else None
 
 
 LIVE: Mapping[Name, Callable[[Resource], str | None]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from attrs import frozen
 
@@ -93,7 +93,7 @@ class Scope:
     async def responses(self, found: Iterable[tuple[Path, Node]]) -> bytes:
         """What is said of these."""
         found = tuple(found)
-        dead = {}
+        dead: Mapping[Path, Mapping[Name, str]] = {}
         if self.wanted.has_dead:
             paths = (path for path, _ in found)
             dead = await self.place.tree.properties(*paths)
@@ -155,9 +155,7 @@ async def _listed(
     yield CLOSING.encode()
 
 
-async def _told(
-    scope: Scope, found: list[tuple[Path, Node]]
-) -> AsyncIterator[bytes]:
+async def _told(scope: Scope, found: list[tuple[Path, Node]]) -> AsyncIterator[bytes]:
     yield OPENING.encode()
     for start in range(0, len(found), PAGE):
         yield await scope.responses(found[start : start + PAGE])

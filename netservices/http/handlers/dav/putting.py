@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from netservices.http.handlers.dav.conditions import wanted_version
-from netservices.http.handlers.dav.getting import etag_of
 from netservices.http.handlers.dav.place import Place, is_directory
-from netservices.http.handlers.dav.problems import in_words_of_http
+from netservices.http.handlers.files import etag_of
 from netservices.interfaces import IsADirectory, IUpload, NotFound
 from netservices.web.body import Body
 from netservices.web.problems import Problem
 from netservices.web.response import Response
 
 
-async def put(place: Place, max_octets: int = 0) -> Response:
+async def put(place: Place, now: float, max_octets: int = 0) -> Response:
     """Store the content of the request; 201 or 204 when it is on stable storage.
 
     All that can be refused is refused before the content is asked for.  An upload that
@@ -27,22 +26,21 @@ async def put(place: Place, max_octets: int = 0) -> Response:
     length = request.body.length
     if max_octets and length is not None and length > max_octets:
         raise Problem(413, f"At most {max_octets} octets are taken.")
-    with in_words_of_http():
-        node = await place.node()
-        if is_directory(node):
-            raise IsADirectory("a directory has that name")
-        if_etag = wanted_version(request, node)
-        try:
-            upload = await place.tree.begin_write(place.path, expected_size=length)
-        except NotFound:
-            # RFC 4918 9.7.1: nothing makes the directories on the way.
-            raise Problem(409, "There is no such directory.") from None
-        try:
-            await pour(request.body, upload, max_octets)
-            made = await upload.commit(if_etag=if_etag)
-        except BaseException:
-            await upload.abort()
-            raise
+    node = await place.node()
+    if is_directory(node):
+        raise IsADirectory("a directory has that name")
+    if_etag = wanted_version(request, node, now)
+    try:
+        upload = await place.tree.begin_write(place.path, expected_size=length)
+    except NotFound:
+        # RFC 4918 9.7.1: nothing makes the directories on the way.
+        raise Problem(409, "There is no such directory.") from None
+    try:
+        await pour(request.body, upload, max_octets)
+        made = await upload.commit(if_etag=if_etag)
+    except BaseException:
+        await upload.abort()
+        raise
     fields = [("ETag", etag_of(made))]
     if node is not None:
         return Response(204, fields)
