@@ -54,7 +54,9 @@ def problem_of(error: Exception) -> Problem:
     for kind, status, detail in MEANINGS:
         if isinstance(error, kind):
             fields = [("Retry-After", _RETRY_SECONDS)] if status == 503 else []
-            return Problem(status, detail, fields, log_text=str(error))
+            # What clients may expect is nothing for the log.
+            log_text = repr(error) if status >= 500 else ""
+            return Problem(status, detail, fields, log_text=log_text)
     return Problem(500, log_text=str(error))
 
 
