@@ -46,7 +46,9 @@ HARMLESS = {
     "StoreSettings.token_retention",
     "Written.value",
     # counts for the account that holds the lock only
+    "Condition.token",
     "FileLock.token",
+    "Holder.tokens",
     "RemoveLock.token",
     "RenewLock.token",
     # makes a retry safe; worthless to anybody else

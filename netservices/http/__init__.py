@@ -20,8 +20,9 @@ RFC         State        What
 ==========  ===========  =============================================================
 RFC 3339    done         times in listings for programs
 RFC 3986    partial      request targets; links of listings
+RFC 4331    done         quota and room of a home
 RFC 4648    partial      base64url without padding
-RFC 4918    partial      WebDAV: files of accounts
+RFC 4918    done         WebDAV, class 1, 2 and 3: files of accounts
 RFC 6585    done         429 for too many requests, 431 for too large heads
 RFC 6797    done         Strict-Transport-Security, where the operator wants it
 RFC 8484    done         DNS over HTTPS, where the plugin ``dns`` runs
