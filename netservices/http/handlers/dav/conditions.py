@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netservices.http.handlers.files import etag_of
+from netservices.http.handlers.dav.place import etag_of
 from netservices.values import Node, NodeKind
 from netservices.web.conditions import Outcome, Validators, evaluate
 from netservices.web.problems import Problem

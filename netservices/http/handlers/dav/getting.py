@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from netservices.http.handlers.dav.place import Place
-from netservices.http.handlers.files import etag_of
+from netservices.http.handlers.dav.place import Place, etag_of
 from netservices.http.handlers.listing import list_directory
 from netservices.interfaces import IsADirectory
 from netservices.web.media import MediaTypes

@@ -14,10 +14,9 @@ from netservices.http.handlers.dav.ifheader import (
     parse_if,
     tokens_of,
 )
-from netservices.http.handlers.dav.place import Place, without_slash
+from netservices.http.handlers.dav.place import Place, etag_of, without_slash
 from netservices.http.handlers.dav.properties import active_lock
 from netservices.http.handlers.dav.propfind import depth_of
-from netservices.http.handlers.files import etag_of
 from netservices.interfaces import Exists, FileProblem, Locked, NotFound
 from netservices.values import FileLock, Path, WriteMode
 from netservices.web.problems import Problem

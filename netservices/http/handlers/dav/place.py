@@ -88,3 +88,9 @@ def without_slash(segments: Path) -> Path:
 def is_directory(node: Node | None) -> bool:
     """Whether that is a directory."""
     return node is not None and node.kind is NodeKind.DIRECTORY
+
+
+def etag_of(node: Node) -> str:
+    """The entity tag of a file (RFC 9110 8.8.3): strong, for it changes with each
+    version; that of its unencoded content, so that GET and PROPFIND tell the same."""
+    return f'"{node.etag}"'

@@ -9,8 +9,7 @@ from attrs import define, field
 
 from netservices.http.handlers.dav.answers import empty_element
 from netservices.http.handlers.dav.elements import Name, dav, escaped
-from netservices.http.handlers.dav.place import Place
-from netservices.http.handlers.files import etag_of
+from netservices.http.handlers.dav.place import Place, etag_of
 from netservices.values import FileLock, Node, NodeKind, Path, Usage
 from netservices.web.dates import http_date
 from netservices.web.media import MediaTypes

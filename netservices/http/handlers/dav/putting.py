@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from netservices.http.handlers.dav.conditions import wanted_version
-from netservices.http.handlers.dav.place import Place, is_directory
-from netservices.http.handlers.files import etag_of
+from netservices.http.handlers.dav.place import Place, etag_of, is_directory
 from netservices.interfaces import IsADirectory, IUpload, NotFound
 from netservices.web.body import Body
 from netservices.web.problems import Problem
