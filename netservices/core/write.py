@@ -141,10 +141,28 @@ class SendAtOnce(_Stream):
             self._is_corked = False
         if self._tempDataBuffer:
             self._uncork()
-        if self.disconnecting and self.connected and not self._must_wait():
-            # What loseConnection waits for has happened.
-            self.connectionLost(Failure(CONNECTION_DONE))
+        if self.disconnecting and self.connected:
+            self._close_soon()
         return None
+
+    def loseConnection(self, *args: Any) -> None:
+        """Close when everything has left, which may be at the end of the cork."""
+        if self._is_corked and not self._ends_otherwise():
+            self.disconnecting = True
+        else:
+            super().loseConnection(*args)
+
+    def _ends_otherwise(self) -> bool:
+        return bool(self.TLS or self._writeDisconnected or self._aborting)
+
+    def _close_soon(self) -> None:
+        """``loseConnection`` was called in the cork that has ended, or before."""
+        if not self._must_wait():
+            # What it waits for has happened.
+            self.connectionLost(Failure(CONNECTION_DONE))
+        elif not self._ends_otherwise():
+            self.stopReading()
+            self.startWriting()
 
     def doWrite(self) -> Any:
         """The socket can be written to, unless reading has closed it in this turn."""
@@ -225,7 +243,11 @@ class _EndsQuickly(_Stream):
         if not hasattr(self, "socket"):
             return
         FileDescriptor.connectionLost(self, reason)
-        self._closeSocket(not isinstance(reason.value, ConnectionAborted))
+        if isinstance(reason.value, ConnectionAborted):
+            self._closeSocket(False)
+        else:
+            # Nobody else has the socket, so this is the shutdown, too.
+            self.socket.close()
         protocol = self.protocol
         del self.protocol, self.socket, self.fileno
         protocol.connectionLost(reason)

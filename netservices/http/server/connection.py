@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -52,8 +51,8 @@ class HTTPConnection(Flow):
         self.shared = shared
         self.session_id = make_session_id()
         self.origin = Origin("http", "", False)
-        self.server = ("", 0)
         self.tls: Any = None
+        self._server: tuple[str, int] | None = None
         self.since = 0.0
         """When it was opened, in seconds since 1970."""
         self.deadline = 0.0
@@ -83,17 +82,14 @@ class HTTPConnection(Flow):
     def connectionMade(self) -> None:
         """The peer is there."""
         transport = self.transport
-        with suppress(AttributeError):
-            transport.setTcpNoDelay(True)
         self.since = self.shared.time()
-        peer, host = transport.getPeer(), transport.getHost()
+        peer = transport.getPeer()
         is_secure = ISSLTransport.providedBy(transport)
         self.tls = transport if is_secure else None
         address = getattr(peer, "host", "")
         if self.shared.known is not None:
             self.known = self.shared.known[is_secure]
         self.origin = Origin("http", address, is_secure, self.session_id)
-        self.server = (getattr(host, "host", ""), getattr(host, "port", 0))
         transport.registerProducer(self, True)
         guard = self.shared.guard
         if guard is not None:
@@ -353,7 +349,7 @@ class HTTPConnection(Flow):
             port=head.port,
             version=head.version,
             origin=self.origin,
-            server=self.server,
+            server=self._server_address(),
             tls=self.tls,
             interim=self._interim,
         )
@@ -362,6 +358,12 @@ class HTTPConnection(Flow):
     def scheme(self) -> str:
         """``http`` or ``https``."""
         return "http" if self.tls is None else "https"
+
+    def _server_address(self) -> tuple[str, int]:
+        if self._server is None:
+            host = self.transport.getHost()
+            self._server = getattr(host, "host", ""), getattr(host, "port", 0)
+        return self._server
 
     def _body_wanted(self) -> None:
         """The handler reads the body, or has made room."""
