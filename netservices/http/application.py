@@ -19,6 +19,7 @@ from netservices.http.settings import HTTPSettings
 from netservices.http.visitors import Visitors
 from netservices.interfaces import INameAnswers, IWeb
 from netservices.plugin import Services
+from netservices.web.compression import Compression
 from netservices.web.handler import Handler, Layer, layered
 from netservices.web.request import Request
 from netservices.web.response import Answer
@@ -47,6 +48,7 @@ class Application:
             self.mount(settings.login_path, self.visitors.login_pages)
         self.files = FilesHandler(self.sites, services.clock.seconds)
         self.site: Handler = self.files
+        self.compression = Compression(settings.compression, settings.compress_from)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             ShowErrors(self.sites.error_page),
@@ -56,6 +58,7 @@ class Application:
             self.visitors.find_session,
             self.visitors.authenticate,
             self.visitors.check_origin,
+            self.compression,
         ]
         if settings.requests_per_second:
             self.layers.insert(2, RequestRates(settings, services.limits))
@@ -65,6 +68,7 @@ class Application:
         """Take other settings, as far as they may change while the server runs."""
         self.sites.reconfigure(settings)
         self.files.reconfigure(settings)
+        self.compression.reconfigure(settings.compression, settings.compress_from)
 
     def route(self, request: Request) -> Answer:
         """The answer of what is mounted at the path, or of the site."""
