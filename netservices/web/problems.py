@@ -38,3 +38,20 @@ class BodyLost(Exception):
 def method_not_allowed(*allowed: str) -> Problem:
     """405 with Allow (RFC 9110 15.5.6)."""
     return Problem(405, fields=[("Allow", ", ".join(allowed))])
+
+
+def not_possible(method: str, *allowed: str) -> Problem:
+    """What a method gets that is not among those allowed: 405, or 501 where nobody
+    knows it (RFC 9110 9.1)."""
+    return method_not_allowed(*allowed) if method in METHODS else Problem(501)
+
+
+METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+    + ("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK")
+    + ("ACL", "REPORT", "SEARCH", "MKCALENDAR", "MKACTIVITY", "CHECKIN", "CHECKOUT")
+    + ("UNCHECKOUT", "LABEL", "MERGE", "MKREDIRECTREF", "MKWORKSPACE", "ORDERPATCH")
+    + ("UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL", "BASELINE-CONTROL")
+    + ("BIND", "UNBIND", "REBIND", "LINK", "UNLINK", "QUERY")
+)
+"""Methods that IANA knows."""

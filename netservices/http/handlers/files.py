@@ -31,7 +31,7 @@ from netservices.interfaces import (
 from netservices.web.coders import Run, compressed, version
 from netservices.web.conditions import Outcome, Validators, evaluate
 from netservices.web.negotiation import codings_of
-from netservices.web.problems import Problem, method_not_allowed
+from netservices.web.problems import Problem, not_possible
 from netservices.web.representation import Representation, respond
 from netservices.web.request import Request
 from netservices.web.response import Answer, Response
@@ -245,10 +245,10 @@ def welcome() -> Response:
 
 
 def without_reading(request: Request) -> Response:
-    """The answer to methods that do not read.  Problem 405."""
+    """The answer to methods that do not read.  Problem 405 or 501."""
     if request.method == "OPTIONS":
         return Response(204, [("Allow", ", ".join(READING))])
-    raise method_not_allowed(*READING)
+    raise not_possible(request.method, *READING)
 
 
 def refusal(problem: Exception) -> Problem:

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from netservices.core.deferreds import drive
 from netservices.core.sendfile import send_file
 from netservices.http.dialogue.framing import REASONS, End, Framed, frame, length_of
+from netservices.http.dialogue.upgrade import check_status
 from netservices.http.server.access import CLOSED_BY_PEER
 from netservices.http.server.known import Finished
 from netservices.http.server.tracing import show_content, show_head
@@ -32,12 +33,18 @@ connection ends."""
 SMALL_OCTETS = 64 * 1024
 """A slice of a file up to this size leaves together with the head."""
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_SWITCHING = (*range(100, 200), 426)
+"""Statuses that are looked at before they are sent."""
+
 
 class Exchange:
     """One request, and what becomes of it."""
 
     __slots__ = (
         "_connection",
+        "_has_said",
         "_has_spoken",
         "_running",
         "has_begun",
@@ -86,6 +93,8 @@ class Exchange:
         self.since: float | None = None
         """When it began, in the wheel's seconds; None where it was over at once."""
         self._connection = connection
+        self._has_said = False
+        """Whether the peer was told to go on."""
         self._has_spoken = False
         """Whether the head of the response has left."""
         self._running: Deferred[Any] | None = None
@@ -160,7 +169,7 @@ class Exchange:
         if status == 100:
             if self.has_content:
                 return
-            self.has_content = True
+            self.has_content = self._has_said = True
         framed = frame(Response(status, list(fields)), self.head, True)
         connection = self._connection
         if connection.shared.trace is not None:
@@ -214,8 +223,9 @@ class Exchange:
         try:
             if not isinstance(response, Response):
                 raise ValueError(f"a handler answered with {response!r}")
-            if response.status < 200 and response.tunnel is None:
-                raise ValueError(f"{response.status} is no final status")
+            if response.tunnel is not None or response.status in _SWITCHING:
+                left = self._connection.body_octets_left != 0
+                check_status(response, self.head, left)
             return response, frame(response, self.head, self._may_keep_alive())
         except ValueError:
             _log.failure("a response cannot be sent")
@@ -257,6 +267,9 @@ class Exchange:
     def _give_away(self, head: bytes, response: Response) -> None:
         """After this response somebody else speaks on the connection."""
         connection = self._connection
+        if self.head is not None and self.head.expects_continue and not self._has_said:
+            # RFC 9110 7.8: the order of the two.
+            connection.transport.write(CONTINUE)
         rest = connection.release()
         connection.transport.write(head)
         self.is_sent = True
