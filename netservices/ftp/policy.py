@@ -13,9 +13,10 @@ from attrs import define, field, frozen
 from netservices.core.dialogue import Then
 from netservices.core.errors import Refused, Trouble
 from netservices.core.limits import Slot, TooMany
+from netservices.core.who import Person
 from netservices.ftp.backend import View, path_text
 from netservices.ftp.options import Limit, Options
-from netservices.ftp.rules import Person, Rules, parse_directory, rules_from
+from netservices.ftp.rules import Rules, parse_directory, rules_from
 from netservices.ftp.settings import FTPSettings
 from netservices.ftp.wire import HostPort, Reply
 from netservices.interfaces import (

@@ -4,9 +4,7 @@ Theory
 ======
 
 A line of ``ftp.rules`` is ``WHO OPTION=VALUE ...``, one of ``ftp.permissions`` is
-``WHO PATH PERMISSIONS``.  WHO is a login, a group (``@staff``), ``anonymous``, an
-address or network, or ``*``; several joined by ``+`` must all fit:
-``@staff+10.0.0.0/8`` is the staff at the office.
+``WHO PATH PERMISSIONS``; ``core.who`` tells what WHO is.
 
 All lines that fit count, in their order, so that a later one wins; option by option in
 the one case, path by path in the other.  Before the login only addresses are known, and
@@ -19,8 +17,7 @@ its login, and keeps the answer until it logs out.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Container, Iterable
-from difflib import get_close_matches
+from collections.abc import Callable, Container
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
@@ -28,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from attrs import frozen
 
-from netservices.core.networks import Address, Network, parse_address, parse_networks
+from netservices.core.networks import Address, parse_address
+from netservices.core.who import ANONYMOUS, ANYBODY, Person, Who, instead, parse_who
 from netservices.ftp.options import KINDS, Options, Share, options_from
 from netservices.values import (
     EVERYTHING,
@@ -40,9 +38,6 @@ from netservices.values import (
 
 if TYPE_CHECKING:
     from netservices.ftp.settings import FTPSettings
-
-ANYBODY = "*"
-ANONYMOUS = "anonymous"
 
 WORDS: dict[str, Permission] = {
     "list": Permission.LIST,
@@ -62,44 +57,6 @@ WORDS: dict[str, Permission] = {
 """The words of ``ftp.permissions``."""
 
 _THE_SAME_EVERYWHERE = {one.everywhere: one for one in (EVERYTHING, READ_ONLY)}
-
-
-@frozen
-class Person:
-    """Whom rules are asked about."""
-
-    address: str
-    login: str = ""
-    """``name@domain``; empty before the login, and for anonymous users."""
-    groups: frozenset[str] = frozenset()
-    is_anonymous: bool = False
-    default_domain: str = ""
-
-
-@frozen
-class Who:
-    """One word of those before the first space of a line."""
-
-    text: str
-    network: Network | None = None
-
-    def fits(self, person: Person, address: Address | None) -> bool:
-        """Whether that person is meant; ``address`` is his, parsed."""
-        if self.network is not None:
-            return (
-                address is not None
-                and address.version == self.network.version
-                and address in self.network
-            )
-        if self.text == ANYBODY:
-            return True
-        if self.text == ANONYMOUS:
-            return person.is_anonymous
-        if self.text.startswith("@"):
-            return self.text[1:] in person.groups
-        if "@" in self.text:
-            return self.text == person.login
-        return f"{self.text}@{person.default_domain}" == person.login
 
 
 @frozen
@@ -135,38 +92,6 @@ class Line:
 # --- reading ------------------------------------------------------------------------
 
 
-def _instead(wrong: str, words: Iterable[str]) -> str:
-    """The question that ends an error text, if something similar is right."""
-    near = get_close_matches(wrong, list(words), 1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def parse_who(text: str) -> tuple[Who, ...]:
-    """Whom the first word of a line means.  ValueError."""
-    who = tuple(_one(word) for word in text.split("+"))
-    logins = [one.text for one in who if one.network is None]
-    names = {login.partition("@")[0] for login in logins if login[0] not in "*@"}
-    if len(names) > 1:
-        both = " and ".join(sorted(names))
-        raise ValueError(f"nobody is {both} at once; give each a line")
-    return who
-
-
-def _one(word: str) -> Who:
-    if word in ("", "@") or word.count("@") > 1:
-        raise ValueError(
-            f"{word!r} is not a login, @group, network, {ANONYMOUS} or {ANYBODY}"
-        )
-    if "/" in word or (parse_address(word) is not None):
-        return Who(word, parse_networks([word])[0])
-    if word.startswith("@"):
-        return Who(word)
-    name = word.lower()
-    if name != ANONYMOUS and get_close_matches(name, [ANONYMOUS], 1, 0.85):
-        raise ValueError(f"{word!r} is nobody{_instead(name, [ANONYMOUS])}")
-    return Who(name)
-
-
 def parse_rule(text: str) -> Line:
     """A line of ``ftp.rules``.  ValueError, in words for the person who wrote it."""
     return _told(_parse_rule, text)
@@ -195,7 +120,7 @@ def _parse_rule(text: str) -> Line:
 def _option(word: str, who: str) -> tuple[str, Any]:
     name, equals, written = word.partition("=")
     if name not in KINDS:
-        raise ValueError(f"no option {name}{_instead(name, KINDS)}")
+        raise ValueError(f"no option {name}{instead(name, KINDS)}")
     if not equals:
         raise ValueError(f"{name} needs a value: {name}={KINDS[name].shape}")
     try:
@@ -227,7 +152,7 @@ def parse_directory(text: str) -> Path:
 
 def _permission(word: str) -> Permission:
     if word not in WORDS:
-        raise ValueError(f"no permission {word}{_instead(word, WORDS)}")
+        raise ValueError(f"no permission {word}{instead(word, WORDS)}")
     return WORDS[word]
 
 
@@ -297,10 +222,5 @@ def rules_from(settings: FTPSettings) -> Rules:
         lines,
         tuple(line for line in lines if line.needs_no_login),
         permission_lines,
-        any(_is_bare(one) for one in every),
+        any(one.needs_default_domain for one in every),
     )
-
-
-def _is_bare(who: Who) -> bool:
-    is_special = who.network is not None or who.text in (ANYBODY, ANONYMOUS)
-    return not is_special and "@" not in who.text

@@ -58,6 +58,7 @@ class Application:
             self.visitors.find_session,
             self.visitors.authenticate,
             self.visitors.check_origin,
+            self.visitors.check_access,
             self.compression,
         ]
         if settings.requests_per_second:
@@ -69,6 +70,7 @@ class Application:
         self.sites.reconfigure(settings)
         self.files.reconfigure(settings)
         self.compression.reconfigure(settings.compression, settings.compress_from)
+        self.visitors.reconfigure(settings)
 
     def route(self, request: Request) -> Answer:
         """The answer of what is mounted at the path, or of the site."""
@@ -87,6 +89,7 @@ class Application:
 
     def start(self) -> None:
         """Take in what the other protocols offer; all of them have been made."""
+        self.visitors.learn_domain()
         names = self.services.partners.find(INameAnswers)
         if names is not None and self.settings.dns_path:
             # Only here: a server without DNS does without.

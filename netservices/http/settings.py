@@ -6,6 +6,7 @@ import re
 
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.http.layers.moves import parse_move
+from netservices.http.rules import parse_line
 from netservices.web.csrf import check_origin
 
 
@@ -160,6 +161,15 @@ class HTTPSettings:
         "What has moved: lines such as '/old /new', '/blog/* https://blog.example/* "
         "302' or 'www.example.org/* https://example.org/*'.",
         check=parse_move,
+    )
+
+    # --- who may see what ---
+    access: tuple[str, ...] = setting(
+        [],
+        "Who may see and change what: lines such as '* /in/ login', '@staff /in/staff/ "
+        "allow', '10.0.0.0/8 /lab/ allow' or '* www.example.org/lab/ deny'.",
+        check=parse_line,
+        is_live=True,
     )
 
     # --- logins and sessions of browsers ---

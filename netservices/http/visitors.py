@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
 from netservices.http.handlers.login import LoginPages
+from netservices.http.layers.access import AccessRules
+from netservices.http.rules import Rules
 from netservices.http.settings import HTTPSettings
+from netservices.interfaces import StoreError
 from netservices.plugin import Services
 from netservices.web.authentication import Authentication
 from netservices.web.basic import BasicLogins
 from netservices.web.csrf import ForgeryCheck
 from netservices.web.sessions import SessionLayer, SessionLimits, Sessions
+
+_log = Logger()
 
 
 class Visitors:
@@ -36,7 +44,28 @@ class Visitors:
                 settings.login_path, accounts, services.events, seconds
             )
         self.authenticate = authentication_of(services, self.login_pages)
-        self.check_origin = ForgeryCheck(settings.trusted_origins)
+        self._accounts = accounts
+        self.check_access = AccessRules(Rules(settings.access), settings.login_path)
+        self.check_origin = ForgeryCheck(
+            settings.trusted_origins, self.check_access.takes_any_origin
+        )
+
+    def reconfigure(self, settings: HTTPSettings) -> None:
+        """Take other rules."""
+        self.check_access.rules = Rules(settings.access)
+
+    def learn_domain(self) -> None:
+        """Ask which domain logins without one are in."""
+        asked = self._accounts.domains()
+        asked.addCallback(self._learned).addErrback(_unknown_domain)
+
+    def _learned(self, domains: tuple[str, ...]) -> None:
+        self.check_access.default_domain = next(iter(domains), "")
+
+
+def _unknown_domain(failure: Failure) -> None:
+    failure.trap(StoreError)
+    _log.error("logins without a domain fit no access rule: {why}", why=failure.value)
 
 
 def authentication_of(

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netservices.core.deferreds import as_deferred, value_of
 from netservices.core.settings import with_values
+from netservices.core.who import Person
 from netservices.files import restricted
-from netservices.ftp.rules import Person
 from netservices.ftp.settings import FTPSettings
 from netservices.interfaces import Exists, NotAllowed
 from netservices.testing import running

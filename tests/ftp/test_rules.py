@@ -17,11 +17,11 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from netservices.core.deferreds import as_deferred
 from netservices.core.errors import Refused
 from netservices.core.settings import Size, settings_of, with_values
+from netservices.core.who import Person
 from netservices.ftp.options import DEFAULTS, KINDS, Options, Share
 from netservices.ftp.policy import LOGIN_INCORRECT
 from netservices.ftp.rules import (
     WORDS,
-    Person,
     Rules,
     parse_permission,
     parse_rule,

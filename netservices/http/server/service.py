@@ -85,6 +85,8 @@ class HTTPServer:
         """Accounts that are disabled or gone show no pages any more."""
         if any(one.topic is Topic.ACCOUNT for one in notices):
             self.application.sites.forget()
+        if any(one.topic is Topic.DOMAIN for one in notices):
+            self.application.visitors.learn_domain()
 
     def reload(self) -> Deferred[None] | None:
         """Go on in a new access log."""

@@ -1,0 +1,99 @@
+"""The layer that asks the access rules, before anything is looked for."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from netservices.core.who import Person
+from netservices.http.rules import Outcome, Rules, is_deep
+from netservices.values import Path
+from netservices.web.authentication import LoginWanted
+from netservices.web.handler import Handler, Settled, after, answer_of
+from netservices.web.problems import Problem
+from netservices.web.request import Request, segments_of
+from netservices.web.response import Response
+
+
+class AccessRules:
+    """The layer; ``open_path`` is where people log in, which never needs a login."""
+
+    def __init__(self, rules: Rules, open_path: str) -> None:
+        self.rules = rules
+        self.default_domain = ""
+        """That of logins which name none."""
+        self._open = tuple(one for one in open_path.split("/") if one)
+
+    def takes_any_origin(self, request: Request) -> bool:
+        """Whether pages of all sites may send this request."""
+        if request.path in ("*", ""):
+            return False
+        return self.rules.takes_any_origin(request.host, request.segments)
+
+    def __call__(self, request: Request, handler: Handler) -> Settled:
+        """Let the handler answer what the rules allow."""
+        if not self.rules or request.path in ("*", ""):
+            return answer_of(handler, request)
+        path = request.segments
+        method, depth = request.method, request.fields.get("depth").strip()
+        if method == "COPY":
+            # Read here, and written at its destination.
+            method = "GET"
+        deep = is_deep(request.method, depth)
+        has_network = self._check(request, path, method, deep)
+        if request.method in ("COPY", "MOVE"):
+            target = _destination(request)
+            if target is not None:
+                has_network |= self._check(request, target, "PUT", True)
+        answer = answer_of(handler, request)
+        return after(answer, _for_this_network) if has_network else answer
+
+    def _check(self, request: Request, path: Path, method: str, deep: bool) -> bool:
+        """Whether the address counts.  Problem 403, LoginWanted."""
+        rules, host = self.rules, request.host
+        plain = path[:-1] if path and not path[-1] else path
+        lines = rules.about(host, plain)
+        if deep:
+            lines += tuple(
+                line
+                for one in rules.below(host, plain)
+                for line in rules.about(host, one)
+            )
+        if not lines:
+            return False
+        account = None
+        if any(line.needs_account for line in lines):
+            account = request.account
+        is_open = bool(self._open) and plain[: len(self._open)] == self._open
+        if is_open:
+            account = None
+        person = Person(
+            request.origin.address,
+            account.login if account else "",
+            frozenset(account.groups) if account else frozenset(),
+            account is None,
+            self.default_domain,
+        )
+        outcome = rules.judge(host, path, method, person, deep).outcome
+        if outcome is Outcome.LOGIN and not is_open:
+            raise LoginWanted
+        if outcome is Outcome.REFUSE:
+            raise Problem(403)
+        return any(line.needs_address for line in lines)
+
+
+def _destination(request: Request) -> Path | None:
+    """Where COPY and MOVE lead (RFC 4918 10.3); None where that cannot be read, which
+    the handler refuses."""
+    written = request.fields.get("destination").strip()
+    try:
+        path = urlsplit(written).path
+    except ValueError:
+        return None
+    return segments_of(path) if path.startswith("/") else None
+
+
+def _for_this_network(response: Response) -> None:
+    """Another network would get another answer."""
+    response.lasting = None
+    if not response.get("Cache-Control"):
+        response.add("Cache-Control", "private, no-cache")
