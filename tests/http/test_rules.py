@@ -51,7 +51,7 @@ class ReadingTests(SynchronousTestCase):
             ("* / deny BR E!", "no method E!"),
             ("joe+ann / deny", "nobody is ann and joe at once"),
             ("10.0.0/8 / deny", "'10.0.0/8' is not a network"),
-            ("anonymos / deny", "did you mean anonymous?"),
+            ("anonimous / deny", "did you mean anonymous?"),
             ("joe /hook any-origin", "any-origin is said for everybody"),
             ("* /hook any-origin POST", "any-origin is said for everybody"),
             ('* "/a deny', "No closing quotation"),
