@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, TypeAlias
+from xml.etree import ElementTree
 
 from attrs import frozen
 from twisted.internet.task import Clock
@@ -12,6 +13,7 @@ from netservices.core.limits import Limits, LimitsSettings
 from netservices.http.handlers.dav.handler import DAV
 from netservices.http.settings import HTTPSettings
 from netservices.http.visitors import authentication_of
+from netservices.http.wire.chunks import ChunkedReader
 from netservices.plugin import Services
 from netservices.web.handler import layered
 from tests.ftp.memory import NOW, MemoryFTP
@@ -39,6 +41,9 @@ class Said:
         lines = head.decode("latin-1").split("\r\n")
         pairs = (line.partition(": ") for line in lines[1:])
         fields = {name.lower(): value for name, _, value in pairs}
+        if fields.get("transfer-encoding") == "chunked":
+            chunks = ChunkedReader()
+            body = b"".join(chunks.feed(body))
         return cls(int(lines[0].split()[1]), fields, body)
 
 
@@ -50,6 +55,10 @@ class DAVHouse(MemoryFTP):
     peer = "192.0.2.1"
     allow_plaintext = "always"
     _is_made = False
+
+    def setUp(self) -> None:
+        """The house is there."""
+        self.make_house()
 
     def make_house(self) -> None:
         """Once a test."""
@@ -96,3 +105,39 @@ class DAVHouse(MemoryFTP):
         return Said.parsed(
             self.talk_http().send(head.encode("latin-1") + b"\r\n" + (content or b""))
         )
+
+
+Properties: TypeAlias = dict[str, dict[str, tuple[int, str]]]
+"""By address and name: status, and what is in the property as text."""
+
+
+def told(said: Said) -> Properties:
+    """What a multistatus says of properties; ``DAV:`` is left out of names."""
+    root = ElementTree.fromstring(said.body)
+    found: Properties = {}
+    for response in root.iter("{DAV:}response"):
+        properties = found.setdefault(response.findtext("{DAV:}href") or "", {})
+        for group in response.iter("{DAV:}propstat"):
+            status = int((group.findtext("{DAV:}status") or "").split()[1])
+            for one in group.find("{DAV:}prop") or ():
+                content = "".join(one.itertext()) + "".join(
+                    f"<{inner.tag}>".replace("{DAV:}", "") for inner in one
+                )
+                properties[one.tag.replace("{DAV:}", "")] = status, content
+    return found
+
+
+def statuses(said: Said) -> dict[str, int]:
+    """What a multistatus says of whole resources."""
+    root = ElementTree.fromstring(said.body)
+    return {
+        response.findtext("{DAV:}href") or "": int(status.split()[1])
+        for response in root.iter("{DAV:}response")
+        if (status := response.findtext("{DAV:}status"))
+    }
+
+
+def wanting(*names: str) -> str:
+    """A request for properties of WebDAV by name."""
+    inner = "".join(f"<{name}/>" for name in names)
+    return f'<propfind xmlns="DAV:"><prop>{inner}</prop></propfind>'
