@@ -36,22 +36,22 @@ class Failures:
     found: dict[str, tuple[int, str]] = field(factory=dict)
 
     def add(self, path: Path, error: Exception, is_directory: bool = False) -> None:
-        """Note a failure; one of the top is raised."""
-        if path == self.top or isinstance(error, NotEmpty):
-            # RFC 4918 9.6.1: of directories that stay for what stays in them nothing
-            # is said.
-            if not isinstance(error, NotEmpty):
-                raise error
-            return
+        """Note a failure; one of the top, or of a lock on it or above it, is raised."""
         if isinstance(error, Locked):
             if any(lock == self.top[: len(lock)] for lock in error.paths):
                 raise error
             for locked in error.paths:
                 href = self.place.href(locked)
                 self.found[href] = 423, "lock-token-submitted"
+        elif isinstance(error, NotEmpty):
+            # RFC 4918 9.6.1: nothing is said of directories that stay for what stays
+            # in them.
             return
-        status = problem_of(error).status
-        self.found[self.place.href(path, is_directory)] = status, ""
+        elif path == self.top:
+            raise error
+        else:
+            status = problem_of(error).status
+            self.found[self.place.href(path, is_directory)] = status, ""
 
     def answer(self, otherwise: Response) -> Response:
         """The answer to the request."""

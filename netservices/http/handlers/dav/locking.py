@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from attrs import evolve
 
 from netservices.http.handlers.dav.answers import MEDIA_TYPE, PROLOGUE, error
@@ -14,13 +12,12 @@ from netservices.http.handlers.dav.ifheader import (
     parse_if,
     tokens_of,
 )
-from netservices.http.handlers.dav.place import Place, etag_of, without_slash
+from netservices.http.handlers.dav.place import Place, etag_of
 from netservices.http.handlers.dav.properties import active_lock
 from netservices.http.handlers.dav.propfind import depth_of
 from netservices.interfaces import Exists, FileProblem, Locked, NotFound
 from netservices.values import FileLock, Path, WriteMode
 from netservices.web.problems import Problem
-from netservices.web.request import segments_of
 from netservices.web.response import Response
 
 # --- the field If -------------------------------------------------------------------
@@ -62,13 +59,9 @@ def _is_met(condition: Condition, etag: str, tokens: frozenset[str]) -> bool:
 def _path_of(place: Place, url: str) -> Path | None:
     """The path of a tagged list; None where it is elsewhere."""
     try:
-        segments = segments_of(urlsplit(url).path or "/")
-    except (ValueError, Problem):
+        return place.path_of(url)
+    except Problem:
         return None
-    mount = place.request.mount
-    if segments[: len(mount)] != mount:
-        return None
-    return place.root + without_slash(segments[len(mount) :])
 
 
 # --- LOCK and UNLOCK ----------------------------------------------------------------

@@ -22,6 +22,9 @@ def address_of(path: Path, mount: Path = ()) -> str:
     return quote(joined.encode("utf-8", "surrogateescape"), safe=_SAFE)
 
 
+_DEFAULT_PORTS = (80, 443)
+
+
 @frozen
 class Place:
     """A path in the tree of an account, and the request that asks for it."""
@@ -50,34 +53,43 @@ class Place:
     def destination(self) -> Path:
         """The path that the field Destination names (RFC 4918 10.3).  Problem 400
         where it names none, 502 where it is not ours."""
-        text = self.request.fields.get("destination")
+        return self.path_of(self.request.fields.get("destination"))
+
+    def path_of(self, url: str) -> Path:
+        """The path of the tree that a URL names: a whole one, or the path of one.
+        Problem 400 where it names none, 502 where it is not ours."""
         try:
-            found = urlsplit(text)
+            found = urlsplit(url)
             port = found.port
         except ValueError:
-            raise Problem(400, "Destination is no URL.") from None
+            raise Problem(400, "A field holds no URL.") from None
         if not found.path.startswith("/") or found.query or found.fragment:
-            raise Problem(400, "Destination is no URL of a file.")
-        if found.scheme or found.netloc:
-            self._check_authority(found.scheme.lower(), found.hostname or "", port)
+            raise Problem(400, "A field holds no URL of a file.")
+        is_ours = not found.scheme and not found.netloc
+        if not is_ours and not self._is_ours(found.scheme, found.hostname, port):
+            # RFC 4918 9.8.5: another server would have to take it.
+            raise Problem(502, "That is on another server.")
         segments = segments_of(found.path)
         mount = self.request.mount
         if segments[: len(mount)] != mount:
-            raise Problem(502, "Destination lies elsewhere.")
+            raise Problem(502, "That lies elsewhere.")
         return self.root + without_slash(segments[len(mount) :])
 
-    def _check_authority(self, scheme: str, host: str, port: int | None) -> None:
+    def _is_ours(self, scheme: str, host: str | None, port: int | None) -> bool:
         """Whether a URL is of the server that was asked.
 
         Not RFC 4918 10.3: the scheme may be another one, for a proxy in front of us may
         speak TLS in our place.
         """
         request = self.request
-        is_http = scheme in ("http", "https", "")
-        ports = {request.port, port} - {None, 80, 443}
-        if not is_http or host.lower() != request.host or len(ports) > 1:
-            # RFC 4918 9.8.5: another server would have to take it.
-            raise Problem(502, "Destination is on another server.")
+        wanted, asked = (
+            None if one in _DEFAULT_PORTS else one for one in (port, request.port)
+        )
+        return (
+            scheme.lower() in ("http", "https", "")
+            and (host or "").lower() == request.host
+            and wanted == asked
+        )
 
 
 def without_slash(segments: Path) -> Path:
