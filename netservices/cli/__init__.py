@@ -22,6 +22,7 @@ _COMMANDS = {
     "completion": "netservices.cli.completion.completion",
     "domain": "netservices.cli.domain.domain",
     "key": "netservices.cli.key.key",
+    "lock": "netservices.cli.lock.lock",
     "mirror": "netservices.cli.mirror.mirror",
     "restore": "netservices.cli.care.restore",
     "session": "netservices.cli.session.session",
