@@ -5,6 +5,7 @@ from __future__ import annotations
 from zope.interface import implementer
 
 from netservices.http.backend import Sites
+from netservices.http.guests import Guests
 from netservices.http.handlers.dav.handler import DAV
 from netservices.http.handlers.files import FilesHandler
 from netservices.http.handlers.whole import whole_server
@@ -49,6 +50,7 @@ class Application:
         self.files = FilesHandler(self.sites, services.clock.seconds)
         self.site: Handler = self.files
         self.compression = Compression(settings.compression, settings.compress_from)
+        self.guests = Guests(settings, services)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             ShowErrors(self.sites.error_page),
@@ -87,9 +89,11 @@ class Application:
         """Have ``handler`` answer at ``path`` and below it; see ``IWeb``."""
         self.mounts.add(path, handler, host)
 
-    def start(self) -> None:
-        """Take in what the other protocols offer; all of them have been made."""
+    async def start(self) -> None:
+        """Take in what the other protocols offer, and the applications of others.
+        ConfigurationError, StartupError."""
         self.visitors.learn_domain()
+        await self.guests.start(self.mount)
         names = self.services.partners.find(INameAnswers)
         if names is not None and self.settings.dns_path:
             # Only here: a server without DNS does without.
@@ -99,3 +103,7 @@ class Application:
                 self.settings.dns_path,
                 NamesHandler(names, self.settings.dns_plaintext),
             )
+
+    async def stop(self) -> None:
+        """End what runs beside the requests."""
+        await self.guests.stop()

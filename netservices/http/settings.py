@@ -6,6 +6,7 @@ import re
 
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.http.layers.moves import parse_move
+from netservices.http.mounting import parse_mount
 from netservices.http.rules import parse_line
 from netservices.web.csrf import check_origin
 
@@ -273,4 +274,28 @@ class HTTPSettings:
     )
     account_directory: str = setting(
         "www", "The directory in the home of an account that has its pages."
+    )
+
+    # --- applications ---
+    mounts: tuple[str, ...] = setting(
+        [],
+        "Applications: lines such as '/blog wsgi:mysite.wsgi:application', "
+        "'/api asgi:app:app', '/old resource:mod:factory' or "
+        "'www.example.org/ handler:mod:handle'.",
+        check=parse_mount,
+    )
+    python_path: tuple[str, ...] = setting(
+        [], "Directories in which modules of mounts are looked for first."
+    )
+    application_body: Size = setting(
+        "100M", "A request to an application may bring so many octets; then 413."
+    )
+    application_patience: Duration = setting(
+        "60s", "In this time an application must begin its response; then 504."
+    )
+    wsgi_threads: int = setting(
+        16, "So many requests are in WSGI applications at a time.", minimum=1
+    )
+    wsgi_waiting: int = setting(
+        200, "So many more wait for their turn; the next one gets 503.", minimum=0
     )

@@ -27,7 +27,8 @@ Piece: TypeAlias = "bytes | FileSlice"
 Content: TypeAlias = "bytes | FileSlice | tuple[Piece, ...] | AsyncIterable[bytes]"
 """Octets, a slice of a file, several of them one after the other, or what becomes ready
 bit by bit: that is iterated over as fast as the peer reads, and closed (``aclose``)
-when the peer is gone."""
+when the peer is gone; one that is never iterated over is told so by its ``close``, if
+it has one."""
 
 
 class Lasting(Protocol):
@@ -104,6 +105,8 @@ class Response:
         for piece in pieces:
             if isinstance(piece, FileSlice):
                 piece.file.close()
+            elif hasattr(piece, "close"):
+                piece.close()
 
 
 Answer: TypeAlias = "Response | Awaitable[Response]"

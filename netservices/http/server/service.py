@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
+from netservices.core.deferreds import as_deferred
 from netservices.core.wheel import Wheel
 from netservices.http.application import Application
 from netservices.http.server.access import make_access
@@ -74,12 +75,12 @@ class HTTPServer:
         self._changes = services.store.changes
         self._unsubscribe: Callable[[], None] | None = None
 
-    def start(self) -> Deferred[None] | None:
-        """Begin."""
+    @as_deferred
+    async def start(self) -> None:
+        """Begin.  ConfigurationError, StartupError."""
         self.shared.access.start()
-        self.application.start()
+        await self.application.start()
         self._unsubscribe = self._changes.subscribe(self._changed)
-        return None
 
     def _changed(self, notices: tuple[Notice, ...]) -> None:
         """Accounts that are disabled or gone show no pages any more."""
@@ -92,12 +93,16 @@ class HTTPServer:
         """Go on in a new access log."""
         return self.shared.access.reopen()
 
-    def stop(self) -> Deferred[None] | None:
+    @as_deferred
+    async def stop(self) -> None:
         """End what goes on by itself."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        return self.shared.access.stop()
+        await self.application.stop()
+        closed = self.shared.access.stop()
+        if closed is not None:
+            await closed
 
     def reconfigure(self, settings: HTTPSettings) -> None:
         """Take other settings, as far as they may change while the server runs."""
@@ -114,6 +119,7 @@ class HTTPServer:
             "refused_connections": guard.refused,
             "reused_connections": guard.reused,
             **self.shared.access.status(),
+            **self.application.guests.status(),
         }
 
     def sessions(self) -> tuple[HTTPConnection, ...]:
