@@ -150,9 +150,15 @@ def netservices(directory: Path, site: Path) -> Iterator[Running]:
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     try:
-        with running_process(http=True, settings=_SETTINGS, state=str(state)) as server:
+        with running_process(
+            http=True,
+            accounts=[(LOGIN, PASSWORD)],
+            settings=_SETTINGS,
+            state=str(state),
+        ) as server:
             os.sched_setaffinity(0, cores)
-            yield Running(server.port("http", "tcp"), server.process.pid)
+            port, login = server.port("http", "tcp"), f"{LOGIN}:{PASSWORD}"
+            yield Running(port, server.process.pid, "/dav/", login)
     finally:
         os.sched_setaffinity(0, cores)
 
