@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from netservices.core.limits import Slot
 from netservices.core.session import make_session_id
+from netservices.core.write import BULK_OCTETS, expect_bulk
 from netservices.http.server.exchange import Exchange
 from netservices.http.server.flow import Flow
 from netservices.http.server.guard import RETRY_SECONDS
@@ -36,6 +37,9 @@ from netservices.values import Origin
 from netservices.web.body import Body
 from netservices.web.problems import Problem
 from netservices.web.request import Request
+
+READ_OCTETS = 64 * 1024
+"""What is read at a time between long bodies."""
 
 REQUESTS_A_TURN = 256
 """Requests of one connection that are begun before others have their turn."""
@@ -204,6 +208,7 @@ class HTTPConnection(Flow):
             trailers = self._chunks.trailers
         if is_complete:
             self._body = self._chunks = None
+            expect_bulk(self.transport, READ_OCTETS)
         if exchange is not None:
             exchange.has_content = True
         if data and is_wanted:
@@ -326,6 +331,8 @@ class HTTPConnection(Flow):
             self._chunks = ChunkedReader() if head.is_chunked else None
             self._left = head.content_length or 0
             self._body_until = shared.wheel.seconds() + shared.settings.body_deadline
+            if head.is_chunked or self._left > BULK_OCTETS:
+                expect_bulk(self.transport)
             # What has come already needs no 100, and may be all of it.
             self._receive()
         if head.scheme and head.scheme != self.scheme:
