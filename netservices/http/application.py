@@ -63,8 +63,10 @@ class Application:
             self.visitors.check_access,
             self.compression,
         ]
+        self.rates: RequestRates | None = None
         if settings.requests_per_second:
-            self.layers.insert(2, RequestRates(settings, services.limits))
+            self.rates = RequestRates(settings, services.limits)
+            self.layers.insert(2, self.rates)
         self.handle = layered(self.layers, self.route)
 
     def reconfigure(self, settings: HTTPSettings) -> None:

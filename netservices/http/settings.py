@@ -259,7 +259,7 @@ class HTTPSettings:
         "512", "Shorter content is not compressed.", is_live=True
     )
     small_file: Size = setting(
-        "64K", "Files up to this size are kept in memory while they are asked for."
+        "256K", "Files up to this size are kept in memory while they are asked for."
     )
     file_cache: Size = setting(
         "32M", "Memory for files that are kept, and for what is known of others."

@@ -5,7 +5,11 @@ from __future__ import annotations
 from attrs import define, field
 from twisted.trial.unittest import SynchronousTestCase
 
+from netservices.core.limits import Limits, LimitsSettings
+from netservices.core.settings import with_values
+from netservices.http.layers.rates import RequestRates
 from netservices.http.server.known import LONGEST_ANSWER, Finished, Known
+from netservices.http.settings import HTTPSettings
 from netservices.http.wire.head import parse_head
 from netservices.web.request import Request
 from netservices.web.response import Answer, Response
@@ -143,6 +147,18 @@ class RepeatTests(SynchronousTestCase):
         self.assertNotIn(b"Connection: close", answers[2])
         self.assertIn(b"Connection: close", answers[3])
         self.assertTrue(talk.is_closed)
+
+    def test_rates_are_kept(self) -> None:
+        """An address that asks too often is refused, whatever is known."""
+        handler = Holds()
+        settings = with_values(HTTPSettings, requests_per_second=1, request_burst=6)
+        rates = RequestRates(settings, Limits(LimitsSettings(), lambda: 0.0))
+        talk = Talk(lambda request: rates(request, handler), known=Known(MUCH))
+        talk.shared.rates = rates
+        answers = [talk.send(GET)[9:12] for _ in range(8)]
+
+        self.assertEqual([b"200"] * 6 + [b"429"] * 2, answers)
+        self.assertEqual(2, len(handler.asked))
 
     def test_counted_and_logged(self) -> None:
         """An answer from memory is an answer like any other."""

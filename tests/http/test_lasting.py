@@ -59,7 +59,7 @@ class LastingTests(SitesCase):
 
     def test_kinds(self) -> None:
         """GET, HEAD, 304 and ranges last; long files, and what is refused, do not."""
-        self.put("sites/default/long.bin", bytes(100_000), self.then)
+        self.put("sites/default/long.bin", bytes(300_000), self.then)
         tag = self.respond().get("ETag")
 
         for fields in ({}, {"if_none_match": tag}, {"range": "bytes=0-0"}):
@@ -157,9 +157,9 @@ class LastingTests(SitesCase):
 
     def test_downloads_go_on(self) -> None:
         """A download goes on with what the file was when it began."""
-        place = self.put("sites/default/long.bin", b"a" * 100_000, self.then)
+        place = self.put("sites/default/long.bin", b"a" * 300_000, self.then)
         response = self.respond("/long.bin")
-        os.rename(self.put("new", b"b" * 100_000, self.then), place)
+        os.rename(self.put("new", b"b" * 300_000, self.then), place)
         body: Any = response.body
 
         self.assertEqual(b"aaa", value_of(body.file.read(99_997, 10)))

@@ -7,10 +7,9 @@ from typing import Any
 
 from netservices.core.buckets import TokenBuckets
 from netservices.http.settings import HTTPSettings
-from netservices.web.handler import Handler, Settled, after, answer_of
+from netservices.web.handler import Handler, Settled, answer_of
 from netservices.web.problems import Problem
 from netservices.web.request import Request
-from netservices.web.response import Response
 
 
 class RequestRates:
@@ -27,18 +26,20 @@ class RequestRates:
         )
 
     def __call__(self, request: Request, handler: Handler) -> Settled:
-        address = request.origin.address
-        if not self._limits.is_exempt(address):
-            # An IPv6 customer has a whole network of addresses.
-            key = self._limits.network_of(address) if ":" in address else address
-            wait = self._buckets.take(key)
-            if wait:
-                # RFC 6585 4.
-                seconds = str(max(1, ceil(wait)))
-                raise Problem(429, fields=[("Retry-After", seconds)])
-        return after(answer_of(handler, request), _for_this_one)
+        wait = self.wait(request.origin.address)
+        if wait:
+            # RFC 6585 4.
+            seconds = str(max(1, ceil(wait)))
+            raise Problem(429, fields=[("Retry-After", seconds)])
+        return answer_of(handler, request)
 
+    def wait(self, address: str) -> float:
+        """Count a request; in how many seconds the address may ask, 0 where now.
 
-def _for_this_one(response: Response) -> None:
-    """Another request is counted anew."""
-    response.lasting = None
+        Connections call it for what they answer without asking a handler.
+        """
+        if self._limits.is_exempt(address):
+            return 0.0
+        # An IPv6 customer has a whole network of addresses.
+        key = self._limits.network_of(address) if ":" in address else address
+        return self._buckets.take(key)

@@ -247,6 +247,9 @@ class HTTPConnection(Flow):
         if not finished.lasting.is_current(now):
             known.forget(raw)
             return False
+        rates = shared.rates
+        if rates is not None and rates.wait(self.origin.address):
+            return False
         self._requests += 1
         self.transport.write(finished.octets(shared.date_line()))
         shared.access.note(

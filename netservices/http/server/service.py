@@ -66,6 +66,7 @@ class HTTPServer:
             guard=Guard(settings.connections, services.limits, services.events),
             trace=services.trace,
             access=make_access(settings, services),
+            rates=self.application.rates,
         )
         if settings.answer_memory and services.trace is None:
             most = settings.answer_memory

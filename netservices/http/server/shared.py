@@ -10,6 +10,7 @@ from attrs import define, field
 
 from netservices.core.trace import Trace
 from netservices.core.wheel import Wheel
+from netservices.http.layers.rates import RequestRates
 from netservices.http.server.access import Access
 from netservices.http.server.guard import Guard
 from netservices.http.server.known import Known
@@ -35,6 +36,8 @@ class Shared:
     """Shows each head that goes by, where ``log.trace`` is set."""
     access: Access = field(factory=Access)
     """Told of each answer that has ended."""
+    rates: RequestRates | None = None
+    """Counts the requests of an address, where they are limited."""
     known: tuple[Known, Known] | None = None
     """What is known by heart, of plain connections and of those with TLS; None where
     everything must go the long way."""
