@@ -21,6 +21,7 @@ _COMMANDS = {
     "check": "netservices.cli.care.check",
     "completion": "netservices.cli.completion.completion",
     "domain": "netservices.cli.domain.domain",
+    "http": "netservices.cli.http.http",
     "key": "netservices.cli.key.key",
     "lock": "netservices.cli.lock.lock",
     "mirror": "netservices.cli.mirror.mirror",
