@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices import values
-from netservices.files import care
+from netservices.files import care, names
 from netservices.files.area import closing
 from netservices.files.beneath import make_glance, make_opener
 from netservices.files.directories import RestrictedTree
@@ -153,8 +153,9 @@ class Files:
         return FileTree(volume, READ_ONLY)
 
     def site(self, name: str) -> FileTree:
-        """``sites/<name>/``, to be read."""
-        tree = _SITE + directory_name(name)
+        """``sites/<name>/``, to be read.  BadName."""
+        names.encode_path((name,))
+        tree = _SITE + name
         volume = self._volumes.get(tree)
         if volume is None:
             base = Disk(
@@ -163,7 +164,7 @@ class Files:
                 self._durability,
                 int(self.settings.umask, 8),
             )
-            disk = Within(base, directory_name(name), False, self._glance)
+            disk = Within(base, name, False, self._glance)
             volume = self._volume_of(tree, disk)
             self._volumes[tree] = volume
         return FileTree(volume, READ_ONLY)

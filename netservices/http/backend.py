@@ -27,7 +27,9 @@ LONGEST_ERROR_PAGE = 256 * 1024
 """Octets of a site's own page for an error."""
 
 _WELL_KNOWN = ".well-known"  # RFC 8615
-_MOST_KEPT = 4096
+_MOST_ACCOUNTS = 4096
+_MOST_ROOTS = 500
+"""Trees that are held; each costs a descriptor or two."""
 
 
 @frozen
@@ -80,7 +82,7 @@ class Sites:
         self.forget()
 
     def forget(self) -> None:
-        """Accounts have changed."""
+        """Accounts have changed, or too much is held."""
         self.changes += 1
         self._pages.clear()
         self._roots.clear()
@@ -167,7 +169,7 @@ class Sites:
                 found = await self._accounts.find(name)
             except ValueError:
                 found = None
-            if len(self._pages) >= _MOST_KEPT:
+            if len(self._pages) >= _MOST_ACCOUNTS:
                 self._pages.clear()
             self._pages[name] = (found, now + SITES_SECONDS)
         if found is None or not found.is_enabled:
@@ -178,8 +180,8 @@ class Sites:
         now = self._clock()
         root = self._roots.get(site)
         if root is None:
-            if len(self._roots) >= _MOST_KEPT:
-                self._roots.clear()
+            if len(self._roots) >= _MOST_ROOTS:
+                self.forget()
             if account is None:
                 tree = self._files.site(site)
             else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from netservices.core.settings import Duration, Size, setting, settings
 from netservices.http.layers.moves import parse_move
 from netservices.http.mounting import parse_mount
+from netservices.http.options import (
+    check_coding,
+    check_directory,
+    parse_caching,
+    parse_type,
+)
 from netservices.http.rules import parse_line
 from netservices.web.csrf import check_origin
 
@@ -15,24 +19,6 @@ def check_login_path(text: str) -> None:
     """ValueError where login and logout could not be below ``text``."""
     if text and not (text.startswith("/") and text.endswith("/") and text.isascii()):
         raise ValueError(f"{text!r} is no path such as /-/")
-
-
-_MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(?:; ?[\w-]+=[\w-]+)?", re.ASCII)
-
-
-def parse_type(line: str) -> tuple[str, str]:
-    """Extension and media type of a line of ``http.types``.  ValueError."""
-    extension, _, media_type = line.strip().partition(" ")
-    media_type = media_type.strip()
-    if not extension.startswith(".") or not _MEDIA_TYPE.fullmatch(media_type):
-        raise ValueError("a line such as '.gpx application/gpx+xml' is wanted")
-    return extension, media_type
-
-
-def check_coding(coding: str) -> None:
-    """ValueError for a coding that nobody can make."""
-    if coding not in ("br", "gzip", "zstd"):
-        raise ValueError("br, gzip or zstd is wanted")
 
 
 @settings
@@ -242,6 +228,13 @@ class HTTPSettings:
         check=parse_type,
         is_live=True,
     )
+    caching: tuple[str, ...] = setting(
+        [],
+        "How long caches keep files: lines such as '*.css max-age=86400' or "
+        "'/assets/* max-age=31536000, immutable'; the first that fits counts.",
+        check=parse_caching,
+        is_live=True,
+    )
     precompressed: bool = setting(
         True,
         "Whether page.html.br, .zst and .gz are sent for page.html, where they are not "
@@ -273,7 +266,9 @@ class HTTPSettings:
         True, "Whether accounts show pages under /~name/.", is_live=True
     )
     account_directory: str = setting(
-        "www", "The directory in the home of an account that has its pages."
+        "www",
+        "The directory in the home of an account that has its pages.",
+        check=check_directory,
     )
 
     # --- applications ---

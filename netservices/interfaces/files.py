@@ -50,7 +50,7 @@ class IFiles(Interface):
         out of that directory, and it is not made."""
 
     def site(name: str) -> IFileTree:
-        """``sites/<name>/``, to be read; it is not made."""
+        """``sites/<name>/``, to be read; it is not made.  BadName."""
 
     def sites() -> frozenset[str]:
         """The names of the directories in ``sites/``, as they are now."""

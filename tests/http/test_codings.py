@@ -9,6 +9,12 @@ from typing import Any
 from twisted.internet.defer import succeed
 
 from netservices.http.handlers.files import FilesHandler
+from netservices.http.options import (
+    check_coding,
+    check_directory,
+    parse_caching,
+    parse_type,
+)
 from tests.http.sites import SitesCase
 from tests.http.talk import NOW
 from tests.web.test_negotiation import decoded
@@ -195,3 +201,49 @@ def decoded_to(coding: str, data: bytes) -> bytes:
     assert coding == "gzip"
     compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
     return compressor.compress(data) + compressor.flush()
+
+
+class CachingTests(SitesCase):
+    """What caches are told."""
+
+    def test_lines(self) -> None:
+        """The first line that fits counts, for 304 as well."""
+        lines = (
+            "*.css max-age=60",
+            "/assets/* max-age=31536000, immutable",
+            "* no-cache",
+        )
+        self.handler = self.make_handler(caching=lines)
+        for path, expected in (
+            ("/a.css", "max-age=60"),
+            ("/assets/a.css", "max-age=60"),
+            ("/assets/a/b.png", "max-age=31536000, immutable"),
+            ("/b.png", "no-cache"),
+        ):
+            self.put(f"sites/default{path}")
+            _, fields, _ = self.ask(path)
+            self.assertEqual(expected, fields["cache-control"])
+            _, fields, _ = self.ask(path, If_None_Match=fields["etag"])
+            self.assertEqual(expected, fields["cache-control"])
+
+    def test_wrong_lines(self) -> None:
+        """What is no line is refused when the configuration is read."""
+        for line in ("", "*.css", "*.css max-age=1d", "*.css a: b", "*.css a\r\nb"):
+            self.assertRaises(ValueError, parse_caching, line)
+        for line in ("gpx a/b", ".gpx", ".gpx nonsense", ".gpx a/b\r\nX: y"):
+            self.assertRaises(ValueError, parse_type, line)
+        for name in ("", "..", "a/b"):
+            self.assertRaises(ValueError, check_directory, name)
+        self.assertRaises(ValueError, check_coding, "deflate")
+
+    def test_types(self) -> None:
+        """Types that are configured count before those that are known."""
+        lines = (".gpx application/gpx+xml", ".md text/plain")
+        self.handler = self.make_handler(types=lines, charset="iso-8859-1")
+        for name, expected in (
+            ("a.gpx", "application/gpx+xml"),
+            ("a.md", "text/plain; charset=iso-8859-1"),
+            ("a.html", "text/html; charset=iso-8859-1"),
+        ):
+            self.put(f"sites/default/{name}")
+            self.assertEqual(expected, self.ask(f"/{name}")[1]["content-type"])

@@ -70,7 +70,8 @@ class FilesHandler:
         """The answer, at once where nothing has to be waited for."""
         if request.method not in ("GET", "HEAD"):
             return without_reading(request)
-        known = self.kept.get((request.host, request.path), self._clock())
+        key = (request.host, request.path)
+        known = self.kept.get(key, self._clock(), self.sites.changes)
         if known is not None:
             answer = self._answer_at_once(request, known)
             return self._read_known(request, known) if answer is None else answer
@@ -145,6 +146,7 @@ class FilesHandler:
             modified=known.variants[""].node.mtime_ns // _NANOSECONDS,
             coding=variant.coding,
             vary="Accept-Encoding" if known.varies else "",
+            fields=known.fields,
         )
         return respond(request, it, self._now())
 

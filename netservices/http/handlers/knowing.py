@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from netservices.http.backend import Place, Sites
 from netservices.http.handlers.known import LOOK_SECONDS, Known, Variant, mark_of
-from netservices.http.settings import HTTPSettings, parse_type
+from netservices.http.options import parse_caching, parse_type
+from netservices.http.settings import HTTPSettings
 from netservices.interfaces import (
     FileProblem,
     IOpenFile,
@@ -40,6 +42,7 @@ class Finder:
         self._settings = settings
         added = [parse_type(line) for line in settings.types]
         self._media_types = MediaTypes(settings.charset, added)
+        self._caching = [parse_caching(line) for line in settings.caching]
         self._codings = available(settings.compression)
 
     async def open(self, place: Place) -> tuple[Path, IOpenFile] | None:
@@ -84,10 +87,16 @@ class Finder:
             started + LOOK_SECONDS,
             changes,
             epoch,
+            fields=self._fields(path),
         )
         known.is_kept = self._is_settled(known)
         await self._read(known, plain, file)
         return known
+
+    def _fields(self, path: Path) -> list[tuple[str, str]]:
+        """What else is said of the file at ``path``."""
+        fitting = (one for one in self._caching if one.fits(path))
+        return [("Cache-Control", one.directives) for one in islice(fitting, 1)]
 
     def variant(self, coding: str, path: Path, node: Node) -> Variant:
         """A file that is sent as it is, whatever its content is a coding of."""

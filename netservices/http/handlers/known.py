@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TypeAlias
 
-from attrs import define
+from attrs import define, field
 
 from netservices.http.backend import Place, Sites
 from netservices.values import Node, Path
@@ -70,6 +70,8 @@ class Known:
     epoch: int
     is_kept: bool = True
     octets: int = _ENTRY_OCTETS
+    fields: list[tuple[str, str]] = field(factory=list)
+    """What else is said of it."""
 
     @property
     def varies(self) -> bool:
@@ -117,9 +119,13 @@ class Kept:
         self.most_octets = most_octets
         self._known: OrderedDict[Key, Known] = OrderedDict()
         self._octets = 0
+        self._epoch = 0
 
-    def get(self, key: Key, now: float) -> Known | None:
-        """What is known, and still so."""
+    def get(self, key: Key, now: float, epoch: int) -> Known | None:
+        """What is known, and still so; in another ``epoch`` of the sites nothing is."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self.clear()
         known = self._known.get(key)
         if known is None:
             return None

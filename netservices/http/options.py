@@ -1,0 +1,58 @@
+"""What the lines of settings about files say."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+from attrs import frozen
+
+from netservices.values import Path
+
+_MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(?:; ?[\w-]+=[\w-]+)?", re.ASCII)
+_DIRECTIVE = re.compile(r"[a-z-]+(?:=\d+)?", re.ASCII)
+
+
+def parse_type(line: str) -> tuple[str, str]:
+    """Extension and media type of a line of ``http.types``.  ValueError."""
+    extension, _, media_type = line.strip().partition(" ")
+    media_type = media_type.strip()
+    if not extension.startswith(".") or not _MEDIA_TYPE.fullmatch(media_type):
+        raise ValueError("a line such as '.gpx application/gpx+xml' is wanted")
+    return extension, media_type
+
+
+def check_coding(coding: str) -> None:
+    """ValueError for a coding that nobody can make."""
+    if coding not in ("br", "gzip", "zstd"):
+        raise ValueError("br, gzip or zstd is wanted")
+
+
+def check_directory(name: str) -> None:
+    """ValueError for what is not one name."""
+    if not name or "/" in name or "\0" in name or name in (".", ".."):
+        raise ValueError("the name of a directory, without slashes, is wanted")
+
+
+@frozen
+class Caching:
+    """How long caches may keep files of some names (RFC 9111 5.2.2)."""
+
+    pattern: str
+    directives: str
+    """The value of Cache-Control."""
+
+    def fits(self, path: Path) -> bool:
+        """Whether it is about the file at ``path``: a pattern with a slash is about the
+        whole path, any other about the name."""
+        text = "/" + "/".join(path) if "/" in self.pattern else path[-1]
+        return fnmatchcase(text, self.pattern)
+
+
+def parse_caching(line: str) -> Caching:
+    """A line of ``http.caching``.  ValueError."""
+    pattern, _, value = line.strip().partition(" ")
+    directives = [one.strip() for one in value.split(",")]
+    if not pattern or not all(_DIRECTIVE.fullmatch(one) for one in directives):
+        raise ValueError("a line such as '*.css max-age=86400, public' is wanted")
+    return Caching(pattern, ", ".join(directives))
