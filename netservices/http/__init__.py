@@ -29,6 +29,7 @@ RFC 8484    done         DNS over HTTPS, where the plugin ``dns`` runs
 RFC 8555    partial      challenges over HTTP are never redirected
 RFC 8615    done         .well-known is seen
 RFC 9110    partial      semantics, for an origin server
+RFC 9111    partial      what caches are told of files
 RFC 9112    partial      HTTP/1.1
 RFC 9457    done         errors as JSON
 ==========  ===========  =============================================================
