@@ -15,9 +15,7 @@ What is where, from the outside in; each package says more:
 Requests and responses themselves are in ``netservices.web``, and so is all that does
 not depend on the version of HTTP.
 
-==========  ===========  =============================================================
 RFC         State        What
-==========  ===========  =============================================================
 RFC 3339    done         times in listings for programs
 RFC 3986    partial      request targets; links of listings
 RFC 4331    done         quota and room of a home
@@ -30,7 +28,6 @@ RFC 8555    partial      challenges over HTTP are never redirected
 RFC 8615    done         .well-known is seen
 RFC 9110    partial      semantics, for an origin server
 RFC 9111    partial      what caches are told of files
-RFC 9112    partial      HTTP/1.1
+RFC 9112    done         HTTP/1.1: every MUST in tests/conformance
 RFC 9457    done         errors as JSON
-==========  ===========  =============================================================
 """
