@@ -195,6 +195,28 @@ class BrokenBodyTests(SynchronousTestCase):
 
         self.assertTrue(talk.wire.aborted)
 
+    def test_half_closed_and_silence(self) -> None:
+        """Nor is a response of which nothing more comes; one that comes steadily is
+        sent to its end."""
+        more: list[Deferred[bytes]] = []
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"a"
+            while True:
+                more.append(Deferred())
+                yield await more[-1]
+
+        talk = Talk(lambda request: Response(body=slowly()))
+        talk.send(GET)
+        talk.connection.readConnectionLost()
+        for _ in range(60):
+            talk.clock.advance(1)
+            more[-1].callback(b"x")
+        self.assertFalse(talk.wire.aborted)
+        talk.clock.pump([1] * 25)
+
+        self.assertTrue(talk.wire.aborted)
+
 
 class ResponseTests(SynchronousTestCase):
     """Responses of all kinds, and such as cannot be sent."""

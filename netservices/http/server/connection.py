@@ -77,6 +77,8 @@ class HTTPConnection(Flow):
         self._is_working = False
         self._is_resting = False
         self._is_draining = False
+        self._sent_before = -1
+        """What a peer that has ended its direction had got at the last look."""
         self._slot: Slot | None = None
         self._taker: Any = None
         """The protocol that speaks here from now on, after 101."""
@@ -470,8 +472,9 @@ class HTTPConnection(Flow):
         exchange = self._exchange
         if exchange is None:
             return not self._is_full
-        if self._has_ended and not exchange.is_answered:
-            return True
+        if self._has_ended and not self._is_full and not self._is_lent:
+            before, self._sent_before = self._sent_before, exchange.sent_octets
+            return not exchange.is_answered or exchange.sent_octets == before
         now = self.shared.wheel.seconds()
         return self._body is not None and now >= self._body_until
 

@@ -291,7 +291,7 @@ class Exchange:
                 else:
                     await self._send_iterated(head, piece, response, framed)
                 head = b""
-        except BaseException:
+        except Exception:
             self._broken(Failure())
             return
         finally:

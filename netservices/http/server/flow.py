@@ -34,8 +34,8 @@ LONGEST_LINGER_SECONDS = 30.0
 """How long it may go on sending what nobody reads."""
 
 HALF_CLOSED_SECONDS = 10.0
-"""How long a peer that has ended its direction is believed to wait for an answer that
-has not begun; it may as well have gone."""
+"""How long a peer that has ended its direction is believed to wait for an answer of
+which nothing comes; it may as well have gone, which only writing tells."""
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -167,6 +167,8 @@ class Flow(Protocol):
             self.transport.abortConnection()
         elif self._is_over or self._has_stalled():
             self._overdue()
+        elif self._has_ended:
+            self._expect(HALF_CLOSED_SECONDS)
         else:
             self._expect(self.shared.settings.stall_timeout)
 
