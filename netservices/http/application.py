@@ -9,6 +9,7 @@ from netservices.http.guests import Guests
 from netservices.http.handlers.dav.handler import DAV
 from netservices.http.handlers.files import FilesHandler
 from netservices.http.handlers.whole import whole_server
+from netservices.http.layers.apart import AccountPages
 from netservices.http.layers.errors import ShowErrors
 from netservices.http.layers.headers import SecurityHeaders
 from netservices.http.layers.misdirected import CoveredHosts
@@ -53,6 +54,7 @@ class Application:
         self.guests = Guests(settings, services)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
+            AccountPages(settings),
             ShowErrors(self.sites.error_page),
             CoveredHosts(services.certificates),
             RequireTLS(settings, tls_port(settings, services.settings)),
@@ -66,7 +68,7 @@ class Application:
         self.rates: RequestRates | None = None
         if settings.requests_per_second:
             self.rates = RequestRates(settings, services.limits)
-            self.layers.insert(2, self.rates)
+            self.layers.insert(3, self.rates)
         self.handle = layered(self.layers, self.route)
 
     def reconfigure(self, settings: HTTPSettings) -> None:
@@ -80,12 +82,17 @@ class Application:
         """The answer of what is mounted at the path, or of the site."""
         if request.path in ("*", ""):
             return whole_server(request)
-        if self.mounts:
+        if self.mounts and not self._is_for_accounts(request):
             found = self.mounts.find(request.host, request.segments)
             if found is not None:
                 handler, depth = found
                 return handler(request.below(depth))
         return self.site(request)
+
+    def _is_for_accounts(self, request: Request) -> bool:
+        """Whether the host shows pages of accounts and nothing else: nobody logs in
+        beside them."""
+        return bool(request.host) and request.host == self.settings.account_host
 
     def mount(self, path: str, handler: Handler, host: str = "") -> None:
         """Have ``handler`` answer at ``path`` and below it; see ``IWeb``."""

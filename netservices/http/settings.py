@@ -21,6 +21,30 @@ def check_login_path(text: str) -> None:
         raise ValueError(f"{text!r} is no path such as /-/")
 
 
+_MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(?:; ?[\w-]+=[\w-]+)?", re.ASCII)
+
+
+def parse_type(line: str) -> tuple[str, str]:
+    """Extension and media type of a line of ``http.types``.  ValueError."""
+    extension, _, media_type = line.strip().partition(" ")
+    media_type = media_type.strip()
+    if not extension.startswith(".") or not _MEDIA_TYPE.fullmatch(media_type):
+        raise ValueError("a line such as '.gpx application/gpx+xml' is wanted")
+    return extension, media_type
+
+
+def check_coding(coding: str) -> None:
+    """ValueError for a coding that nobody can make."""
+    if coding not in ("br", "gzip", "zstd"):
+        raise ValueError("br, gzip or zstd is wanted")
+
+
+def check_host(text: str) -> None:
+    """ValueError where ``text`` is no name of a host in lower case."""
+    if text and not re.fullmatch(r"[a-z0-9]([a-z0-9.\-]*[a-z0-9])?", text):
+        raise ValueError(f"{text!r} is no name of a host such as pages.example.org")
+
+
 @settings
 class HTTPSettings:
     """How HTTP is served: sites, patience, limits."""
@@ -269,6 +293,17 @@ class HTTPSettings:
         "www",
         "The directory in the home of an account that has its pages.",
         check=check_directory,
+    )
+    account_sandbox: bool = setting(
+        True,
+        "Whether scripts in pages of accounts are kept from acting with the login of "
+        "whoever looks at them (Content-Security-Policy: sandbox).",
+    )
+    account_host: str = setting(
+        "",
+        "A host for pages of accounts, such as pages.example.org: they are shown there "
+        "only, without a sandbox, and nobody logs in there.  Empty: all hosts.",
+        check=check_host,
     )
 
     # --- applications ---

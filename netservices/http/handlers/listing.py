@@ -160,7 +160,7 @@ def _as_page(
     return page(
         "listing",
         path="/" + "/".join(_readable(one) for one in segments),
-        trail=_trail(segments),
+        trail=trail_of(request, segments),
         columns=[_column(name, title, order) for name, title in COLUMNS],
         rows=[_row(node) for node in nodes],
         following=following.query if following else "",
@@ -170,9 +170,9 @@ def _as_page(
     )
 
 
-def _trail(segments: list[str]) -> list[tuple[str, str]]:
-    """Name and link of each directory on the way here."""
-    links = [("/", "/")]
+def trail_of(request: Request, segments: list[str]) -> list[tuple[str, str]]:
+    """Name and link of each directory on the way here, from the host on."""
+    links = [(request.authority or "/", "/")]
     for depth, name in enumerate(segments, 1):
         octets = (one.encode("utf-8", "surrogateescape") for one in segments[:depth])
         links.append((_readable(name), "/" + "/".join(map(quote, octets)) + "/"))

@@ -134,7 +134,9 @@ def error_response(request: Request, problem: Problem) -> Response:
     if wanted == _HTML:
         from netservices.web.pages import page
 
-        response = page("error", status, reason=reason, detail=detail)
+        # Where nothing else is, the start page may be.
+        home = status in (403, 404) and request.path != "/"
+        response = page("error", status, reason=reason, detail=detail, home=home)
     elif wanted == _JSON:
         # RFC 9457 3: the type about:blank says no more than the status.
         told = {"status": status, "title": reason, "detail": detail}

@@ -62,6 +62,7 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
             ("Content-Security-Policy", policy()),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "same-origin"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
         ],
         document.encode(),
     )
