@@ -56,3 +56,9 @@ def parse_caching(line: str) -> Caching:
     if not pattern or not all(_DIRECTIVE.fullmatch(one) for one in directives):
         raise ValueError("a line such as '*.css max-age=86400, public' is wanted")
     return Caching(pattern, ", ".join(directives))
+
+
+def check_host(text: str) -> None:
+    """ValueError where ``text`` is no name of a host in lower case."""
+    if text and not re.fullmatch(r"[a-z0-9]([a-z0-9.\-]*[a-z0-9])?", text):
+        raise ValueError(f"{text!r} is no name of a host such as pages.example.org")

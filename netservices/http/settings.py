@@ -8,6 +8,7 @@ from netservices.http.mounting import parse_mount
 from netservices.http.options import (
     check_coding,
     check_directory,
+    check_host,
     parse_caching,
     parse_type,
 )
@@ -19,30 +20,6 @@ def check_login_path(text: str) -> None:
     """ValueError where login and logout could not be below ``text``."""
     if text and not (text.startswith("/") and text.endswith("/") and text.isascii()):
         raise ValueError(f"{text!r} is no path such as /-/")
-
-
-_MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(?:; ?[\w-]+=[\w-]+)?", re.ASCII)
-
-
-def parse_type(line: str) -> tuple[str, str]:
-    """Extension and media type of a line of ``http.types``.  ValueError."""
-    extension, _, media_type = line.strip().partition(" ")
-    media_type = media_type.strip()
-    if not extension.startswith(".") or not _MEDIA_TYPE.fullmatch(media_type):
-        raise ValueError("a line such as '.gpx application/gpx+xml' is wanted")
-    return extension, media_type
-
-
-def check_coding(coding: str) -> None:
-    """ValueError for a coding that nobody can make."""
-    if coding not in ("br", "gzip", "zstd"):
-        raise ValueError("br, gzip or zstd is wanted")
-
-
-def check_host(text: str) -> None:
-    """ValueError where ``text`` is no name of a host in lower case."""
-    if text and not re.fullmatch(r"[a-z0-9]([a-z0-9.\-]*[a-z0-9])?", text):
-        raise ValueError(f"{text!r} is no name of a host such as pages.example.org")
 
 
 @settings

@@ -8,7 +8,8 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.http.layers.apart import SANDBOX, AccountPages
-from netservices.http.settings import HTTPSettings, check_host
+from netservices.http.options import check_host
+from netservices.http.settings import HTTPSettings
 from netservices.web.pages import page
 from netservices.web.request import Request
 from netservices.web.response import Response, text
