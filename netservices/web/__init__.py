@@ -7,9 +7,11 @@ are handlers.  The package ``http`` carries their messages.
 ==========  ===========  =============================================================
 RFC         State        What
 ==========  ===========  =============================================================
+RFC 2046    partial      boundaries of parts
 RFC 6265    done         cookies, read and set (with rfc6265bis)
 RFC 6454    partial      origins
 RFC 6585    partial      429, 431
+RFC 7578    done         forms with files
 RFC 7617    done         Basic, over TLS
 RFC 8297    done         103 Early Hints
 RFC 9110    partial      fields, content, conditions
