@@ -31,6 +31,7 @@ class Load:
     fields: tuple[str, ...] = ()
     is_bulk: bool = False
     """Whether octets are what counts."""
+    is_secure: bool = False
 
 
 LOADS = (
@@ -39,6 +40,9 @@ LOADS = (
     Load("close", "/1k.bin", fields=("Connection: close",)),
     Load("100 KB", "/100k.bin", is_bulk=True),
     Load("100 MB", "/100m.bin", connections=4, is_bulk=True),
+    Load("TLS 1 KB", "/1k.bin", is_secure=True),
+    Load("TLS close", "/1k.bin", fields=("Connection: close",), is_secure=True),
+    Load("TLS 100 MB", "/100m.bin", connections=4, is_bulk=True, is_secure=True),
 )
 
 
@@ -64,7 +68,7 @@ def run(wrk: str, server: Running, load: Load, seconds: float) -> Result:
     done = subprocess.run(
         [
             *on_core(1), wrk, "-t1", f"-c{load.connections}", f"-d{seconds}s",
-            "--timeout", "20s", *words, server.url(load.path),
+            "--timeout", "20s", *words, server.url(load.path, load.is_secure),
         ],
         capture_output=True,
         text=True,

@@ -43,18 +43,26 @@ class Running:
     """A server that runs: a process alone, or all of a group."""
 
     def __init__(
-        self, port: int, group: int, upload: str = "", login: str = ""
+        self,
+        port: int,
+        group: int,
+        upload: str = "",
+        login: str = "",
+        tls_port: int = 0,
     ) -> None:
         self.port = port
+        self.tls_port = tls_port
+        """0: it has no TLS."""
         self.upload = upload
         """The path below which PUT is taken; empty: nowhere."""
         self.login = login
         """``name:password`` for uploads."""
         self._group = group
 
-    def url(self, path: str) -> str:
+    def url(self, path: str, is_secure: bool = False) -> str:
         """Of a path of the server."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        scheme, port = ("https", self.tls_port) if is_secure else ("http", self.port)
+        return f"{scheme}://127.0.0.1:{port}{path}"
 
     def _processes(self) -> Iterator[Path]:
         alone = Path(f"/proc/{self._group}")
@@ -158,7 +166,8 @@ def netservices(directory: Path, site: Path) -> Iterator[Running]:
         ) as server:
             os.sched_setaffinity(0, cores)
             port, login = server.port("http", "tcp"), f"{LOGIN}:{PASSWORD}"
-            yield Running(port, server.process.pid, "/dav/", login)
+            tls_port = server.port("http", "tls")
+            yield Running(port, server.process.pid, "/dav/", login, tls_port)
     finally:
         os.sched_setaffinity(0, cores)
 
@@ -177,10 +186,27 @@ http {{
   {more}
   server {{
     listen 127.0.0.1:{port} backlog=1024; root {site};
+    listen 127.0.0.1:{tls_port} ssl backlog=1024;
+    ssl_certificate {pem}; ssl_certificate_key {pem};
     location /upload/ {{ root {directory}; dav_methods PUT DELETE; }}
   }}
 }}
 """
+
+
+def _certificate(directory: Path) -> Path:
+    """A key and a self-signed certificate of the kind that ours makes, in one file.
+    Missing."""
+    path = directory / "server.pem"
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"]
+    command += ["-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=localhost"]
+    command += ["-keyout", str(path), "-out", str(directory / "crt")]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        raise Missing("openssl, which makes the certificate, is not installed")
+    with path.open("a") as file:
+        file.write((directory / "crt").read_text())
+    return path
 
 
 @contextmanager
@@ -189,7 +215,7 @@ def nginx(directory: Path, site: Path, more: str = "") -> Iterator[Running]:
     program = find("nginx")
     if program is None:
         raise Missing("not installed")
-    port = free_port()
+    port, tls_port = free_port(), free_port()
     (directory / "upload").mkdir()
     if os.geteuid() == 0:
         (directory / "upload").chmod(0o777)
@@ -199,13 +225,15 @@ def nginx(directory: Path, site: Path, more: str = "") -> Iterator[Running]:
             directory=directory,
             site=site,
             port=port,
+            tls_port=tls_port,
+            pem=_certificate(directory),
             more=more,
             descriptors=DESCRIPTORS,
         )
     )
     command = [program, "-c", str(configuration), "-e", str(directory / "errors")]
     with spawned(command, port, directory) as group:
-        yield Running(port, group, "/upload/")
+        yield Running(port, group, "/upload/", "", tls_port)
 
 
 @contextmanager
