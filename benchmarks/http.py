@@ -7,9 +7,9 @@ peer whose program is missing is left out with a message.
 
 The loads: a file of 1 KB on connections that stay open, the same with the
 ``If-None-Match`` that makes it a 304, the same with a connection for each request,
-files of 100 KB and 100 MB, some of that with TLS, the memory of 5,000 idle connections,
-and an upload of 1 GiB by PUT.  Other programs on the machine disturb the rates; CPU time
-a request much less so.
+files of 100 KB and 100 MB, some of that with TLS, the memory of 5,000 idle
+connections, and an upload of 1 GiB by PUT.  Other programs on the machine disturb the
+rates; CPU time a request much less so.
 """
 
 from __future__ import annotations
