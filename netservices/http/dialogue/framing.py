@@ -19,7 +19,7 @@ REASONS = {status.value: status.phrase for status in HTTPStatus} | {
 }
 """Status code to reason phrase, as RFC 9110 15 and its like have them."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _NAME = re.compile("[!#$%&'*+\\-.^_`|~0-9A-Za-z]+")
 _NO_LENGTH = (204, 304)
 _OURS = frozenset(
@@ -85,10 +85,12 @@ def frame(response: Response, head: Head | None, may_keep_alive: bool) -> Framed
             end = End.NOTHING
     if options := _connection_options(status, keeps_alive, version, end, has_upgrade):
         lines.append(f"Connection: {options}")
-    text = "\r\n".join(lines)
-    if _CONTROL.search(text) or text.count("\r\n") != len(lines) - 1:
+    text = "".join(lines)
+    # The search takes ten times as long.
+    if not text.isprintable() and _CONTROL.search(text):
         raise ValueError("a control character in a field of the response")
-    return Framed(f"{text}\r\n".encode("latin-1"), end, keeps_alive)
+    lines.append("")
+    return Framed("\r\n".join(lines).encode("latin-1"), end, keeps_alive)
 
 
 def _add_fields(response: Response, lines: list[str]) -> bool:
