@@ -9,19 +9,13 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
-from netservices.files.permissions import Action
 from netservices.files.settings import FilesSettings
-from netservices.interfaces import NotAllowed
 from netservices.testing import Peer
-from netservices.values import Node, Path
-from tests.ftp.memory import MemoryFTP, MemoryPort
+from netservices.units import PutLock, Unit
+from netservices.values import FileLock, Node, Path
+from tests.ftp.memory import NOW, MemoryFTP, MemoryPort
 
 WORDS = b"words " * 1000
-
-
-def refuse(_action: Action, _path: Path) -> None:
-    """A guard that has changed its mind."""
-    raise NotAllowed("locked meanwhile")
 
 
 class _HeldTree:
@@ -69,14 +63,15 @@ class LeavingTests(MemoryFTP, SynchronousTestCase):
         intent = value_of(volume.intents.take(("new",)))
         peer.send(b"PASV\r\nSTOR new\r\n")
         peer.leave()
-        volume.guards.append(refuse)
+        lock = FileLock("urn:x", ("new",), 99, expires=NOW + 60)
+        value_of(self.store.apply(Unit((PutLock(volume.name, lock, 1),))))
         volume.intents.release(intent)
         self.assertEqual(len(WORDS), value_of(self.tree.partial_octets(("new",))))
         self.assertEqual(0, volume.ledger.reserved_octets)
         area = os.path.join(volume.disk.directory, ".ns-uploads")
         self.assertEqual(["p-"], [name[:2] for name in os.listdir(area)])
         outcomes = [f["outcome"] for name, f in self.events.seen if name == "transfer"]
-        self.assertEqual(["550"], outcomes)
+        self.assertEqual(["450"], outcomes)
 
     def test_copy(self) -> None:
         """A copy that nobody waits for is given up: clients that come, begin one and
