@@ -204,8 +204,8 @@ async def _check_tree(
         return 0, await _check_absent(files, tree, repair)
     strays = await _sweep_area(files, volume, repair)
     count, wrong = await _check_sums(files, volume, repair)
-    # What is in pub/ is put there by hand, and has no quota.
-    findings = [] if tree == files.public_tree else wrong
+    # What is in pub/ and sites/ is put there by hand, and has no quota.
+    findings = wrong if files.is_home(tree) else []
     findings += [_stray(tree, name, repair) for name in strays + count.stray]
     return count.files, findings
 

@@ -152,22 +152,15 @@ class Files:
             self._volumes[name] = volume
         return FileTree(volume, READ_ONLY)
 
-    def site(self, name: str) -> FileTree:
-        """``sites/<name>/``, to be read.  BadName."""
+    def site(self, name: str, is_writable: bool = False) -> FileTree:
+        """``sites/<name>/``, to be read, or changed.  BadName."""
         names.encode_path((name,))
-        tree = _SITE + name
-        volume = self._volumes.get(tree)
-        if volume is None:
-            base = Disk(
-                os.path.join(self._state, _SITES),
-                self._opener,
-                self._durability,
-                int(self.settings.umask, 8),
-            )
-            disk = Within(base, name, False, self._glance)
-            volume = self._volume_of(tree, disk)
-            self._volumes[tree] = volume
-        return FileTree(volume, READ_ONLY)
+        volume = self.volume(_SITE + name)
+        return FileTree(volume, READ_WRITE if is_writable else READ_ONLY)
+
+    def is_home(self, tree: str) -> bool:
+        """Whether the tree of that name is an account's own."""
+        return tree.startswith(_HOME)
 
     def sites(self) -> frozenset[str]:
         """The names in ``sites/``."""
@@ -192,6 +185,8 @@ class Files:
         return volume
 
     def _make_volume(self, tree: str) -> Volume:
+        if tree.startswith(_SITE):
+            return self._make_site(tree)
         directory = os.path.join(self._state, "pub")
         mode = 0o755
         owner = ""
@@ -208,6 +203,16 @@ class Files:
             mode,
             self._glance,
         )
+        return self._volume_of(tree, disk)
+
+    def _make_site(self, tree: str) -> Volume:
+        base = Disk(
+            os.path.join(self._state, _SITES),
+            self._opener,
+            self._durability,
+            int(self.settings.umask, 8),
+        )
+        disk = Within(base, tree.removeprefix(_SITE), False, self._glance)
         return self._volume_of(tree, disk)
 
     def _volume_of(self, tree: str, disk: Disk) -> Volume:

@@ -9,6 +9,7 @@ from netservices.http.guests import Guests
 from netservices.http.handlers.dav.handler import DAV
 from netservices.http.handlers.files import FilesHandler
 from netservices.http.handlers.whole import whole_server
+from netservices.http.handlers.writing import SiteWriting
 from netservices.http.layers.apart import AccountPages
 from netservices.http.layers.errors import ShowErrors
 from netservices.http.layers.headers import SecurityHeaders
@@ -49,7 +50,9 @@ class Application:
         if self.visitors.login_pages is not None:
             self.mount(settings.login_path, self.visitors.login_pages)
         self.files = FilesHandler(self.sites, services.clock.seconds)
-        self.site: Handler = self.files
+        self.site: Handler = SiteWriting(
+            settings, services, self.sites, self.visitors.check_access, self.files
+        )
         self.compression = Compression(settings.compression, settings.compress_from)
         self.guests = Guests(settings, services)
         self.layers: list[Layer] = [

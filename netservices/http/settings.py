@@ -282,6 +282,9 @@ class HTTPSettings:
         "only, without a sandbox, and nobody logs in there.  Empty: all hosts.",
         check=check_host,
     )
+    account_uploads: bool = setting(
+        True, "Whether accounts may change their pages by PUT and DELETE."
+    )
 
     # --- applications ---
     mounts: tuple[str, ...] = setting(

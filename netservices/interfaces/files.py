@@ -49,8 +49,9 @@ class IFiles(Interface):
         """What lies in one directory of the account's home, to be read; nothing leads
         out of that directory, and it is not made."""
 
-    def site(name: str) -> IFileTree:
-        """``sites/<name>/``, to be read; it is not made.  BadName."""
+    def site(name: str, is_writable: bool = False) -> IFileTree:
+        """``sites/<name>/``, to be read, or changed; it is not made.
+        BadName."""
 
     def sites() -> frozenset[str]:
         """The names of the directories in ``sites/``, as they are now."""

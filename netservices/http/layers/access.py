@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from netservices.core.who import Person
 from netservices.http.rules import Outcome, Rules, is_deep
-from netservices.values import Path
+from netservices.values import Account, Path
 from netservices.web.authentication import LoginWanted
 from netservices.web.handler import Handler, Settled, after, answer_of
 from netservices.web.problems import Problem
@@ -50,7 +50,7 @@ class AccessRules:
     def _check(self, request: Request, path: Path, method: str, deep: bool) -> bool:
         """Whether the address counts.  Problem 403, LoginWanted."""
         rules, host = self.rules, request.host
-        plain = path[:-1] if path and not path[-1] else path
+        plain = _plain(path)
         lines = rules.about(host, plain)
         if deep:
             lines += tuple(
@@ -66,19 +66,44 @@ class AccessRules:
         is_open = bool(self._open) and plain[: len(self._open)] == self._open
         if is_open:
             account = None
-        person = Person(
-            request.origin.address,
-            account.login if account else "",
-            frozenset(account.groups) if account else frozenset(),
-            account is None,
-            self.default_domain,
-        )
+        person = self._person(request, account)
         outcome = rules.judge(host, path, method, person, deep).outcome
         if outcome is Outcome.LOGIN and not is_open:
             raise LoginWanted
         if outcome is Outcome.REFUSE:
             raise Problem(403)
         return any(line.needs_address for line in lines)
+
+    def _person(self, request: Request, account: Account | None) -> Person:
+        return Person(
+            request.origin.address,
+            account.login if account else "",
+            frozenset(account.groups) if account else frozenset(),
+            account is None,
+            self.default_domain,
+        )
+
+    def names(self, request: Request) -> bool:
+        """Whether a line about the path names the method, for anybody."""
+        return any(
+            request.method in line.methods
+            for line in self.rules.about(request.host, _plain(request.segments))
+        )
+
+    def grants(self, request: Request) -> bool:
+        """Whether a line that names the method allows it to whoever has logged in."""
+        person = self._person(request, request.account)
+        judged = self.rules.judge(
+            request.host, request.segments, request.method, person
+        )
+        line = judged.line
+        is_named = line is not None and request.method in line.methods
+        return is_named and not person.is_anonymous and judged.outcome is Outcome.PASS
+
+
+def _plain(path: Path) -> Path:
+    """The path without the empty segment of a directory."""
+    return path[:-1] if path and not path[-1] else path
 
 
 def _destination(request: Request) -> Path | None:

@@ -30,6 +30,17 @@ CLASSES = "1, 2, 3"
 """RFC 4918 18: locks, and all of RFC 4918."""
 
 
+async def answered(place: Place, method: Method, now: float) -> Response:
+    """The answer of a method, in the locks that the request holds; refusals of the file
+    service in words of HTTP."""
+    with in_words_of_http():
+        try:
+            return await method(await with_tokens(place), now)
+        except Locked as locked:
+            hrefs = [place.href(path) for path in locked.paths]
+            return error(423, "lock-token-submitted", hrefs)
+
+
 class DAV:
     """The homes of accounts, each for its own account."""
 
@@ -71,12 +82,7 @@ class DAV:
             path=without_slash(request.segments),
             has_slash=request.path.endswith("/"),
         )
-        with in_words_of_http():
-            try:
-                return await method(await with_tokens(place), self._now())
-            except Locked as locked:
-                hrefs = [place.href(path) for path in locked.paths]
-                return error(423, "lock-token-submitted", hrefs)
+        return await answered(place, method, self._now())
 
     def _options(self) -> Response:
         """What can be done here (RFC 4918 10.1).  Nobody needs to log in to learn it:
