@@ -15,7 +15,9 @@ What is where, from the outside in; each package says more:
 Requests and responses themselves are in ``netservices.web``, and so is all that does
 not depend on the version of HTTP.
 
+==========  ===========  =============================================================
 RFC         State        What
+==========  ===========  =============================================================
 RFC 3339    done         times in listings for programs
 RFC 3986    partial      request targets; links of listings
 RFC 4331    done         quota and room of a home
@@ -30,4 +32,5 @@ RFC 9110    partial      semantics, for an origin server
 RFC 9111    partial      what caches are told of files
 RFC 9112    done         HTTP/1.1: every MUST in tests/conformance
 RFC 9457    done         errors as JSON
+==========  ===========  =============================================================
 """

@@ -12,7 +12,6 @@ response that the peer does not take, requests that come faster than answers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,32 +22,24 @@ from twisted.python.failure import Failure
 
 from netservices.core.limits import Slot
 from netservices.core.session import make_session_id
-from netservices.core.write import BULK_OCTETS, expect_bulk
 from netservices.http.server.exchange import Exchange
-from netservices.http.server.flow import Flow
 from netservices.http.server.guard import RETRY_SECONDS
+from netservices.http.server.intake import Intake
 from netservices.http.server.known import Known
 from netservices.http.server.shared import Shared
-from netservices.http.server.tracing import show_head
 from netservices.http.wire.chunks import ChunkedReader
-from netservices.http.wire.head import Head, parse_head
+from netservices.http.wire.head import Head
 from netservices.http.wire.problems import BadMessage
 from netservices.values import Origin
 from netservices.web.body import Body
 from netservices.web.problems import Problem
 from netservices.web.request import Request
 
-READ_OCTETS = 64 * 1024
-"""What is read at a time between long bodies."""
-
 REQUESTS_A_TURN = 256
 """Requests of one connection that are begun before others have their turn."""
 
-_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
-_NO_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\0")
 
-
-class HTTPConnection(Flow):
+class HTTPConnection(Intake):
     """One connection; see the module's theory."""
 
     def __init__(self, shared: Shared) -> None:
@@ -63,13 +54,10 @@ class HTTPConnection(Flow):
         self.known: Known | None = None
         self._buffer = b""
         self._at = 0
-        """Where in ``_buffer`` begins what has not been looked at."""
         self._sought = 0
-        """So much of an incomplete head is known to hold no end of it."""
         self._requests = 0
         self._exchange: Exchange | None = None
         self._body: Body | None = None
-        """The content that comes in; None between messages."""
         self._chunks: ChunkedReader | None = None
         self._left = 0
         self._body_until = 0.0
@@ -178,48 +166,6 @@ class HTTPConnection(Flow):
         self._is_resting = False
         self._work()
 
-    def _take(self, octets: int | None = None) -> bytes:
-        """Cut so many octets off the front of what has come; None: all."""
-        buffer, at = self._buffer, self._at
-        end = len(buffer) if octets is None else at + octets
-        if end >= len(buffer):
-            self._buffer = b""
-            self._at = 0
-            return buffer[at:] if at else buffer
-        self._at = end
-        return buffer[at:end]
-
-    def _receive(self) -> bool:
-        """Hand content on; whether something was done."""
-        body = self._body
-        if body is None or not self._buffer:
-            return False
-        exchange = self._exchange
-        is_wanted = exchange is not None and exchange.wants_body
-        if is_wanted and not body.has_room:
-            return False
-        trailers = None
-        if self._chunks is None:
-            data = self._take(self._left)
-            self._left -= len(data)
-            is_complete = not self._left
-        else:
-            data = b"".join(self._chunks.feed(self._take()))
-            self._buffer = self._chunks.rest
-            is_complete = self._chunks.is_complete
-            trailers = self._chunks.trailers
-        if is_complete:
-            self._body = self._chunks = None
-            expect_bulk(self.transport, READ_OCTETS)
-        if exchange is not None:
-            exchange.has_content = True
-        if data and is_wanted:
-            body.feed(data)
-        if is_complete:
-            body.finish(*([] if trailers is None else [trailers]))
-            self._end_if_done()
-        return True
-
     def _begin_next(self) -> bool:
         """Begin the next request, if its head is complete; whether one was begun."""
         if self._exchange is not None or self._is_full or not self._buffer:
@@ -268,59 +214,6 @@ class HTTPConnection(Flow):
             self.close()
         return True
 
-    def _head_of(self, raw: bytes) -> tuple[Head, bytes]:
-        """What was read, and its octets where the answer to them may be kept: those of
-        a head that has come before.  BadMessage."""
-        known, most_fields = self.known, self.shared.settings.most_fields
-        if known is None:
-            return parse_head(raw, most_fields), b""
-        head = known.head(raw)
-        if head is not None:
-            return head, raw
-        head = parse_head(raw, most_fields)
-        known.learn_head(raw, head)
-        return head, b""
-
-    def _next_head(self) -> bytes | None:
-        """Cut the next head out of the buffer; None while it is incomplete."""
-        buffer, at = self._buffer, self._at
-        if buffer.startswith(b"\r\n", at):
-            # RFC 9112 2.2: empty lines before a request line are read over.
-            match = _EMPTY_LINES.match(buffer, at)
-            self._take(match.end() - at if match is not None else 0)
-            buffer, at = self._buffer, self._at
-            if not buffer:
-                return None
-        settings = self.shared.settings
-        most = at + settings.longest_head
-        end = buffer.find(b"\r\n\r\n", at + self._sought, most)
-        if end < 0:
-            self._await_head(buffer[at:])
-            return None
-        line_end = buffer.find(b"\r\n", at, end)
-        if (line_end if line_end >= 0 else end) - at > settings.longest_request_line:
-            raise BadMessage(414, "the request line is too long")
-        self._sought = 0
-        raw = self._take(end + 4 - at)
-        if self.shared.trace is not None:
-            show_head(self.shared.trace, self.session_id, "C", raw)
-        return raw
-
-    def _await_head(self, begun: bytes) -> None:
-        """A head is incomplete: wait for more of it, unless there can be no good
-        end."""
-        settings = self.shared.settings
-        line = begun.find(b"\r\n")
-        if (line if line >= 0 else len(begun)) > settings.longest_request_line:
-            raise BadMessage(414, "the request line is too long")
-        if len(begun) >= settings.longest_head:
-            raise BadMessage(431, "the head is too long")
-        if _NO_LINE_END.search(begun, max(0, self._sought - 1)):
-            raise BadMessage(400, "NUL, or a bare CR or LF, in the head")
-        if not self._sought:
-            self._expect_soon(settings.head_deadline)
-        self._sought = max(len(begun) - 3, 1)
-
     def _begin(self, head: Head, raw: bytes) -> None:
         """Hand a request to its handler."""
         shared = self.shared
@@ -332,14 +225,8 @@ class HTTPConnection(Flow):
         if self._requests >= shared.settings.requests_per_connection:
             exchange.must_close = True
         if head.has_body:
-            self._body = body
-            self._chunks = ChunkedReader() if head.is_chunked else None
-            self._left = head.content_length or 0
             self._body_until = shared.wheel.seconds() + shared.settings.body_deadline
-            if head.is_chunked or self._left > BULK_OCTETS:
-                expect_bulk(self.transport)
-            # What has come already needs no 100, and may be all of it.
-            self._receive()
+            self._await_content(head, body)
         if head.scheme and head.scheme != self.scheme:
             # RFC 9110 7.4: not what this connection is for.
             exchange.refuse(Problem(421))
@@ -410,13 +297,6 @@ class HTTPConnection(Flow):
 
     # --- the end of an exchange -----------------------------------------------------
 
-    @property
-    def body_octets_left(self) -> int | None:
-        """Octets of content still to come; None: nobody knows."""
-        if self._body is None:
-            return 0
-        return None if self._chunks is not None else self._left
-
     def answered(self) -> None:
         """The response has been written."""
         self._end_if_done()
@@ -462,12 +342,6 @@ class HTTPConnection(Flow):
     # --- what the flow asks ---------------------------------------------------------
 
     @property
-    def _has_room(self) -> bool:
-        if self._exchange is None and self._is_full:
-            return False
-        return len(self._buffer) - self._at < self.shared.settings.longest_head
-
-    @property
     def _is_over(self) -> bool:
         exchange = self._exchange
         if exchange is None:
@@ -477,16 +351,6 @@ class HTTPConnection(Flow):
             return not exchange.is_answered or exchange.sent_octets == before
         now = self.shared.wheel.seconds()
         return self._body is not None and now >= self._body_until
-
-    @property
-    def _moving(self) -> tuple[object, int] | None:
-        body, exchange = self._body, self._exchange
-        if body is None or exchange is None or exchange.waits_for_continue:
-            return None
-        if exchange.wants_body and not body.has_room:
-            return None
-        octets = -self._left if self._chunks is None else body.received_octets
-        return body, octets
 
     def _overdue(self) -> None:
         exchange = self._exchange
