@@ -252,6 +252,11 @@ class HTTPSettings:
     compress_from: Size = setting(
         "512", "Shorter content is not compressed.", is_live=True
     )
+    compress_to: Size = setting(
+        "16M",
+        "Longer files are sent as they are, unless a coding lies beside them.",
+        is_live=True,
+    )
     small_file: Size = setting(
         "256K", "Files up to this size are kept in memory while they are asked for."
     )
@@ -265,6 +270,12 @@ class HTTPSettings:
     )
     account_pages: bool = setting(
         True, "Whether accounts show pages under /~name/.", is_live=True
+    )
+    account_sandbox: bool = setting(
+        True,
+        "Whether browsers keep scripts in pages of accounts apart from all else on the "
+        "host, logins above all.",
+        is_live=True,
     )
     account_directory: str = setting(
         "www",

@@ -113,6 +113,13 @@ class CodingTests(SitesCase):
         self.handler = self.make_handler(compression=(), precompressed=False)
         self.assertNotIn("content-encoding", self.get("gzip")[1])
 
+    def test_very_long(self) -> None:
+        """From ``http.compress_to`` on, a file is sent as it is."""
+        self.handler = self.make_handler(compress_to=10_000, small_file=20_000)
+        self.put("sites/default/a.txt", TEXT * 2)
+
+        self.assertEqual(TEXT * 2, self.get("gzip", "/a.txt")[2])
+
     def test_long(self) -> None:
         """A long file is compressed while it is sent, without length or ranges."""
         self.put(LONG, LONG_TEXT)

@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 
 import attrs
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.http.sites import SitesCase
 
 INDEX = "sites/default/index.html"
+
+PIECES = (
+    *("/", "//", "\\", "%2f", "%5c", "%00", "?", ";", ":", "~", "%"),
+    *(".", "..", "%2e", "%2E%2e", "%252e", "%c0%ae", "%e0%80%ae", "..;"),
+    *("a", "out", "secret.txt", "index.html", "default", "sites"),
+)
 
 
 class SiteTests(SitesCase):
@@ -147,6 +155,23 @@ class ConfinementTests(SitesCase):
             self.assertIn(status, (400, 404), path)
             self.assertNotIn(b"secret", content)
 
+    @given(st.lists(st.sampled_from(PIECES), max_size=12))
+    def test_any_path(self, pieces: list[str]) -> None:
+        """However a path is put together, nothing of what lies outside is sent, and
+        nothing goes wrong."""
+        for name in ("index.html", "a/index.html", "secret.txt/x"):
+            self.put(f"sites/default/{name}", b"public")
+        self.put("secret.txt", b"secret")
+        self.put("sites/secret.txt", b"secret")
+        link = os.path.join(self.state, "sites/default/out")
+        if not os.path.islink(link):
+            os.symlink("../..", link)
+
+        status, _, content = self.ask("/" + "".join(pieces))
+
+        self.assertIn(status, (200, 301, 400, 403, 404))
+        self.assertNotEqual(b"secret", content)
+
     def test_tricks_of_other_systems(self) -> None:
         """What means the same file elsewhere is another name here."""
         self.put("sites/default/page.html")
@@ -236,6 +261,20 @@ class AccountTests(SitesCase):
         self.assertEqual(404, self.status("/~alice/private.txt"))
         self.assertEqual(404, self.status("/~alice/../private.txt"))
         self.assertEqual(403, self.status("/~alice/out"))
+
+    def test_sandbox(self) -> None:
+        """Scripts of one account do nothing in the name of whoever looks at them."""
+        name = "content-security-policy"
+        _, fields, _ = self.ask("/~alice/")
+        self.assertTrue(fields[name].startswith("sandbox "))
+        self.assertNotIn("allow-same-origin", fields[name])
+        _, fields, _ = self.ask("/~alice/", If_None_Match=fields["etag"])
+        self.assertIn(name, fields)
+
+        self.put(INDEX)
+        self.assertNotIn(name, self.ask("/")[1])
+        self.handler = self.make_handler(account_sandbox=False)
+        self.assertNotIn(name, self.ask("/~alice/")[1])
 
     def test_nobody(self) -> None:
         """Accounts without pages, unknown and disabled ones are alike."""
