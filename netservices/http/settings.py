@@ -271,12 +271,6 @@ class HTTPSettings:
     account_pages: bool = setting(
         True, "Whether accounts show pages under /~name/.", is_live=True
     )
-    account_sandbox: bool = setting(
-        True,
-        "Whether browsers keep scripts in pages of accounts apart from all else on the "
-        "host, logins above all.",
-        is_live=True,
-    )
     account_directory: str = setting(
         "www",
         "The directory in the home of an account that has its pages.",

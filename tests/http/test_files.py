@@ -262,20 +262,6 @@ class AccountTests(SitesCase):
         self.assertEqual(404, self.status("/~alice/../private.txt"))
         self.assertEqual(403, self.status("/~alice/out"))
 
-    def test_sandbox(self) -> None:
-        """Scripts of one account do nothing in the name of whoever looks at them."""
-        name = "content-security-policy"
-        _, fields, _ = self.ask("/~alice/")
-        self.assertTrue(fields[name].startswith("sandbox "))
-        self.assertNotIn("allow-same-origin", fields[name])
-        _, fields, _ = self.ask("/~alice/", If_None_Match=fields["etag"])
-        self.assertIn(name, fields)
-
-        self.put(INDEX)
-        self.assertNotIn(name, self.ask("/")[1])
-        self.handler = self.make_handler(account_sandbox=False)
-        self.assertNotIn(name, self.ask("/~alice/")[1])
-
     def test_nobody(self) -> None:
         """Accounts without pages, unknown and disabled ones are alike."""
         self.people.add("bob")

@@ -22,13 +22,6 @@ from netservices.web.coders import available
 from netservices.web.media import MediaTypes, is_compressible
 
 _SUFFIXES = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
-_SANDBOX = (
-    "Content-Security-Policy",
-    "sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts",
-)
-"""Scripts run, but as those of another site: they see and do nothing with the logins
-that people have here."""
-
 _SETTLED_NS = 1_000_000_000
 """What has changed so lately can change again within the grain of file times."""
 
@@ -95,19 +88,16 @@ class Finder:
             started + LOOK_SECONDS,
             changes,
             epoch,
-            fields=self._fields(place, path),
+            fields=self._fields(path),
         )
         known.is_kept = self._is_settled(known)
         await self._read(known, plain, file)
         return known
 
-    def _fields(self, place: Place, path: Path) -> list[tuple[str, str]]:
+    def _fields(self, path: Path) -> list[tuple[str, str]]:
         """What else is said of the file at ``path``."""
         fitting = (one for one in self._caching if one.fits(path))
-        fields = [("Cache-Control", one.directives) for one in islice(fitting, 1)]
-        if place.account is not None and self._settings.account_sandbox:
-            fields.append(_SANDBOX)
-        return fields
+        return [("Cache-Control", one.directives) for one in islice(fitting, 1)]
 
     def variant(self, coding: str, path: Path, node: Node) -> Variant:
         """A file that is sent as it is, whatever its content is a coding of."""
