@@ -340,6 +340,10 @@ class Exchange:
                 await self._write(head + (chunk(step) if is_chunked else step))
                 head = b""
                 step = await _next(iterator)
+        except GeneratorExit:
+            # Nobody will resume this; the content may be waiting for something itself.
+            content = None
+            raise
         finally:
             close = getattr(content, "aclose", None)
             if close is not None:
