@@ -9,8 +9,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.logger import Logger
 
+from netservices.core.errors import StartupError
 from netservices.core.threads import Workers
-from netservices.http.handlers.guest import Bounds
+from netservices.http.handlers.guest import Bounds, Room
 from netservices.http.mounting import Mount, extend_path, load, parse_mount, refuse
 from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
@@ -33,7 +34,9 @@ class Guests:
         self._services = services
         self._reactor: Any = services.clock
         self._bounds = Bounds(
-            int(settings.application_body), float(settings.application_patience)
+            int(settings.application_body),
+            float(settings.application_patience),
+            Room(int(settings.application_waiting)),
         )
         self._threads: Workers | None = None
         self._files: Workers | None = None
@@ -53,7 +56,7 @@ class Guests:
             except ValueError as error:
                 raise refuse(one, f"cannot be there: {error}") from error
         for lifespan in self._lifespans:
-            await lifespan.start()
+            await self._begin(lifespan)
 
     async def stop(self) -> None:
         """End them."""
@@ -67,6 +70,14 @@ class Guests:
             if workers is not None:
                 await self._in_time(workers.stop(), f"the {workers.name} threads")
 
+    async def _begin(self, lifespan: Any) -> None:
+        seconds = self._bounds.patience
+        try:
+            await lifespan.start().addTimeout(seconds, self._services.clock)
+        except TimeoutError:
+            text = f"{lifespan.name} did not start in {seconds:g} seconds"
+            raise StartupError(text) from None
+
     async def _in_time(self, ending: Deferred[None], what: str) -> None:
         """Wait for it, but not for ever."""
         try:
@@ -76,9 +87,12 @@ class Guests:
 
     def status(self) -> dict[str, Any]:
         """What ``netservices status`` shows; nothing where there are none."""
-        if self._threads is None:
-            return {}
-        return {"wsgi_requests": self._threads.unfinished}
+        status = {}
+        if self._threads is not None:
+            status["wsgi_requests"] = self._threads.unfinished
+        if self._files is not None:
+            status["waiting_octets"] = self._bounds.room.taken_octets
+        return status
 
     # --- one function for each kind -------------------------------------------------
 

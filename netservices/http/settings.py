@@ -305,6 +305,9 @@ class HTTPSettings:
     application_body: Size = setting(
         "100M", "A request to an application may bring so many octets; then 413."
     )
+    application_waiting: Size = setting(
+        "2G", "So many octets of such requests may wait in files; the next gets 503."
+    )
     application_patience: Duration = setting(
         "60s", "In this time an application must begin its response; then 504."
     )

@@ -138,7 +138,8 @@ class ApplicationTests(LiveCase):
 
     async def test_client_goes(self) -> None:
         """An application learns that its client has gone: from send, and receive."""
-        await self.answers("endless", "patient")
+        # A client that only says that it sends no more may still be reading.
+        await self.answers("endless", "patient", stall_timeout="1s")
         for name in ("endless", "patient"):
             guests.noted.clear()
             guests.heard.clear()

@@ -200,7 +200,9 @@ class PatienceTests(LiveCase):
 
     async def test_client_goes(self) -> None:
         """When the client goes, the content is closed, and the thread is free."""
-        await self.serve(f"/endless wsgi:{APPS}:endless", wsgi_threads=1)
+        await self.serve(
+            f"/endless wsgi:{APPS}:endless", wsgi_threads=1, stall_timeout="1s"
+        )
         for _ in range(3):
             before = len(guests.opened)
             with socket.create_connection(("127.0.0.1", self.port), 30) as asking:

@@ -67,7 +67,8 @@ class ASGIHandler:
 
     def __call__(self, request: Request) -> Deferred[Response]:
         """The application's response."""
-        if (request.body.length or 0) > self._bounds.longest_body:
+        octets = max(request.body.length or 0, request.body.received_octets)
+        if octets > self._bounds.longest_body:
             raise _too_long(self._bounds.longest_body)
         call = _Call(request, self._loop, self._reactor, self._bounds.longest_body)
         scope = scope_of(request, dict(self._state))
@@ -171,8 +172,11 @@ class _Call:
 
     def _pulled(self, data: bytes) -> None:
         if self._request.body.received_octets > self._longest_body:
-            if not self._answer.called:
-                self._answer.errback(Failure(_too_long(self._longest_body)))
+            problem = _too_long(self._longest_body)
+            if self._answer.called:
+                self._flow.fail(problem)
+            else:
+                self._answer.errback(problem)
             self._gone()
             return
         self._loop.soon(self._received, data)

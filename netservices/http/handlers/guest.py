@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import deque
 from collections.abc import Iterable
-from io import BytesIO
+from io import BufferedRandom, BytesIO
 from typing import IO, Any
 from urllib.parse import unquote
 
@@ -39,6 +40,35 @@ class GuestFault(Exception):
     """An application broke the rules of its interface."""
 
 
+class Room:
+    """How much room there is for contents that wait in files, for all requests
+    together."""
+
+    def __init__(self, most_octets: int) -> None:
+        self._most = most_octets
+        self._taken = 0
+        # Files end wherever their last user is done with them: in any thread.
+        self._given_back: deque[int] = deque()
+
+    @property
+    def taken_octets(self) -> int:
+        """How much is in use."""
+        while self._given_back:
+            self._taken -= self._given_back.popleft()
+        return self._taken
+
+    def take(self, octets: int) -> None:
+        """Use so much more.  Problem 503."""
+        if self.taken_octets + octets > self._most:
+            text = "Too much is being uploaded at the moment."
+            raise Problem(503, text, [("Retry-After", "60")])
+        self._taken += octets
+
+    def give_back(self, octets: int) -> None:
+        """Use so much less; from any thread."""
+        self._given_back.append(octets)
+
+
 @frozen
 class Bounds:
     """What an application may cost."""
@@ -47,6 +77,8 @@ class Bounds:
     """Octets of the content of a request."""
     patience: float
     """Seconds until its response begins."""
+    room: Room
+    """For contents that wait in files."""
 
 
 def response_from(
@@ -96,14 +128,35 @@ def _decoded(word: str) -> str:
     return unquote(word.encode("latin-1"), errors="surrogateescape")
 
 
+class WaitingFile(BufferedRandom):
+    """A temporary file; what it uses of the room is given back when it is closed."""
+
+    def __init__(self, raw: Any, room: Room) -> None:
+        super().__init__(raw)
+        self._room = room
+        self._octets = 0
+
+    def take(self, octets: int) -> None:
+        """Use so much of the room, all in all.  Problem 503."""
+        self._room.take(octets - self._octets)
+        self._octets = octets
+
+    def close(self) -> None:
+        """Remove it."""
+        octets, self._octets = self._octets, 0
+        if octets:
+            self._room.give_back(octets)
+        super().close()
+
+
 async def waiting(body: Body, bounds: Bounds, workers: Workers) -> IO[bytes]:
     """All content of a request, in a file; so no application waits for a slow client.
 
-    Problem 413; BodyLost; OSError where there is no room.
+    Problem 413, 503; BodyLost; OSError.
     """
     if body.length is not None and body.length > bounds.longest_body:
         raise Problem(413, f"At most {bounds.longest_body} octets are taken here.")
-    file: IO[bytes] = BytesIO()
+    file: BytesIO | WaitingFile = BytesIO()
     octets = 0
     try:
         while piece := await body.read():
@@ -112,11 +165,12 @@ async def waiting(body: Body, bounds: Bounds, workers: Workers) -> IO[bytes]:
                 text = f"At most {bounds.longest_body} octets are taken here."
                 raise Problem(413, text)
             if octets > IN_MEMORY_OCTETS and isinstance(file, BytesIO):
-                file = await workers.call(_moved, file)
-            if isinstance(file, BytesIO):
-                file.write(piece)
-            else:
+                file = await workers.call(_moved, file, bounds.room)
+            if isinstance(file, WaitingFile):
+                file.take(octets)
                 await workers.call(file.write, piece)
+            else:
+                file.write(piece)
         file.seek(0)
     except BaseException:
         file.close()
@@ -124,9 +178,10 @@ async def waiting(body: Body, bounds: Bounds, workers: Workers) -> IO[bytes]:
     return file
 
 
-def _moved(memory: BytesIO) -> IO[bytes]:
+def _moved(memory: BytesIO, room: Room) -> WaitingFile:
     """A file on disk with the same content."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who gets it
+    raw: Any = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the file's now
+    file = WaitingFile(raw, room)
     try:
         file.write(memory.getbuffer())
     except BaseException:

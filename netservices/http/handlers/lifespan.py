@@ -28,7 +28,7 @@ class Lifespan:
         self.state: dict[str, Any] = {}
         """What the application keeps for its requests."""
         self._application = application
-        self._name = name
+        self.name = name
         self._loop = loop
         self._reactor = reactor
         self._started: Deferred[None] = Deferred()
@@ -76,7 +76,7 @@ class Lifespan:
         if kind == "lifespan.startup.complete":
             self._tell(self._started)
         elif kind == "lifespan.startup.failed":
-            text = f"{self._name} does not start: {message.get('message', '')}"
+            text = f"{self.name} does not start: {message.get('message', '')}"
             self._tell(self._started, StartupError(text))
         elif kind == "lifespan.shutdown.complete":
             self._tell(self._stopped)
@@ -98,7 +98,7 @@ class Lifespan:
     # --- in the reactor's thread ----------------------------------------------------
 
     def _failed(self, failure: Failure) -> None:
-        _log.failure("the lifespan of {name} failed", failure, name=self._name)
+        _log.failure("the lifespan of {name} failed", failure, name=self.name)
 
     def _complain(self, text: str) -> None:
-        _log.error("{name} does not stop well: {text}", name=self._name, text=text)
+        _log.error("{name} does not stop well: {text}", name=self.name, text=text)
