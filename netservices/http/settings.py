@@ -60,7 +60,7 @@ class HTTPSettings:
         10000, "After so many requests a connection ends.", minimum=1
     )
     connections: int = setting(
-        5000,
+        10_000,
         "Connections at once; one more takes the place of an idle one, or gets 503.",
         minimum=1,
     )

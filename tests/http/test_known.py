@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netservices.core.limits import Limits, LimitsSettings
 from netservices.core.settings import with_values
 from netservices.http.layers.rates import RequestRates
+from netservices.http.server.connection import HANDLER_STEPS, STEPS_A_TURN
 from netservices.http.server.known import LONGEST_ANSWER, Finished, Known
 from netservices.http.settings import HTTPSettings
 from netservices.http.wire.head import parse_head
@@ -97,6 +98,25 @@ class RepeatTests(SynchronousTestCase):
 
         self.assertEqual(one * 6, talk.send(GET + other + GET * 4))
         self.assertEqual(["/a", "/a", "/b"], handler.asked)
+
+    def test_others_have_their_turn(self) -> None:
+        """A long pipeline is answered bit by bit; others are heard between, and sooner
+        where a handler has to be asked."""
+        talk = Talk(Holds(), known=Known(MUCH))
+        one = talk.send(GET)
+        talk.send(GET)
+        talk.send(GET * 1000)
+        self.assertEqual(STEPS_A_TURN, talk.said().count(one))
+        while talk.clock.getDelayedCalls():
+            seen = len(talk.said())
+            talk.clock.advance(0)
+            if len(talk.said()) == seen:
+                break
+        self.assertEqual(one * 1000, talk.said())
+
+        unknown = Talk(Holds())
+        unknown.send(GET * 1000)
+        self.assertEqual(STEPS_A_TURN // HANDLER_STEPS, unknown.said().count(one))
 
     def test_pieces(self) -> None:
         """A head that comes in pieces is known as well."""

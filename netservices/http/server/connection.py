@@ -35,8 +35,12 @@ from netservices.web.body import Body
 from netservices.web.problems import Problem
 from netservices.web.request import Request
 
-REQUESTS_A_TURN = 256
-"""Requests of one connection that are begun before others have their turn."""
+STEPS_A_TURN = 128
+"""What one connection may cost before others have their turn: an answer that is known
+by heart is a step."""
+
+HANDLER_STEPS = 16
+"""So many is one that a handler gives."""
 
 
 class HTTPConnection(Intake):
@@ -56,6 +60,8 @@ class HTTPConnection(Intake):
         self._at = 0
         self._sought = 0
         self._requests = 0
+        self._steps = 0
+        """Of this turn."""
         self._exchange: Exchange | None = None
         self._body: Body | None = None
         self._chunks: ChunkedReader | None = None
@@ -143,10 +149,10 @@ class HTTPConnection(Intake):
         if self._is_working or self._is_resting:
             return
         self._is_working = True
-        begun = self._requests
+        self._steps = 0
         try:
             while not self._is_closing and (self._receive() or self._begin_next()):
-                if self._requests - begun >= REQUESTS_A_TURN:
+                if self._steps >= STEPS_A_TURN:
                     self._rest()
                     break
         except BadMessage as problem:
@@ -199,6 +205,7 @@ class HTTPConnection(Intake):
         if rates is not None and rates.wait(self.origin.address):
             return False
         self._requests += 1
+        self._steps += 1
         self.transport.write(finished.octets(shared.date_line()))
         shared.access.note(
             self.origin,
@@ -218,6 +225,7 @@ class HTTPConnection(Intake):
         """Hand a request to its handler."""
         shared = self.shared
         self._requests += 1
+        self._steps += HANDLER_STEPS
         length = None if head.is_chunked else head.content_length
         body = Body(length, self._body_wanted)
         self._exchange = exchange = Exchange(self, head, self._request(head, body))
