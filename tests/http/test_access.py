@@ -90,6 +90,19 @@ class AccessTests(VisitsTestCase):
         self.assertEqual(403, self.get("/c/x", JOE))
         self.assertEqual(200, self.get("/c/x", origin=LAB))
 
+    def test_encoded_slashes(self) -> None:
+        """What an application may take for a slash is one for the rules, too."""
+        self.rules("* /app/admin/ deny")
+        for path, status in (
+            ("/app/admin%2Fx", 403),
+            ("/app%2Fadmin%2fx", 403),
+            ("/app/x%2F..%2Fadmin", 403),
+            ("/app/x/..%2f..%2fapp%2fadmin", 403),
+            ("/app/..%2F..%2F..%2Fadmin", 400),
+            ("/app/x%2Fadmin", 200),
+        ):
+            self.assertEqual(status, self.get(path), path)
+
     def test_where_people_log_in(self) -> None:
         """Who has to log in can; who may not come at all cannot."""
         self.rules("* / deny", "@staff / allow")

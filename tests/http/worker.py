@@ -37,7 +37,7 @@ def main(state: str, method: str, path: str, cookie: str, form: str = "") -> Non
         content=form.encode(),
         fields={"cookie": cookie},
         origin=Origin("http", "127.0.0.1", False),
-        host="127.0.0.1",
+        host="shop.example",
         mount=("shop",),
     )
     value_of(store.close())

@@ -71,6 +71,7 @@ class ShopTests(SynchronousTestCase):
         """The first visit makes an id and an entry; later ones are recognised, after a
         restart and by a second process, too; a stranger is not."""
         self.browser = requests.Session()
+        self.browser.headers["Host"] = "shop.example"
         self.addCleanup(self.browser.close)
         with tempfile.TemporaryDirectory() as scratch:
             state = os.path.join(scratch, "state")

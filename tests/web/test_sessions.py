@@ -240,12 +240,15 @@ class AttackTests(SessionsTestCase):
         self.assertEqual(b"joe@example.org 0", self.visit(show, f"{mine}; {mine}").body)
 
     def test_other_site(self) -> None:
-        """A session counts for the host and the scheme where it began."""
+        """A session counts for the scheme, host and port where it began."""
         cookie = self.cookie_of(self.visit(log_in))
+        name = cookie.partition("=")[2]
         self.assertEqual(b"nobody 0", self.visit(show, cookie, host="other").body)
+        for one in (cookie, f"__Host-session-8443={name}"):
+            self.assertEqual(b"nobody 0", self.visit(show, one, port=8443).body)
+        self.assertEqual(b"joe@example.org 0", self.visit(show, cookie, port=443).body)
 
         plain = {"scheme": "http", "origin": PLAIN}
-        name = cookie.partition("=")[2]
         for one in (cookie, f"plain-session={name}"):
             self.assertEqual(b"nobody 0", self.visit(show, one, **plain).body)
 

@@ -40,6 +40,8 @@ class AccessRules:
             method = "GET"
         deep = is_deep(request.method, depth)
         has_network = self._check(request, path, method, deep)
+        if any("/" in segment for segment in path):
+            has_network |= self._check(request, _as_seen(path), method, deep)
         if request.method in ("COPY", "MOVE"):
             target = _destination(request)
             if target is not None:
@@ -104,6 +106,20 @@ class AccessRules:
 def _plain(path: Path) -> Path:
     """The path without the empty segment of a directory."""
     return path[:-1] if path and not path[-1] else path
+
+
+def _as_seen(path: Path) -> Path:
+    """The path as an application sees it that takes an encoded slash (``%2F``) for one.
+    Problem 400 where it leads out of the site."""
+    found: list[str] = []
+    for word in "/".join(path).split("/"):
+        if word == ".." and not found:
+            raise Problem(400, "The path leads out of the site.")
+        if word == "..":
+            found.pop()
+        elif word not in ("", "."):
+            found.append(word)
+    return tuple(found)
 
 
 def _destination(request: Request) -> Path | None:

@@ -12,7 +12,7 @@ from netservices.web.handler import Handler, Settled, answer_of
 from netservices.web.problems import Problem
 from netservices.web.request import Request
 from netservices.web.response import Response
-from netservices.web.sessions.session import PLAIN_COOKIE, SECURE_COOKIE, Session
+from netservices.web.sessions.session import Session, Site
 from netservices.web.sessions.storage import Held, Sessions
 
 
@@ -40,16 +40,15 @@ class SessionLayer:
         """Find the session, let the handler answer, keep the session."""
         session = Session(
             self._sessions,
-            f"{request.scheme}://{request.host}",
+            Site(request.scheme, request.host, request.port),
             request.origin.address,
             request.fields.get("user-agent"),
-            request.is_secure,
         )
         request.session = session
         if "cookie" in request.fields:
-            wanted = SECURE_COOKIE if request.is_secure else PLAIN_COOKIE
             # Of several that differ, one at least is not ours.
-            name = parse_cookies(request.fields.get("cookie")).only(wanted)
+            cookies = parse_cookies(request.fields.get("cookie"))
+            name = cookies.only(session.site.cookie)
             if name:
                 return drive(self._visit(request, session, name, handler))
         return self._finish(answer_of(handler, request), request, session)
@@ -58,7 +57,7 @@ class SessionLayer:
         self, request: Request, session: Session, name: str, handler: Handler
     ) -> Response:
         held = await self._sessions.find(name)
-        if held is not None and held.record.site == session.site:
+        if held is not None and held.record.site == session.site.text:
             await self._recognise(request, session, name, held)
         answer = self._finish(answer_of(handler, request), request, session)
         return answer if isinstance(answer, Response) else await answer

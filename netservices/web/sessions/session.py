@@ -9,7 +9,7 @@ from copy import deepcopy
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from netservices.values import Account
 from netservices.web.cookies import SetCookie
@@ -19,13 +19,45 @@ from netservices.web.sessions.storage import Held, Sessions
 T = TypeVar("T")
 Change = Callable[[dict[str, Any]], object]
 
-SECURE_COOKIE = "__Host-session"
+_SECURE_COOKIE = "__Host-session"
 """The cookie over HTTPS: no other host, and nobody on plain HTTP, can set it."""
 
-PLAIN_COOKIE = "plain-session"
+_PLAIN_COOKIE = "plain-session"
 """The cookie over plain HTTP."""
 
+_PORTS = {"http": 80, "https": 443}
 _TOKEN_OCTETS = 16
+
+
+@frozen
+class Site:
+    """Where a session counts: cookies themselves know no ports, nor the scheme."""
+
+    scheme: str
+    host: str
+    port: int | None = None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is reached through TLS only."""
+        return self.scheme == "https"
+
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie that names the session."""
+        name = _SECURE_COOKIE if self.is_secure else _PLAIN_COOKIE
+        return name if self._is_default_port else f"{name}-{self.port}"
+
+    @property
+    def text(self) -> str:
+        """As an origin (RFC 6454 6.1)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self._is_default_port else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    @property
+    def _is_default_port(self) -> bool:
+        return self.port is None or self.port == _PORTS.get(self.scheme)
 
 
 class Session:
@@ -47,7 +79,6 @@ class Session:
         "_changes",
         "_data",
         "_held",
-        "_is_secure",
         "_name",
         "_sessions",
         "cookie",
@@ -56,13 +87,12 @@ class Session:
     )
 
     def __init__(
-        self, sessions: Sessions, site: str, address: str, agent: str, is_secure: bool
+        self, sessions: Sessions, site: Site, address: str, agent: str
     ) -> None:
         self._sessions = sessions
         self.site = site
         self._address = address
         self._agent = agent
-        self._is_secure = is_secure
         self._name = ""
         self._held: Held | None = None
         self._data: dict[str, Any] | None = None
@@ -206,7 +236,8 @@ class Session:
             self.cookie = self._cookie("", 0)
 
     def _fresh_record(self, data: dict[str, Any]) -> Record:
-        made = self._sessions.new_record(self.site, self._address, self._agent)
+        site = self.site.text
+        made = self._sessions.new_record(site, self._address, self._agent)
         return evolve(made, data=data)
 
     def _tell(self) -> None:
@@ -215,8 +246,8 @@ class Session:
         self.cookie = self._cookie(self._name, int(record.ends - record.created))
 
     def _cookie(self, value: str, max_age: int) -> SetCookie:
-        name = SECURE_COOKIE if self._is_secure else PLAIN_COOKIE
-        return SetCookie(name, value, max_age=max_age, secure=self._is_secure)
+        site = self.site
+        return SetCookie(site.cookie, value, max_age=max_age, secure=site.is_secure)
 
     # --- forms ----------------------------------------------------------------------
 
