@@ -17,7 +17,7 @@ class PageTests(SynchronousTestCase):
     def test_escaped(self) -> None:
         """What a page is told is shown as text, never run."""
         evil = "<script>alert('1')</script>"
-        made = page("error", 404, reason="Not Found", detail=evil)
+        made = page("error", 404, reason="Not Found", detail=evil, home=False)
         assert isinstance(made.body, bytes)
 
         self.assertEqual(404, made.status)
@@ -26,7 +26,7 @@ class PageTests(SynchronousTestCase):
 
     def test_policy(self) -> None:
         """The policy names the hash of the very style that stands in the page."""
-        made = page("error", 404, reason="Not Found", detail="")
+        made = page("error", 404, reason="Not Found", detail="", home=False)
         assert isinstance(made.body, bytes)
         style = re.search(b"<style>(.*?)</style>", made.body, re.DOTALL)
         assert style is not None
