@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -31,10 +32,10 @@ class ClientTests(SynchronousTestCase):
         (site / "directory" / "index.html").write_bytes(b"index")
         for path in site.rglob("*"):
             os.utime(path, (1_700_000_000, 1_700_000_000))
-        server = self.enterContext(
+        self.server = self.enterContext(
             running_process(http=True, state=str(self.scratch / "state"))
         )
-        self.port = server.port("http", "tcp")
+        self.port = self.server.port("http", "tcp")
         self.url = f"http://127.0.0.1:{self.port}"
 
     def curl(self, *arguments: str, path: str = "/page.html") -> str:
@@ -111,6 +112,18 @@ class ClientTests(SynchronousTestCase):
             connection.request(method, "/page.html", headers=fields)
             response = connection.getresponse()
             self.assertEqual((status, length), (response.status, len(response.read())))
+
+    def test_client_goes(self) -> None:
+        """A client that goes in the middle of a download is no trouble."""
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", self.port)) as client:
+                client.sendall(b"GET /long.bin HTTP/1.1\r\nHost: h\r\n\r\n")
+                client.recv(1000)
+        # The server has met each of these ends before it answers this.
+        self.assertEqual("200", self.code())
+        self.assertEqual(0, self.server.stop())
+
+        self.assertNotIn("Traceback", self.server.log)
 
     def test_replaced_during_a_download(self) -> None:
         """A download goes on with what the file was when it began."""

@@ -20,8 +20,10 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices.core.taken import acknowledged_octets
@@ -105,7 +107,9 @@ class Flow(Protocol):
 
     def _producer_again(self, result: Any) -> Any:
         self._is_lent = False
-        if self.connected and not self._is_closing:
+        # The transport drops its producer after it has told it that all is lost.
+        is_lost = isinstance(result, Failure) and result.check(ConnectionLost)
+        if self.connected and not self._is_closing and not is_lost:
             self.transport.registerProducer(self, True)
         return result
 
