@@ -242,7 +242,7 @@ class HTTPConnection(Intake):
             exchange.begin()
         if self._exchange is exchange and not self._is_closing:
             exchange.since = shared.wheel.seconds()
-            self._expect(shared.settings.stall_timeout)
+            self._expect_soon(shared.settings.stall_timeout)
 
     def _request(self, head: Head, body: Body) -> Request:
         return Request(
