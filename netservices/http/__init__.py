@@ -23,8 +23,10 @@ RFC 3986    partial      request targets; links of listings
 RFC 4331    done         quota and room of a home
 RFC 4648    partial      base64url without padding
 RFC 4918    done         WebDAV, class 1, 2 and 3: files of accounts
+RFC 5789    done         PATCH, with a table of what it understands
 RFC 6585    done         429 for too many requests, 431 for too large heads
 RFC 6797    done         Strict-Transport-Security, where the operator wants it
+RFC 7396    done         JSON Merge Patch
 RFC 8484    done         DNS over HTTPS, where the plugin ``dns`` runs
 RFC 8555    partial      challenges over HTTP are never redirected
 RFC 8615    done         .well-known is seen

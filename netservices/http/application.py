@@ -41,8 +41,9 @@ class Application:
         self.services = services
         self.mounts = Mounts()
         """Handlers by the leading segments of their paths."""
+        self.dav = DAV(settings, services)
         if settings.webdav:
-            self.mount(settings.webdav, DAV(settings, services))
+            self.mount(settings.webdav, self.dav)
         self.sites = Sites(
             settings, services.files, services.accounts, services.clock.seconds
         )

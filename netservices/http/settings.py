@@ -97,6 +97,9 @@ class HTTPSettings:
     largest_upload: Size = setting(
         "0", "A file that is uploaded may have so many octets; 0: as many as fit."
     )
+    largest_patched: Size = setting(
+        "1M", "A file up to this size is changed by PATCH, with as long a description."
+    )
 
     # --- answers that are kept, and what is told of all ---
     answer_memory: Size = setting(

@@ -119,3 +119,7 @@ class IWeb(Interface):
     def mount(path: str, handler: Any, host: str = "") -> None:
         """Have ``handler``, a ``web.handler.Handler``, answer at ``path`` and below it:
         for that host, or for all.  ValueError where something is there already."""
+
+    def add_patch(media_type: str, patch: Callable[[bytes, bytes], bytes]) -> None:
+        """Have PATCH of files understand descriptions of changes in that media type:
+        ``patch(content, description)`` gives the new content, or raises ValueError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.http.dav_kit import DAVHouse, Said, basic
@@ -241,3 +243,108 @@ class NameTests(DAVHouse, SynchronousTestCase):
         self.assertEqual(405, self.ask("MKCOL", "/dav/").status)
         self.assertEqual(409, self.ask("MKCOL", "/dav/x/y/").status)
         self.assertEqual(415, self.ask("MKCOL", "/dav/m/", b"x").status)
+
+
+class PatchTests(DAVHouse, SynchronousTestCase):
+    """PATCH."""
+
+    content = {"a": b'{"x": 1, "y": {"z": 2}}', "text": b"words"}
+    http = {"largest_patched": 100}
+
+    def patched(self, path: str, body: str, **fields: str) -> int:
+        """The status of a PATCH with JSON."""
+        kind = fields.pop("Content_Type", "application/merge-patch+json")
+        return self.ask("PATCH", path, body, Content_Type=kind, **fields).status
+
+    def test_merge(self) -> None:
+        """JSON is merged.  RFC 7396."""
+        self.assertEqual(204, self.patched("/dav/a", '{"x": null, "y": {"w": "ü"}}'))
+        self.assertEqual(
+            {"y": {"z": 2, "w": "ü"}}, json.loads(self.content_of("a").decode())
+        )
+
+    def test_refused(self) -> None:
+        """What does not fit changes nothing.  RFC 5789 2.2."""
+        self.assertEqual(422, self.patched("/dav/a", "{"))
+        self.assertEqual(422, self.patched("/dav/text", "{}"))
+        self.assertEqual(404, self.patched("/dav/none", "{}"))
+        self.assertEqual(405, self.patched("/dav/", "{}"))
+        self.assertEqual(412, self.patched("/dav/a", "{}", If_Match='"x"'))
+        self.assertEqual(413, self.patched("/dav/a", " " * 101))
+        said = self.ask("PATCH", "/dav/a", b"", Content_Type="text/plain")
+        self.assertEqual(415, said.status)
+        self.assertIn("application/merge-patch+json", said.fields["accept-patch"])
+
+    def test_own(self) -> None:
+        """Whoever wants adds a kind."""
+        self.dav.patches["text/x-append"] = lambda content, more: content + more
+        self.assertEqual(
+            204, self.patched("/dav/text", "!", Content_Type="text/x-append; a=b")
+        )
+        self.assertEqual(b"words!", self.content_of("text"))
+
+    def test_changed_meanwhile(self) -> None:
+        """409 where somebody else was faster."""
+
+        def slow(content: bytes, more: bytes) -> bytes:
+            self.put("text", b"other")
+            return content + more
+
+        self.dav.patches["text/x-append"] = slow
+        self.assertEqual(
+            409, self.patched("/dav/text", "!", Content_Type="text/x-append")
+        )
+        self.assertEqual(b"other", self.content_of("text"))
+
+
+class EventTests(DAVHouse, SynchronousTestCase):
+    """What machines hear."""
+
+    content = {"a": b"words"}
+
+    def test_events(self) -> None:
+        """Uploads and changes are told as FTP tells them."""
+        self.ask("PUT", "/dav/b", b"123")
+        self.ask("PUT", "/dav/b", b"123", Content_Length="3")
+        self.ask("MKCOL", "/dav/d/")
+        self.ask("COPY", "/dav/a", Destination="/dav/d/c")
+        self.ask("MOVE", "/dav/a", Destination="/dav/e")
+        self.ask("DELETE", "/dav/d/")
+        talk = self.talk_http()
+        talk.send(put_head("/dav/f", "Content-Length: 9") + b"12")
+        talk.connection.connectionLost()
+
+        found = [
+            (
+                fields.get("change") or fields["outcome"],
+                fields["path"],
+                fields.get("target") or fields["size_octets"],
+            )
+            for name, fields in self.events.seen
+            if name in ("transfer", "file_changed")
+        ]
+        self.assertEqual(
+            [
+                ("complete", "/b", 3),
+                ("complete", "/b", 3),
+                ("made", "/d", None),
+                ("copied", "/a", "/d/c"),
+                ("renamed", "/a", "/e"),
+                ("deleted", "/d/c", 5),
+                ("removed", "/d", None),
+                ("lost", "/f", 2),
+            ],
+            found,
+        )
+
+    def test_times(self) -> None:
+        """Clients that keep times in step say which; the entity tag is right then."""
+        said = self.ask("PUT", "/dav/b", b"123", X_OC_Mtime="1234567890")
+        got = self.ask("GET", "/dav/b")
+
+        self.assertEqual("accepted", said.fields["x-oc-mtime"])
+        self.assertEqual("Fri, 13 Feb 2009 23:31:30 GMT", got.fields["last-modified"])
+        self.assertEqual(said.fields["etag"], got.fields["etag"])
+        for text in ("-1", "x", "9" * 30):
+            said = self.ask("PUT", "/dav/b", b"123", X_OC_Mtime=text)
+            self.assertEqual(204, said.status)

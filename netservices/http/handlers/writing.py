@@ -41,6 +41,7 @@ class SiteWriting:
     ) -> None:
         self._settings = settings
         self._files = services.files
+        self._events = services.events
         self._sites = sites
         self._rules = rules
         self._reading = reading
@@ -74,6 +75,7 @@ class SiteWriting:
             tree=tree,
             account=account,
             path=(*root, *place.path),
+            events=self._events,
             has_slash=place.is_directory,
             root=root,
         )

@@ -6,7 +6,8 @@ Here is what HTTP says about it.
 
 - ``handler``: which method is whose, and who may ask
 - ``place``: what a request is about
-- ``getting``, ``putting``, ``changing``: contents and names
+- ``getting``, ``putting``, ``patching``, ``changing``: contents and names; ``telling``
+  says so to machines
 - ``propfind``, ``proppatch``, ``properties``: what is known of them
 - ``locking``, ``ifheader``, ``conditions``: who may change them, and in which version
 - ``elements``, ``answers``: XML in and out

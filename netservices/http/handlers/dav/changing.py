@@ -9,6 +9,7 @@ from netservices.http.handlers.dav.conditions import wanted_version
 from netservices.http.handlers.dav.place import Place, is_directory
 from netservices.http.handlers.dav.problems import problem_of
 from netservices.http.handlers.dav.propfind import depth_of
+from netservices.http.handlers.dav.telling import tell_change
 from netservices.interfaces import (
     Exists,
     FileProblem,
@@ -68,7 +69,8 @@ async def delete(place: Place, now: float) -> Response:
     node = await place.tree.stat(place.path, False)
     if_etag = wanted_version(place.request, node, now)
     if not is_directory(node):
-        await place.tree.remove(place.path, if_etag=if_etag)
+        octets = await place.tree.remove(place.path, if_etag=if_etag)
+        tell_change(place, "deleted", place.path, size_octets=octets)
         return Response(204)
     if depth_of(place) != "infinity":
         # RFC 4918 9.6.1: nothing else may be said.
@@ -88,6 +90,7 @@ async def remove_tree(failed: Failures, top: Path) -> None:
         try:
             if is_emptied:
                 await tree.remove(path, directory=True)
+                tell_change(failed.place, "removed", path)
                 continue
             waiting.append((path, True))
             after = None
@@ -113,7 +116,8 @@ async def _remove_page(
             below.append((path, False))
             continue
         try:
-            await failed.place.tree.remove(path)
+            octets = await failed.place.tree.remove(path)
+            tell_change(failed.place, "deleted", path, size_octets=octets)
         except NotFound:
             continue
         except (FileProblem, StoreError) as error:
@@ -135,6 +139,7 @@ async def make_collection(place: Place, now: float) -> Response:
         raise Problem(405, "That is there already.") from None
     except NotFound:
         raise Problem(409, "There is no such directory.") from None
+    tell_change(place, "made", place.path)
     return Response(201)
 
 
@@ -150,6 +155,7 @@ async def copy(place: Place, now: float) -> Response:
         if is_directory(there):
             await _clear(failed, target)
         await _in_words(place.tree.copy(place.path, target))
+        tell_change(place, "copied", place.path, target)
         return _done(place, target, there)
     if depth == "1":
         raise Problem(400, "COPY has the depth 0 or infinity.")
@@ -175,6 +181,7 @@ async def move(place: Place, now: float) -> Response:
         if failed.found:
             return failures(failed.found)
     await _in_words(place.tree.rename(place.path, target))
+    tell_change(place, "renamed", place.path, target)
     return _done(place, target, there)
 
 
@@ -212,6 +219,7 @@ async def _clear(failed: Failures, target: Path) -> None:
 async def _copy_directory(place: Place, source: Path, target: Path) -> None:
     await place.tree.make_directory(target)
     await place.tree.copy_properties(source, target)
+    tell_change(place, "made", target)
 
 
 async def _copy_below(failed: Failures, source: Path, target: Path) -> None:
@@ -230,6 +238,7 @@ async def _copy_below(failed: Failures, source: Path, target: Path) -> None:
                         waiting.append((path, made))
                     else:
                         await tree.copy(path, made)
+                        tell_change(failed.place, "copied", path, made)
                 except (FileProblem, StoreError) as error:
                     failed.add(made, error, node.kind is NodeKind.DIRECTORY)
             after = page[-1].name

@@ -10,6 +10,7 @@ from netservices.http.handlers.dav import changing
 from netservices.http.handlers.dav.answers import error
 from netservices.http.handlers.dav.getting import get
 from netservices.http.handlers.dav.locking import lock, unlock, with_tokens
+from netservices.http.handlers.dav.patching import PATCHES, Patch, patch
 from netservices.http.handlers.dav.place import Place, without_slash
 from netservices.http.handlers.dav.problems import in_words_of_http
 from netservices.http.handlers.dav.propfind import propfind
@@ -53,10 +54,13 @@ class DAV:
         self._settings = settings
         self._services = services
         self._now = now
+        self.patches: dict[str, Patch] = dict(PATCHES)
+        """What PATCH understands, by media type; others may add to it."""
         self._methods: dict[str, Method] = {
             "GET": get,
             "HEAD": get,
             "PUT": self._put,
+            "PATCH": self._patch,
             "DELETE": changing.delete,
             "MKCOL": changing.make_collection,
             "COPY": changing.copy,
@@ -80,6 +84,7 @@ class DAV:
             tree=self._services.files.home(account),
             account=account,
             path=without_slash(request.segments),
+            events=self._services.events,
             has_slash=request.path.endswith("/"),
         )
         return await answered(place, method, self._now())
@@ -92,11 +97,17 @@ class DAV:
             ("Allow", ", ".join(["OPTIONS", *self._methods])),
             # Microsoft's clients take the server for another one without it.
             ("MS-Author-Via", "DAV"),
+            # RFC 5789 3.1.
+            ("Accept-Patch", ", ".join(sorted(self.patches))),
         ]
         return Response(200, fields)
 
     async def _put(self, place: Place, now: float) -> Response:
         return await put(place, now, self._settings.largest_upload)
+
+    async def _patch(self, place: Place, now: float) -> Response:
+        most = self._settings.largest_patched
+        return await patch(place, now, self.patches, most)
 
     async def _propfind(self, place: Place, now: float) -> Response:
         most = self._settings.webdav_most_listed

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from attrs import frozen
 
-from netservices.interfaces import IFileTree, NotFound
+from netservices.interfaces import IEvents, IFileTree, NotFound
 from netservices.values import Account, Node, NodeKind, Path
 from netservices.web.problems import Problem
 from netservices.web.request import Request, segments_of
@@ -33,6 +33,7 @@ class Place:
     tree: IFileTree
     account: Account
     path: Path
+    events: IEvents
     has_slash: bool
     """Whether the address ends in a slash, as those of directories do."""
     root: Path = ()
