@@ -7,6 +7,7 @@ from zope.interface import implementer
 from netservices.http.backend import Sites
 from netservices.http.guests import Guests
 from netservices.http.handlers.dav.handler import DAV
+from netservices.http.handlers.dav.patching import Patch
 from netservices.http.handlers.files import FilesHandler
 from netservices.http.handlers.whole import whole_server
 from netservices.http.handlers.writing import SiteWriting
@@ -101,6 +102,10 @@ class Application:
     def mount(self, path: str, handler: Handler, host: str = "") -> None:
         """Have ``handler`` answer at ``path`` and below it; see ``IWeb``."""
         self.mounts.add(path, handler, host)
+
+    def add_patch(self, media_type: str, patch: Patch) -> None:
+        """Have PATCH understand one more media type; see ``IWeb``."""
+        self.dav.patches[media_type.lower()] = patch
 
     async def start(self) -> None:
         """Take in what the other protocols offer, and the applications of others.
