@@ -23,6 +23,9 @@ from netservices.core.threads import Workers
 
 T = TypeVar("T")
 
+MOST_OCTETS = 32 * 1024 * 1024
+"""So much may wait in memory, as far as those who append say what their lines take."""
+
 
 class LogFile(Generic[T]):
     """Lines that ``encode`` makes of what is appended, without their ends.
@@ -50,6 +53,7 @@ class LogFile(Generic[T]):
         self._delay = delay_seconds
         self._most_waiting = most_waiting
         self._waiting: list[T] = []
+        self._waiting_octets = 0
         self._flush_call: IDelayedCall | None = None
         self._is_started = False
         self._is_writing = False
@@ -87,14 +91,17 @@ class LogFile(Generic[T]):
         self._writer.start()
         self._is_started = True
 
-    def append(self, line: T) -> None:
-        """Have a line written soon; before the start and after the stop, never."""
+    def append(self, line: T, octets: int = 0) -> None:
+        """Have a line written soon; before the start and after the stop, never.
+        ``octets``: what it takes in memory, where that may be much."""
         if not self._is_started:
             return
-        if len(self._waiting) >= self._most_waiting:
+        is_full = len(self._waiting) >= self._most_waiting
+        if is_full or self._waiting_octets > MOST_OCTETS:
             self.dropped += 1
             return
         self._waiting.append(line)
+        self._waiting_octets += octets
         self._plan_flush()
 
     @as_deferred
@@ -102,7 +109,7 @@ class LogFile(Generic[T]):
         """Go on in a new file under the same name: logrotate has moved the old one."""
         if not self._is_started:
             return
-        batch, self._waiting = self._waiting, []
+        batch = self._take()
         if batch:
             self._written(await self._writer.call(self._write, batch, False))
         self._written(await self._writer.call(self._write, [], True, True))
@@ -116,12 +123,17 @@ class LogFile(Generic[T]):
         if self._flush_call is not None and self._flush_call.active():
             self._flush_call.cancel()
         self._flush_call = None
-        batch, self._waiting = self._waiting, []
+        batch = self._take()
         if batch:
             self._written(await self._writer.call(self._write, batch))
         await self._writer.stop()
         os.close(self._file)
         self._file = -1
+
+    def _take(self) -> list[T]:
+        batch, self._waiting = self._waiting, []
+        self._waiting_octets = 0
+        return batch
 
     def _plan_flush(self) -> None:
         if self._flush_call is None and not self._is_writing:
@@ -130,7 +142,7 @@ class LogFile(Generic[T]):
     def _flush(self) -> None:
         """Hand what waits to the thread; one batch is under way at a time."""
         self._flush_call = None
-        batch, self._waiting = self._waiting, []
+        batch = self._take()
         if not batch:
             return
         self._is_writing = True

@@ -55,7 +55,8 @@ class Access:
         self._octets += octets
         if self._file is not None:
             self._file.append(
-                (self._time(), origin, account, head, status, octets, seconds)
+                (self._time(), origin, account, head, status, octets, seconds),
+                0 if head is None else head.size_octets,
             )
 
     def start(self) -> None:

@@ -22,6 +22,9 @@ _BAD = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::([0-9]*))?"
 )
+_FIELD_OCTETS = 128
+"""What a field takes beside its octets."""
+
 _LONGEST_LENGTH = 18
 """Digits of a Content-Length that are read."""
 
@@ -46,6 +49,8 @@ class Head:
     is_chunked: bool
     keeps_alive: bool
     expects_continue: bool
+    size_octets: int = 0
+    """What it takes in memory, at about."""
 
     @property
     def has_body(self) -> bool:
@@ -89,6 +94,7 @@ def parse_head(raw: bytes, most_fields: int = 128) -> Head:
         is_chunked,
         _keeps_alive(fields, version),
         _expects_continue(fields, version),
+        len(raw) + _FIELD_OCTETS * len(fields),
     )
 
 
