@@ -162,3 +162,25 @@ async def unready(scope: Any, receive: Any, send: Any) -> None:
     """Cannot start."""
     await receive()
     await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
+async def stuck(scope: Any, receive: Any, send: Any) -> None:
+    """Never gets ready."""
+    await asyncio.Event().wait()
+
+
+async def deaf(scope: Any, receive: Any, send: Any) -> None:
+    """Answers without looking at what it was sent."""
+    await _http_only(scope)
+    await send({**START, "headers": [(b"x-type", scope["type"].encode())]})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
+async def greedy(scope: Any, receive: Any, send: Any) -> None:
+    """Begins its answer, then reads all that comes."""
+    await _http_only(scope)
+    await send(START)
+    await send({"type": "http.response.body", "body": b"x", "more_body": True})
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.body", "body": b"y"})
