@@ -42,12 +42,12 @@ class Application:
         self.services = services
         self.mounts = Mounts()
         """Handlers by the leading segments of their paths."""
-        self.dav = DAV(settings, services)
-        if settings.webdav:
-            self.mount(settings.webdav, self.dav)
         self.sites = Sites(
             settings, services.files, services.accounts, services.clock.seconds
         )
+        self.dav = DAV(settings, services)
+        if settings.webdav:
+            self.mount(settings.webdav, self.dav)
         self.visitors = Visitors(settings, services)
         if self.visitors.login_pages is not None:
             self.mount(settings.login_path, self.visitors.login_pages)
@@ -102,6 +102,8 @@ class Application:
     def mount(self, path: str, handler: Handler, host: str = "") -> None:
         """Have ``handler`` answer at ``path`` and below it; see ``IWeb``."""
         self.mounts.add(path, handler, host)
+        # Answers of what it hides hold no longer.
+        self.sites.forget()
 
     def add_patch(self, media_type: str, patch: Patch) -> None:
         """Have PATCH understand one more media type; see ``IWeb``."""

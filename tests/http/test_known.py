@@ -180,6 +180,18 @@ class RepeatTests(SynchronousTestCase):
         self.assertEqual([b"200"] * 6 + [b"429"] * 2, answers)
         self.assertEqual(2, len(handler.asked))
 
+    def test_other_server_names(self) -> None:
+        """On a TLS connection that was made for another host the handler is asked: it
+        may refuse there."""
+        handler = Holds()
+        known = Known(MUCH)
+        for name in ("a.example", "a.example", "a.example", "b.example"):
+            talk = Talk(handler, known=known)
+            talk.connection.server_name = name
+            talk.send(GET)
+
+        self.assertEqual(3, len(handler.asked))
+
     def test_counted_and_logged(self) -> None:
         """An answer from memory is an answer like any other."""
         talk = Talk(Holds(), known=Known(MUCH))

@@ -56,6 +56,8 @@ class HTTPConnection(Intake):
         """When it was opened, in seconds since 1970."""
         self.deadline = 0.0
         self.known: Known | None = None
+        self.server_name: str | None = None
+        """That a TLS connection was made for."""
         self._buffer = b""
         self._at = 0
         self._sought = 0
@@ -86,6 +88,8 @@ class HTTPConnection(Intake):
         peer = transport.getPeer()
         is_secure = ISSLTransport.providedBy(transport)
         self.tls = transport if is_secure else None
+        if is_secure:
+            self.server_name = getattr(transport, "server_name", None)
         address = getattr(peer, "host", "")
         if self.shared.known is not None:
             self.known = self.shared.known[is_secure]
@@ -192,7 +196,7 @@ class HTTPConnection(Intake):
         if known is None or self._is_full:
             return False
         finished = known.answers.get(raw)
-        if finished is None:
+        if finished is None or finished.server_name != self.server_name:
             return False
         shared = self.shared
         if self._requests >= shared.settings.requests_per_connection - 1:

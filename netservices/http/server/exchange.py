@@ -246,7 +246,12 @@ class Exchange:
             parts = framed.head, date, content
             keeps_alive = framed.keeps_alive
             finished = Finished(
-                head, response.status, response.lasting, keeps_alive, parts
+                head,
+                response.status,
+                response.lasting,
+                keeps_alive,
+                parts,
+                self._connection.server_name,
             )
             known.learn_answer(self.raw, finished, date)
 

@@ -49,6 +49,7 @@ class Finished:
         "head",
         "keeps_alive",
         "lasting",
+        "server_name",
         "status",
     )
 
@@ -59,12 +60,16 @@ class Finished:
         lasting: Lasting,
         keeps_alive: bool,
         parts: tuple[bytes, bytes, bytes],
+        server_name: str | None = None,
     ) -> None:
         start, date, content = parts
         self.head = head
         self.status = status
         self.lasting = lasting
         self.keeps_alive = keeps_alive
+        self.server_name = server_name
+        """The name of the TLS connections that get it: on one that was made for another
+        host, this host's pages may not be shown (RFC 9110 15.5.20)."""
         self.content_octets = len(content)
         self._whole = start + date + content
         self._at = len(start)
