@@ -30,6 +30,11 @@ def at_once(function: Any, *args: Any) -> Any:
     return succeed(function(*args))
 
 
+def never(function: Any, *args: Any) -> Any:
+    """Nothing is left to be compressed."""
+    raise AssertionError("compressed again")
+
+
 class CodingTests(SitesCase):
     """What is sent to whom."""
 
@@ -120,8 +125,24 @@ class CodingTests(SitesCase):
 
         self.assertEqual(TEXT * 2, self.get("gzip", "/a.txt")[2])
 
+    def test_rather_long(self) -> None:
+        """A file of some hundred kilobytes is compressed once, as a whole."""
+        place = self.put(LONG, LONG_TEXT)
+        # It, and its directory, are of yesterday.
+        os.utime(os.path.dirname(place), (NOW - 1000, NOW - 1000))
+
+        first = self.get("gzip", "/long.txt")
+        status, fields, content = first
+        self.assertEqual((200, "gzip"), (status, fields["content-encoding"]))
+        self.assertEqual(LONG_TEXT, zlib.decompress(content, 31))
+        self.handler._run = never
+        self.assertEqual(first, self.get("gzip", "/long.txt"))
+        part = self.get("gzip", "/long.txt", Range="bytes=2-9")
+        self.assertEqual((206, content[2:10]), (part[0], part[2]))
+
     def test_long(self) -> None:
         """A long file is compressed while it is sent, without length or ranges."""
+        self.handler = self.make_handler(small_file=10_000)
         self.put(LONG, LONG_TEXT)
 
         status, fields, content = self.get("gzip", "/long.txt")

@@ -35,6 +35,13 @@ class CodedFile:
             yield data
             offset += len(data)
 
+    async def whole(self) -> bytes:
+        """All of the coded octets; the file is closed."""
+        try:
+            return b"".join([piece async for piece in self])
+        finally:
+            await self.aclose()
+
     async def aclose(self) -> None:
         """The client is gone, or has all of it."""
         close = getattr(self._running, "aclose", None)

@@ -37,6 +37,10 @@ from netservices.web.request import Request
 from netservices.web.response import Answer, Response
 
 READING = ("GET", "HEAD", "OPTIONS")
+WHOLE_TIMES = 16
+"""A file that is so many times as long as one that is kept is compressed once, and the
+result is kept; a longer one is compressed each time."""
+
 _NANOSECONDS = 1_000_000_000
 
 
@@ -103,8 +107,17 @@ class FilesHandler:
         plain = known.variants[""]
         if variant is None and plain.content is not None:
             content = compressed(coding, plain.content)
-            etag = f'"{plain.node.etag}-{version(coding)}"'
-            variant = Variant(coding, plain.path, plain.node, etag, content)
+            variant = self._made(request, known, coding, content)
+        return variant
+
+    def _made(
+        self, request: Request, known: Known, coding: str, content: bytes | None = None
+    ) -> Variant:
+        """A coding that was made; its content is kept where there is one."""
+        plain = known.variants[""]
+        etag = f'"{plain.node.etag}-{version(coding)}"'
+        variant = Variant(coding, plain.path, plain.node, etag, content)
+        if content is not None and coding not in known.variants:
             known.variants[coding] = variant
             key = (request.host, request.path)
             self.kept.grow(key, known, len(content))
@@ -203,7 +216,7 @@ class FilesHandler:
         if file.node.etag != wanted.node.etag:
             file.close()
             return await self._read_anew(request)
-        return self._send(request, known, variant, file)
+        return await self._send(request, known, variant, file)
 
     async def _read_anew(self, request: Request) -> Response:
         self.kept.drop((request.host, request.path))
@@ -215,26 +228,30 @@ class FilesHandler:
         """The answer, for which the file as it is has been opened."""
         variant = self._chosen(request, known)
         if variant is None or (variant.content is None and not variant.coding):
-            return self._send(request, known, variant, file)
+            return await self._send(request, known, variant, file)
         file.close()
         if variant.content is not None:
             return self._lasting(self._respond(request, known, variant), known)
         other = await known.place.tree.open(variant.path)
         fresh = self._finder.variant(variant.coding, variant.path, other.node)
-        return self._send(request, known, fresh, other)
+        return await self._send(request, known, fresh, other)
 
-    def _send(
+    async def _send(
         self, request: Request, known: Known, variant: Variant | None, file: IOpenFile
     ) -> Response:
-        """The answer with an open file: as it is, or compressed while it is sent where
-        there is no variant."""
+        """The answer with an open file: as it is, or compressed where there is no
+        variant; once, or while it is sent."""
         if variant is not None:
             return self._respond(request, known, variant, file)
-        coding, plain = self._coding(request, known), known.variants[""]
-        etag = f'"{plain.node.etag}-{version(coding)}"'
-        made = Variant(coding, plain.path, plain.node, etag)
-        content = CodedFile(file, coding, self._run)
-        return self._respond(request, known, made, content)
+        coding = self._coding(request, known)
+        coded = CodedFile(file, coding, self._run)
+        most = WHOLE_TIMES * self.sites.settings.small_file
+        if known.variants[""].node.size > most:
+            made = self._made(request, known, coding)
+            return self._respond(request, known, made, coded)
+        content = await coded.whole()
+        made = self._made(request, known, coding, content)
+        return self._lasting(self._respond(request, known, made), known)
 
 
 def welcome() -> Response:
