@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from netservices.core.who import Person
@@ -13,15 +14,31 @@ from netservices.web.problems import Problem
 from netservices.web.request import Request, segments_of
 from netservices.web.response import Response
 
+_PATHS = 2048
+"""Paths of which it is known by heart that everybody may read them."""
+
+_READING = ("GET", "HEAD")
+_STRANGER = Person("", is_anonymous=True)
+
 
 class AccessRules:
     """The layer; ``open_path`` is where people log in, which never needs a login."""
 
     def __init__(self, rules: Rules, open_path: str) -> None:
-        self.rules = rules
         self.default_domain = ""
         """That of logins which name none."""
         self._open = tuple(one for one in open_path.split("/") if one)
+        self.rules = rules
+
+    @property
+    def rules(self) -> Rules:
+        """What the operator has written."""
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules: Rules) -> None:
+        self._rules = rules
+        self._may_read = lru_cache(maxsize=_PATHS)(self._may_anybody_read)
 
     def takes_any_origin(self, request: Request) -> bool:
         """Whether pages of all sites may send this request."""
@@ -32,6 +49,8 @@ class AccessRules:
     def __call__(self, request: Request, handler: Handler) -> Settled:
         """Let the handler answer what the rules allow."""
         if not self.rules or request.path in ("*", ""):
+            return answer_of(handler, request)
+        if request.method in _READING and self._may_read(request.host, request.path):
             return answer_of(handler, request)
         path = request.segments
         method, depth = request.method, request.fields.get("depth").strip()
@@ -48,6 +67,17 @@ class AccessRules:
                 has_network |= self._check(request, target, "PUT", True)
         answer = answer_of(handler, request)
         return after(answer, _for_this_network) if has_network else answer
+
+    def _may_anybody_read(self, host: str, path: str) -> bool:
+        """Whether that path is for everybody, everywhere.  Problem 400."""
+        segments = segments_of(path)
+        lines = self._rules.about(host, _plain(segments))
+        if any(line.needs_account or line.needs_address for line in lines):
+            return False
+        if any("/" in segment for segment in segments):
+            return False
+        judged = self._rules.judge(host, segments, "GET", _STRANGER)
+        return judged.outcome is Outcome.PASS
 
     def _check(self, request: Request, path: Path, method: str, deep: bool) -> bool:
         """Whether the address counts.  Problem 403, LoginWanted."""

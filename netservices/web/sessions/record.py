@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -71,9 +72,10 @@ class Record:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
 
 
+@lru_cache(maxsize=256)
 def decode(value: bytes) -> Record | None:
     """From what the store keeps; None for what another version of this program may
-    have put there."""
+    have put there.  Nobody may alter the data in it."""
     try:
         return Record(**json.loads(value))
     except (ValueError, TypeError):
