@@ -209,7 +209,7 @@ class Rules:
         self.needs_default_domain = any(
             one.needs_default_domain for line in written for one in line.who
         )
-        self.about = lru_cache(maxsize=2048)(self._about)
+        self.about = lru_cache(maxsize=512)(self._about)
 
     def __bool__(self) -> bool:
         return bool(self._lines)

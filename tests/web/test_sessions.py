@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netservices.core.deferreds import begun, value_of
-from netservices.interfaces import StoreError
+from netservices.interfaces import StoreReadOnly
 from netservices.units import DeleteAccount, UpdateAccount
 from netservices.values import Origin
 from netservices.web.authentication import require_account
@@ -223,6 +223,19 @@ class AttackTests(SessionsTestCase):
         self.assertEqual(b"joe@example.org 1", self.visit(show, fresh).body)
         self.assertEqual(b"nobody 0", self.visit(show, cookie).body)
 
+    def test_next_person(self) -> None:
+        """Who logs in on somebody else's browser finds nothing of what he left; what
+        was there before any login stays."""
+        joe = self.cookie_of(self.visit(log_in, self.cookie_of(self.visit(count))))
+        self.assertEqual(b"joe@example.org 1", self.visit(show, joe).body)
+        again = self.cookie_of(self.visit(log_in, joe))
+        self.assertEqual(b"joe@example.org 1", self.visit(show, again).body)
+        JOE[0] = self.account("ann")
+        ann = self.cookie_of(self.visit(log_in, again))
+
+        self.assertEqual(b"ann@example.org 0", self.visit(show, ann).body)
+        self.assertEqual(b"nobody 0", self.visit(show, again).body)
+
     def test_invented_name(self) -> None:
         """A name that the server has not made is not taken over."""
         for name in ("A" * 43, "", "A", "../" * 14 + "x", "é" * 43, "A" * 10_000_000):
@@ -375,8 +388,8 @@ class AtOnceTests(SessionsTestCase):
         """What could not be kept is not said to be kept."""
         self.patch(self.store, "apply", _full)
 
-        self.assertRaises(StoreError, self.visit, count)
+        self.assertRaises(StoreReadOnly, self.visit, count)
 
 
 def _full(*_: object, **__: object) -> None:
-    raise StoreError("full")
+    raise StoreReadOnly("full")

@@ -14,7 +14,7 @@ from netservices.web.problems import Problem
 from netservices.web.request import Request, segments_of
 from netservices.web.response import Response
 
-_PATHS = 2048
+_PATHS = 1024
 """Paths of which it is known by heart that everybody may read them."""
 
 _READING = ("GET", "HEAD")

@@ -17,6 +17,7 @@ from netservices.interfaces import (
     NotFound,
     QuotaExceeded,
     StoreError,
+    StoreReadOnly,
     StoreUnavailable,
 )
 from netservices.web.accept import best_type
@@ -111,7 +112,7 @@ def problem_of(failure: Failure) -> Problem:
         return error
     if isinstance(error, NotFound):
         return Problem(404)
-    if isinstance(error, QuotaExceeded | DiskFull):
+    if isinstance(error, QuotaExceeded | DiskFull | StoreReadOnly):
         # RFC 4918 11.5.
         return Problem(507)
     if isinstance(error, StoreUnavailable):

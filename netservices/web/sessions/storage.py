@@ -18,7 +18,7 @@ is bounded exactly, in any number of processes, and nobody counts.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -26,7 +26,7 @@ from attrs import evolve, field, frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netservices.interfaces import Conflict, IStore, StoreError
+from netservices.interfaces import Conflict, IStore, StoreBusy, StoreError
 from netservices.units import AssertValue, DeleteValue, Operation, PutValue, Unit
 from netservices.values import Account
 from netservices.web.sessions.record import (
@@ -138,7 +138,7 @@ class Sessions:
             except Conflict:
                 continue  # Somebody else took the slot.
             return held
-        raise StoreError("no slot for a session stays free")
+        raise StoreBusy("no slot for a session stays free")
 
     async def _free_slot(self) -> tuple[int, bytes | None]:
         """A slot, and the hash of the session that has to go."""
@@ -173,7 +173,7 @@ class Sessions:
             if await self._replace(current, fresh):
                 return fresh
             current = await self._read(held.digest)
-        raise StoreError("the session changes all the time")
+        raise StoreBusy("the session changes all the time")
 
     def check_size(self, record: Record) -> None:
         """ValueError for data that are too large."""
@@ -209,7 +209,7 @@ class Sessions:
     ) -> Held:
         """A session of ``account`` in place of ``held``, under a new name: whoever knew
         the old one has nothing.  ``record`` is a fresh one; its data are those of
-        ``held``.  StoreError."""
+        ``held``, unless that was another account's.  StoreError."""
         await self._make_room(account.id)
         digest = _digest(name)
         for _ in range(_TRIES):
@@ -219,7 +219,7 @@ class Sessions:
                 login=account.login,
                 generation=generation,
                 logged_in=self.seconds(),
-                data=record.data if held is None else held.record.data,
+                data=_inherited(held, account),
             )
             fresh = Held(digest, now_in, now_in.encode())
             operations = list(_puts(fresh))
@@ -233,7 +233,7 @@ class Sessions:
                 held = None if held is None else await self._read(held.digest)
                 continue
             return fresh
-        raise StoreError("the session changes all the time")
+        raise StoreBusy("the session changes all the time")
 
     def forget(self, held: Held) -> None:
         """It does not count any more; removed behind the caller's back."""
@@ -300,6 +300,13 @@ def _index(held: Held) -> list[tuple[bytes, bytes]]:
     if held.record.slot >= 0:
         found.append((_slot_key(held.record.slot), held.digest))
     return found
+
+
+def _inherited(held: Held | None, account: Account) -> Mapping[str, Any]:
+    """What the next session of a browser finds of the one before."""
+    if held is None or held.record.account not in (0, account.id):
+        return {}
+    return held.record.data
 
 
 def _removal(held: Held) -> tuple[Operation, ...]:
