@@ -70,7 +70,7 @@ class ASGIHandler:
         octets = max(request.body.length or 0, request.body.received_octets)
         if octets > self._bounds.longest_body:
             raise _too_long(self._bounds.longest_body)
-        call = _Call(request, self._loop, self._reactor, self._bounds.longest_body)
+        call = _Call(request, self._loop, self._bounds.longest_body)
         scope = scope_of(request, dict(self._state))
         answer = call.begin(self._application, scope)
         return within(answer, self._bounds, self._reactor)
@@ -117,12 +117,9 @@ def _text(path: str) -> str:
 class _Call:
     """One request and its task."""
 
-    def __init__(
-        self, request: Request, loop: Loop, reactor: Any, longest_body: int
-    ) -> None:
+    def __init__(self, request: Request, loop: Loop, longest_body: int) -> None:
         self._request = request
         self._loop = loop
-        self._reactor = reactor
         self._longest_body = longest_body
         # In the reactor's thread:
         self._answer: Deferred[Response] = Deferred(lambda _: self._gone())
@@ -203,7 +200,7 @@ class _Call:
         except BaseException as error:
             # Whatever happens once the client has gone is what applications do then.
             if not self._gone_event.is_set():
-                self._reactor.callFromThread(self._ended, Failure(error))
+                self._loop.tell(self._ended, Failure(error))
             if isinstance(error, asyncio.CancelledError):
                 raise
 
@@ -240,7 +237,7 @@ class _Call:
         read = self._read
         if self._gone_event.is_set():
             return {"type": "http.disconnect"}
-        self._reactor.callFromThread(self._pull)
+        self._loop.tell(self._pull)
         try:
             data = await read
         except asyncio.CancelledError:
@@ -268,7 +265,7 @@ class _Call:
         elif kind == "http.response.early_hint" and self._head is None:
             links = [("Link", link.decode("latin-1")) for link in message["links"]]
             hints = response_from(200, links).fields
-            self._reactor.callFromThread(self._request.early_hints, hints)
+            self._loop.tell(self._request.early_hints, hints)
         else:
             raise GuestFault(f"the message {kind} out of place")
 
@@ -287,17 +284,17 @@ class _Call:
             self._is_begun = True
             if is_last:
                 head.body = data
-                self._reactor.callFromThread(self._start, head)
+                self._loop.tell(self._start, head)
                 return
             head.body = self._flow
             if self._has_trailers:
                 head.trailers = lambda: self._trailers
-            self._reactor.callFromThread(self._start, head)
+            self._loop.tell(self._start, head)
         if data:
             self._under_way += len(data)
-            self._reactor.callFromThread(self._flow.push, data)
+            self._loop.tell(self._flow.push, data)
         if is_last:
-            self._reactor.callFromThread(self._flow.finish)
+            self._loop.tell(self._flow.finish)
             return
         while self._under_way >= MOST_OCTETS and not self._gone_event.is_set():
             self._room.clear()
@@ -310,17 +307,17 @@ class _Call:
             self._is_begun = True
             if head.length is None:
                 head.body = self._flow
-                self._reactor.callFromThread(self._flow.finish)
+                self._loop.tell(self._flow.finish)
             if not more:
                 head.length = head.length or len(data)
-            self._reactor.callFromThread(self._start, head)
+            self._loop.tell(self._start, head)
 
     def _send_trailers(self, message: Message) -> None:
         pairs = response_from(200, _pairs(message.get("headers", ()))).fields
-        self._reactor.callFromThread(self._trailers.extend, pairs)
+        self._loop.tell(self._trailers.extend, pairs)
         if not message.get("more_trailers"):
             self._is_complete = True
-            self._reactor.callFromThread(self._flow.finish)
+            self._loop.tell(self._flow.finish)
 
 
 def _pairs(headers: Any) -> Pairs:

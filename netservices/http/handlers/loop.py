@@ -2,12 +2,17 @@
 
 The reactor stays what it is, an epoll loop that is a third cheaper than asyncio's; and
 an application that blocks its loop holds up its like, but nobody else.
+
+Calls from one thread to the other wait in a queue, and only the first of them wakes the
+other thread.  The order makes that safe without a lock: whoever calls *appends, then
+looks at the flag*; whoever is woken *clears the flag, then takes what is there*.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from threading import Thread
 from typing import Any
@@ -20,6 +25,33 @@ from netservices.core.threads import FromThread
 _log = Logger()
 
 
+class _Calls:
+    """Calls on their way to another thread."""
+
+    def __init__(self, wake: Callable[[Callable[[], None]], object]) -> None:
+        """``wake`` has its argument called in the other thread."""
+        self._wake = wake
+        self._waiting: deque[tuple[Any, tuple[Any, ...]]] = deque()
+        self._is_due = False
+
+    def put(self, function: Any, args: tuple[Any, ...]) -> None:
+        """One more."""
+        self._waiting.append((function, args))
+        if not self._is_due:
+            self._is_due = True
+            self._wake(self._run)
+
+    def _run(self) -> None:
+        """Make the calls that wait; in the other thread."""
+        self._is_due = False
+        for _ in range(len(self._waiting)):
+            function, args = self._waiting.popleft()
+            try:
+                function(*args)
+            except Exception:
+                _log.failure("a call between reactor and loop")
+
+
 class Loop:
     """The loop; runs from ``start`` to ``stop``."""
 
@@ -27,6 +59,8 @@ class Loop:
         self._reactor = reactor
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: Deferred[None] = Deferred()
+        self._to_loop = _Calls(self._wake_loop)
+        self._to_reactor = _Calls(reactor.callFromThread)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
@@ -36,10 +70,13 @@ class Loop:
         Thread(target=self._run, name="asgi", daemon=True).start()
 
     def soon(self, function: Any, *args: Any) -> None:
-        """Call ``function`` in the loop's thread, unless the loop has ended."""
-        if self._loop is not None:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(function, *args)
+        """Call ``function`` in the loop's thread, unless the loop has ended; from the
+        reactor's thread."""
+        self._to_loop.put(function, args)
+
+    def tell(self, function: Any, *args: Any) -> None:
+        """Call ``function`` in the reactor's thread; from the loop's."""
+        self._to_reactor.put(function, args)
 
     def task(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Begin ``coroutine``; in the loop's thread."""
@@ -56,6 +93,11 @@ class Loop:
         else:
             self.soon(self._begin_end)
         return self._stopped
+
+    def _wake_loop(self, function: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(function)
 
     def _run(self) -> None:
         assert self._loop is not None
