@@ -35,6 +35,23 @@ class ReadTests(DAVHouse, SynchronousTestCase):
         """404 for what is not there."""
         self.assertEqual(404, self.ask("GET", "/dav/nothing").status)
         self.assertEqual(404, self.ask("GET", "/dav/a.txt/below").status)
+        self.assertEqual(404, self.ask("GET", "/dav/a.txt/").status)
+
+    def test_directory(self) -> None:
+        """A directory is a page; without its slash it is elsewhere."""
+        listed = self.ask("GET", "/dav/d/")
+        self.assertEqual(200, listed.status)
+        self.assertIn(b">b</a>", listed.body)
+        for path in ("/dav", "/dav/d"):
+            said = self.ask("GET", path)
+            self.assertEqual((301, path + "/"), (said.status, said.fields["location"]))
+
+    def test_range(self) -> None:
+        """A part of a file, and nothing where the client has it.  RFC 9110 13, 14."""
+        said = self.ask("GET", "/dav/a.txt", Range="bytes=1-2")
+        self.assertEqual((206, b"or"), (said.status, said.body))
+        again = self.ask("GET", "/dav/a.txt", If_None_Match=said.fields["etag"])
+        self.assertEqual(304, again.status)
 
 
 class AccessTests(DAVHouse, SynchronousTestCase):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from netservices.http.handlers.dav.place import Place, etag_of
 from netservices.http.handlers.listing import list_directory
-from netservices.interfaces import IsADirectory
+from netservices.interfaces import IsADirectory, NotADirectory
 from netservices.web.media import MediaTypes
+from netservices.web.problems import Problem
 from netservices.web.representation import Representation, respond
 from netservices.web.response import Response
 
@@ -22,9 +23,11 @@ FIELDS = [
 
 async def get(place: Place, now: float) -> Response:
     """The content of a file, or a page about a directory."""
-    if place.has_slash or not place.path:
+    if place.has_slash:
         return await _listed(place)
     try:
+        if not place.path:
+            raise IsADirectory("the root")
         file = await place.tree.open(place.path)
     except IsADirectory:
         # RFC 9110 15.4.2: links in the listing are relative to a path with a slash.
@@ -41,6 +44,9 @@ async def get(place: Place, now: float) -> Response:
 
 
 async def _listed(place: Place) -> Response:
-    return await list_directory(
-        place.request, place.tree, place.path, lambda name: False
-    )
+    try:
+        return await list_directory(
+            place.request, place.tree, place.path, lambda name: False
+        )
+    except NotADirectory:
+        raise Problem(404) from None
