@@ -12,6 +12,9 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Protocol, TypeAlias
 
+HERE_OCTETS = 32 * 1024
+"""Content up to this size is compressed at once, longer one in a thread."""
+
 _LIBRARIES = {"br": "brotli", "zstd": "zstandard"}
 _GZIP_LEVEL = 6
 _BROTLI_QUALITY = 5

@@ -19,15 +19,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThread
 
 from netservices.core.deferreds import begun
-from netservices.web.coders import Run, available, compressed, stream
+from netservices.web.coders import HERE_OCTETS, Run, available, compressed, stream
 from netservices.web.handler import Handler, Settled, after, answer_of
 from netservices.web.media import is_compressible
 from netservices.web.negotiation import codings_of
 from netservices.web.request import Request
 from netservices.web.response import Response
-
-HERE_OCTETS = 32 * 1024
-"""Content up to this size is compressed at once, longer one in a thread."""
 
 _ELSEWHERE = frozenset((204, 206, 304))
 _DIGESTS = frozenset(("content-md5", "digest", "content-digest", "repr-digest"))

@@ -26,10 +26,12 @@ class LastingTests(SitesCase):
         self.clock.rightNow = time.time() + 60
         self.index = self.put(INDEX, b"one", self.then)
 
-    def respond(self, path: str = "/", method: str = "GET", **fields: str) -> Response:
+    def respond(
+        self, path: str = "/", method: str = "GET", host: str = "h", **fields: str
+    ) -> Response:
         """The answer of the handler."""
         pairs = [(name.replace("_", "-"), value) for name, value in fields.items()]
-        request = Request(method, path, fields=Fields(pairs), host="h")
+        request = Request(method, path, fields=Fields(pairs), host=host)
         answer = answer_of(self.handler, request)
         assert isinstance(answer, Response)
         return answer
@@ -154,6 +156,17 @@ class LastingTests(SitesCase):
             self.assertEqual(10_000, len(self.respond(f"/{name}").body))  # type: ignore[arg-type]
         self.assertLessEqual(self.handler.kept._octets, 50_000)
         self.assertLess(len(self.handler.kept._known), 6)
+
+    def test_made_up_hosts(self) -> None:
+        """Hosts without a site of their own share what is kept."""
+        for number in range(10):
+            self.respond(host=f"host{number}.example")
+        self.assertEqual(1, len(self.handler.kept._known))
+
+        self.put("sites/host3.example/index.html", b"three", self.then)
+        self.clock.advance(1)
+        self.assertEqual(b"three", self.respond(host="host3.example").body)
+        self.assertEqual(b"one", self.respond(host="host4.example").body)
 
     def test_downloads_go_on(self) -> None:
         """A download goes on with what the file was when it began."""

@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThread
 from netservices.http.backend import DEFAULT_SITE, Place, Sites, url_path
 from netservices.http.handlers.coded import CodedFile
 from netservices.http.handlers.knowing import Finder
-from netservices.http.handlers.known import Kept, Known, Variant
+from netservices.http.handlers.known import Kept, Key, Known, Variant
 from netservices.http.handlers.listing import list_directory
 from netservices.http.settings import HTTPSettings
 from netservices.interfaces import (
@@ -28,7 +28,7 @@ from netservices.interfaces import (
     StoreBusy,
     StoreError,
 )
-from netservices.web.coders import Run, compressed, version
+from netservices.web.coders import HERE_OCTETS, Run, compressed, version
 from netservices.web.conditions import Outcome, Validators, evaluate
 from netservices.web.negotiation import codings_of
 from netservices.web.problems import Problem, not_possible
@@ -74,12 +74,16 @@ class FilesHandler:
         """The answer, at once where nothing has to be waited for."""
         if request.method not in ("GET", "HEAD"):
             return without_reading(request)
-        key = (request.host, request.path)
+        key = self._key(request)
         known = self.kept.get(key, self._clock(), self.sites.changes)
         if known is not None:
             answer = self._answer_at_once(request, known)
             return self._read_known(request, known) if answer is None else answer
         return self._read(request)
+
+    def _key(self, request: Request) -> Key:
+        """By site, not by host: names that somebody makes up lead to one entry."""
+        return self.sites.site_of(request.host), request.path
 
     # --- what is known --------------------------------------------------------------
 
@@ -105,10 +109,12 @@ class FilesHandler:
         coding = self._coding(request, known)
         variant = known.variants.get(coding)
         plain = known.variants[""]
-        if variant is None and plain.content is not None:
-            content = compressed(coding, plain.content)
-            variant = self._made(request, known, coding, content)
-        return variant
+        if variant is not None or plain.content is None:
+            return variant
+        if len(plain.content) > HERE_OCTETS:
+            return None
+        content = compressed(coding, plain.content)
+        return self._made(request, known, coding, content)
 
     def _made(
         self, request: Request, known: Known, coding: str, content: bytes | None = None
@@ -119,8 +125,7 @@ class FilesHandler:
         variant = Variant(coding, plain.path, plain.node, etag, content)
         if content is not None and coding not in known.variants:
             known.variants[coding] = variant
-            key = (request.host, request.path)
-            self.kept.grow(key, known, len(content))
+            self.kept.grow(self._key(request), known, len(content))
         return variant
 
     def _coding(self, request: Request, known: Known) -> str:
@@ -199,7 +204,7 @@ class FilesHandler:
         try:
             known = await self._finder.know(place, path, file)
             if known.is_kept:
-                self.kept.put((request.host, request.path), known)
+                self.kept.put(self._key(request), known)
             return await self._answer(request, known, file)
         except BaseException:
             file.close()
@@ -219,7 +224,7 @@ class FilesHandler:
         return await self._send(request, known, variant, file)
 
     async def _read_anew(self, request: Request) -> Response:
-        self.kept.drop((request.host, request.path))
+        self.kept.drop(self._key(request))
         return await self._read(request)
 
     async def _answer(
