@@ -20,6 +20,8 @@ is of that second.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from netservices.http.wire.head import Head
 from netservices.web.response import Lasting
 
@@ -95,10 +97,10 @@ class Known:
     """Heads and answers of one kind of connection, in at most ``most_octets``."""
 
     def __init__(self, most_octets: int) -> None:
-        self.answers: dict[bytes, Finished] = {}
+        self.answers: OrderedDict[bytes, Finished] = OrderedDict()
         self.octets = 0
         self._most_octets = most_octets
-        self._heads: dict[bytes, Head] = {}
+        self._heads: OrderedDict[bytes, Head] = OrderedDict()
 
     def head(self, raw: bytes) -> Head | None:
         """What these octets are, where they came before."""
@@ -112,7 +114,7 @@ class Known:
             return
         heads = self._heads
         while len(heads) >= MOST_HEADS:
-            del heads[next(iter(heads))]
+            heads.popitem(last=False)
         heads[raw] = head
 
     def wants(self, octets: int) -> bool:
@@ -130,7 +132,7 @@ class Known:
             found = self.answers[oldest]
             if chances and found.is_of(date):
                 chances -= 1
-                self.answers[oldest] = self.answers.pop(oldest)
+                self.answers.move_to_end(oldest)
             else:
                 self.forget(oldest)
 
