@@ -21,6 +21,10 @@ from netservices.core.deferreds import as_deferred
 from netservices.core.errors import ConfigurationError
 from netservices.core.threads import Workers
 
+LINES_A_WRITE = 256
+"""Lines that are made before the thread leaves the interpreter to others: each write
+does that, and answers wait no longer than it takes to make so many."""
+
 T = TypeVar("T")
 
 MOST_OCTETS = 32 * 1024 * 1024
@@ -176,14 +180,18 @@ class LogFile(Generic[T]):
         To a new file where the old one has lost its name and ``follows``, or where it
         ``renews`` in any case.
         """
-        data = "".join(self._encode(line) + "\n" for line in batch).encode()
+        left, data = len(batch), b""
         try:
             if renews or (follows and self._was_moved()):
                 self._replace()
-            while data:
-                data = data[os.write(self._file, data) :]
+            for start in range(0, len(batch), LINES_A_WRITE):
+                lines = batch[start : start + LINES_A_WRITE]
+                data = "".join([self._encode(line) + "\n" for line in lines]).encode()
+                left -= len(lines)
+                while data:
+                    data = data[os.write(self._file, data) :]
         except OSError as error:
-            self.dropped += data.count(b"\n")
+            self.dropped += left + data.count(b"\n")
             return error.strerror or str(error)
         return ""
 
