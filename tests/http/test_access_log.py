@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
-from netservices.core.logfile import LogFile
+from netservices.core.logfile import LINES_A_WRITE, LogFile
 from netservices.http.server.access import Access
 from netservices.http.server.accesslines import CombinedLines, Served, json_line
 from netservices.http.wire.head import parse_head
@@ -189,6 +189,29 @@ class LogTests(SynchronousTestCase):
 
         self.assertEqual(1, len(self.lines(f"{self.path}.1")))
         self.assertIn("/second", self.lines(self.path)[0])
+
+    def test_long_batch(self) -> None:
+        """Many lines that come at once are all written, in their order."""
+        file: LogFile[str] = LogFile(self.path, "test", str, self.clock, 0.2, 10_000)
+        file.start()
+        for number in range(3 * LINES_A_WRITE + 1):
+            file.append(f"{number}")
+        stopped = file.stop()
+        value_of(stopped)
+
+        wanted = [f"{number}" for number in range(3 * LINES_A_WRITE + 1)]
+        self.assertEqual(wanted, self.lines(self.path))
+
+    def test_full_disk(self) -> None:
+        """Lines that cannot be written are counted, all of them."""
+        file: LogFile[str] = LogFile("/dev/full", "test", str, self.clock, 0.2, 10_000)
+        file.start()
+        for number in range(3 * LINES_A_WRITE + 1):
+            file.append(f"{number}")
+        value_of(file.stop())
+        self.flushLoggedErrors()
+
+        self.assertEqual(3 * LINES_A_WRITE + 1, file.dropped)
 
     def test_slow_disk(self) -> None:
         """Lines that would take too much memory are counted."""
