@@ -9,6 +9,8 @@ What is where, from the outside in; each package says more:
   everything together
 - ``application``: which handler answers, and the layers around it
 - ``handlers``: what answers: sites, and whatever else is mounted
+- ``mounts``, ``mounting``, ``guests``: what answers where; the lines that say so, and
+  the applications of others that they name
 - ``dialogue``: what may follow what on a connection, and how a response is framed
 - ``wire``: heads and chunks as octets
 

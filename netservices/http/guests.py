@@ -122,7 +122,7 @@ class Guests:
         )
 
     def _make_asgi(self, mount: Mount, found: Any) -> Handler:
-        # Only here: asyncio takes a tenth of a second to load.
+        # Only here: servers without such applications do without.
         from netservices.http.handlers.asgi import ASGIHandler
         from netservices.http.handlers.lifespan import Lifespan
         from netservices.http.handlers.loop import Loop
