@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.http.dav_kit import DAVHouse, Said, told, wanting
@@ -62,6 +64,18 @@ class FindTests(DAVHouse, SynchronousTestCase):
         )
         self.assertEqual(400, self.find("/dav/d/", depth="2").status)
         self.assertEqual(404, self.find("/dav/none").status)
+
+    def test_links(self) -> None:
+        """Links are told as what they lead to, if that is in the home; what comes after
+        one that leads nowhere is told all the same."""
+        home = self.tree.volume.disk.directory
+        os.symlink("nowhere", os.path.join(home, "d", "0"))
+        os.symlink("b", os.path.join(home, "d", "link"))
+        found = told(self.find("/dav/d/", depth="infinity"))
+
+        self.assertNotIn("/dav/d/0", found)
+        self.assertEqual((200, "1"), found["/dav/d/link"]["getcontentlength"])
+        self.assertIn("/dav/d/e/f", found)
 
     def test_too_much(self) -> None:
         """Depth infinity has an end.  RFC 4918 9.1.1."""

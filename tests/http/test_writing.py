@@ -104,7 +104,18 @@ class WritingTests(DAVHouse, SynchronousTestCase):
         self.assert_status(403, "PUT", "/~alice/index.html", login="bob")
         self.assert_status(401, "PUT", "/~alice/index.html", login="nobody")
         self.serve(account_uploads=False)
-        self.assert_status(403, "PUT", "/~alice/index.html")
+        self.assert_status(405, "PUT", "/~alice/index.html")
+
+    def test_allowed(self) -> None:
+        """OPTIONS tells where it is possible at all."""
+        for path, expected in (
+            ("/~alice/index.html", True),
+            ("/in/x", True),
+            ("/out", False),
+        ):
+            allow = self.ask("OPTIONS", path).fields["allow"].split(", ")
+            self.assertEqual(expected, "PUT" in allow, path)
+            self.assertIn("GET", allow)
 
     def test_site(self) -> None:
         """On a site a rule must name the method, and the person."""

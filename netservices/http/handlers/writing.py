@@ -19,7 +19,7 @@ from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
 from netservices.values import Account, Path
 from netservices.web.authentication import require_account
-from netservices.web.handler import Handler
+from netservices.web.handler import Handler, after, answer_of
 from netservices.web.problems import Problem
 from netservices.web.request import Request
 from netservices.web.response import Answer, Response
@@ -49,13 +49,19 @@ class SiteWriting:
 
     def __call__(self, request: Request) -> Answer:
         """A ``web.handler.Handler``."""
-        if request.method not in WRITING:
-            return self._reading(request)
-        is_home = request.segments[0].startswith("~") and self._settings.account_pages
-        if not is_home and not self._rules.names(request):
-            # Nobody may: refused as any method that is not for this site.
+        if request.method == "OPTIONS" and self._is_for_some(request, "PUT"):
+            return after(answer_of(self._reading, request), _allow_writing)
+        # Where nobody may, it is refused as any method that is not for this site.
+        is_writing = request.method in WRITING
+        if not is_writing or not self._is_for_some(request, request.method):
             return self._reading(request)
         return self._write(request, require_account(request))
+
+    def _is_for_some(self, request: Request, method: str) -> bool:
+        """Whether there is somebody who may do that."""
+        if request.segments[0].startswith("~"):
+            return self._settings.account_pages and self._settings.account_uploads
+        return self._rules.names(request, method)
 
     async def _write(self, request: Request, account: Account) -> Response:
         place = await self._sites.place(request)
@@ -64,7 +70,7 @@ class SiteWriting:
             if not self._rules.grants(request):
                 raise Problem(403)
             tree = self._files.site(place.site, is_writable=True)
-        elif place.account.id == account.id and self._settings.account_uploads:
+        elif place.account.id == account.id:
             tree = self._files.home(account)
             root = (self._settings.account_directory,)
             request = request.below(1)
@@ -90,3 +96,8 @@ class SiteWriting:
 
     async def _put(self, place: Place, now: float) -> Response:
         return await put(place, now, self._settings.largest_upload)
+
+
+def _allow_writing(response: Response) -> None:
+    """RFC 9110 10.2.1: what can be done, too."""
+    response.set("Allow", ", ".join((response.get("Allow"), *WRITING)))

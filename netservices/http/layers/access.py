@@ -115,10 +115,10 @@ class AccessRules:
             self.default_domain,
         )
 
-    def names(self, request: Request) -> bool:
+    def names(self, request: Request, method: str) -> bool:
         """Whether a line about the path names the method, for anybody."""
         return any(
-            request.method in line.methods
+            method in line.methods
             for line in self.rules.about(request.host, _plain(request.segments))
         )
 

@@ -44,7 +44,7 @@ class Failures:
             for locked in error.paths:
                 href = self.place.href(locked)
                 self.found[href] = 423, "lock-token-submitted"
-        elif isinstance(error, NotEmpty):
+        elif isinstance(error, NotEmpty) and (self.found or path != self.top):
             # RFC 4918 9.6.1: nothing is said of directories that stay for what stays
             # in them.
             return

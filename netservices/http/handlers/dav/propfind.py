@@ -151,7 +151,11 @@ async def _listed(
         yield await scope.responses(await _seen(scope.place, path, page))
         if len(page) < PAGE:
             break
-        page = await tree.list(path, page[-1].name, PAGE)
+        try:
+            page = await tree.list(path, page[-1].name, PAGE)
+        except (NotFound, NotADirectory):
+            # Somebody has removed it: what was told was there.
+            break
     yield CLOSING.encode()
 
 
@@ -193,12 +197,12 @@ async def _all_below(
                 page = await place.tree.list(path, after, PAGE)
             except (NotFound, NotADirectory):
                 break
-            for (below, one), entry in zip(
-                await _seen(place, path, page), page, strict=False
-            ):
-                found.append((below, one))
-                if entry.kind is NodeKind.DIRECTORY and below[-1] == entry.name:
-                    waiting.append(below)
+            found += await _seen(place, path, page)
+            waiting += [
+                (*path, entry.name)
+                for entry in page
+                if entry.kind is NodeKind.DIRECTORY
+            ]
             if len(found) > most:
                 return None
             if len(page) < PAGE:
