@@ -26,6 +26,7 @@ SITES_SECONDS = 1.0
 LONGEST_ERROR_PAGE = 256 * 1024
 """Octets of a site's own page for an error."""
 
+_LONGEST_NAME = 255
 _WELL_KNOWN = ".well-known"  # RFC 8615
 _MOST_ACCOUNTS = 4096
 _MOST_ROOTS = 500
@@ -89,7 +90,8 @@ class Sites:
 
     def is_hidden(self, name: str) -> bool:
         """Whether files and directories of that name are not shown to anybody."""
-        return _is_hidden(name, self.settings.hidden)
+        # No file system has longer names.
+        return len(name) > _LONGEST_NAME or _is_hidden(name, self.settings.hidden)
 
     def check_visible(self, path: Path) -> None:
         """Problem 404 for a path through something hidden."""
@@ -162,6 +164,8 @@ class Sites:
     async def _account(self, name: str) -> Account:
         """The account that shows pages under that name.  Problem 404 where there is
         none, or it is disabled."""
+        if len(name) > _LONGEST_NAME:
+            raise Problem(404)
         now = self._clock()
         found, until = self._pages.get(name, (None, 0.0))
         if now >= until:

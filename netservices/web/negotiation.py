@@ -12,6 +12,7 @@ from netservices.web.accept import weights
 from netservices.web.fields import Fields
 
 IDENTITY = "identity"
+_LONGEST_KEPT = 256
 _ALIASES = {"x-gzip": "gzip", "x-compress": "compress"}
 
 
@@ -61,4 +62,7 @@ def codings_of(fields: Fields) -> Codings:
     """What the client says that it takes."""
     if "accept-encoding" not in fields:
         return ANYTHING
-    return _codings(fields.get("accept-encoding"))
+    written = fields.get("accept-encoding")
+    # What no browser sends is not worth the memory.
+    is_usual = len(written) <= _LONGEST_KEPT
+    return _codings(written) if is_usual else _codings.__wrapped__(written)

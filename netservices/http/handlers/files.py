@@ -141,8 +141,8 @@ class FilesHandler:
         """Whoever asks in the same words gets the same, as long as nothing changes."""
         body = response.body
         pieces = body if isinstance(body, tuple) else (body,)
-        if known.is_kept and all(isinstance(piece, bytes) for piece in pieces):
-            response.lasting = known
+        if known.holding.is_kept and all(isinstance(piece, bytes) for piece in pieces):
+            response.lasting = known.holding
         return response
 
     def _respond(
@@ -203,7 +203,7 @@ class FilesHandler:
         path, file = found
         try:
             known = await self._finder.know(place, path, file)
-            if known.is_kept:
+            if known.holding.is_kept:
                 self.kept.put(self._key(request), known)
             return await self._answer(request, known, file)
         except BaseException:
@@ -215,7 +215,7 @@ class FilesHandler:
         variant = self._chosen(request, known)
         wanted = known.variants[""] if variant is None else variant
         try:
-            file = await known.place.tree.open(wanted.path)
+            file = await known.tree.open(wanted.path)
         except (FileProblem, StoreError):
             return await self._read_anew(request)
         if file.node.etag != wanted.node.etag:
@@ -237,7 +237,7 @@ class FilesHandler:
         file.close()
         if variant.content is not None:
             return self._lasting(self._respond(request, known, variant), known)
-        other = await known.place.tree.open(variant.path)
+        other = await known.tree.open(variant.path)
         fresh = self._finder.variant(variant.coding, variant.path, other.node)
         return await self._send(request, known, fresh, other)
 

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from itertools import islice
 
 from netservices.http.backend import Place, Sites
-from netservices.http.handlers.known import LOOK_SECONDS, Known, Variant, mark_of
+from netservices.http.handlers.known import (
+    LOOK_SECONDS,
+    Holding,
+    Known,
+    Variant,
+    mark_of,
+)
 from netservices.http.options import parse_caching, parse_type
 from netservices.http.settings import HTTPSettings
 from netservices.interfaces import (
@@ -76,21 +82,23 @@ class Finder:
         variants = {"": plain}
         if is_compressed and self._settings.precompressed:
             variants |= await self._precompressed(place, plain)
-        known = Known(
+        holding = Holding(
             self._sites,
             place,
-            node,
-            media_type,
-            variants,
-            tuple(coding for coding in variants if coding),
-            self._codings if is_compressed and node.size <= most else (),
             self._watched(path[:-1], directory, variants),
             started + LOOK_SECONDS,
             changes,
             epoch,
+        )
+        holding.is_kept = self._is_settled(holding)
+        known = Known(
+            holding,
+            media_type,
+            variants,
+            tuple(coding for coding in variants if coding),
+            self._codings if is_compressed and node.size <= most else (),
             fields=self._fields(path),
         )
-        known.is_kept = self._is_settled(known)
         await self._read(known, plain, file)
         return known
 
@@ -129,7 +137,7 @@ class Finder:
             opened = file
             if variant is not plain:
                 try:
-                    opened = await known.place.tree.open(variant.path)
+                    opened = await known.tree.open(variant.path)
                 except (FileProblem, StoreError):
                     continue
             try:
@@ -147,8 +155,8 @@ class Finder:
         files = [(one.path, mark_of(one.node)) for one in variants.values()]
         return ((above, mark_of(directory)), *files)
 
-    def _is_settled(self, known: Known) -> bool:
-        newest = max(mark[1] for _, mark in known.watched)
+    def _is_settled(self, holding: Holding) -> bool:
+        newest = max(mark[1] for _, mark in holding.watched)
         return newest < self._now() * 1e9 - _SETTLED_NS
 
 

@@ -19,6 +19,7 @@ from typing import TypeAlias
 from attrs import define, field
 
 from netservices.http.backend import Place, Sites
+from netservices.interfaces import IFileTree
 from netservices.values import Node, Path
 from netservices.web.negotiation import Codings
 
@@ -28,7 +29,7 @@ LOOK_SECONDS = 1.0
 Mark: TypeAlias = tuple[str, int, str]
 Key: TypeAlias = tuple[str, str]
 
-_ENTRY_OCTETS = 2048
+_ENTRY_OCTETS = 4096
 """What an entry takes beside the content."""
 
 
@@ -50,44 +51,17 @@ class Variant:
 
 
 @define(eq=False)
-class Known:
-    """A file and the codings it can be sent in; also what says whether an answer made
-    from it still holds (``web.response.Lasting``)."""
+class Holding:
+    """What an answer that was made of a file holds by (``web.response.Lasting``); it
+    may outlive the content, which it does not keep in memory."""
 
     sites: Sites
     place: Place
-    node: Node
-    media_type: str
-    variants: dict[str, Variant]
-    """By coding; the empty one is the file as it is."""
-    beside: tuple[str, ...]
-    """Codings that lie in files beside it, the most wanted first."""
-    made: tuple[str, ...]
-    """Codings that can be made of it, the most wanted first."""
     watched: tuple[tuple[Path, Mark], ...]
     until: float
     changes: int
     epoch: int
     is_kept: bool = True
-    octets: int = _ENTRY_OCTETS
-    fields: list[tuple[str, str]] = field(factory=list)
-    """What else is said of it."""
-
-    @property
-    def varies(self) -> bool:
-        """Whether what is sent depends on Accept-Encoding."""
-        return bool(self.beside or self.made)
-
-    def choose(self, codings: Codings, is_ranged: bool) -> str | None:
-        """The coding to send; None: nothing that the client takes can be made.
-
-        A part is one of what is there, or is short; not of what would have to be made
-        first.
-        """
-        offered = self.beside + self.made
-        if is_ranged and self.variants[""].content is None:
-            offered = tuple(one for one in offered if one in self.variants)
-        return codings.best(offered)
 
     def is_current(self, now: float) -> bool:
         """Whether nothing has changed."""
@@ -111,6 +85,44 @@ class Known:
         return True
 
 
+@define(eq=False)
+class Known:
+    """A file and the codings it can be sent in."""
+
+    holding: Holding
+    media_type: str
+    variants: dict[str, Variant]
+    """By coding; the empty one is the file as it is."""
+    beside: tuple[str, ...]
+    """Codings that lie in files beside it, the most wanted first."""
+    made: tuple[str, ...]
+    """Codings that can be made of it, the most wanted first."""
+    octets: int = _ENTRY_OCTETS
+    fields: list[tuple[str, str]] = field(factory=list)
+    """What else is said of it."""
+
+    @property
+    def tree(self) -> IFileTree:
+        """The tree that it is in."""
+        return self.holding.place.tree
+
+    @property
+    def varies(self) -> bool:
+        """Whether what is sent depends on Accept-Encoding."""
+        return bool(self.beside or self.made)
+
+    def choose(self, codings: Codings, is_ranged: bool) -> str | None:
+        """The coding to send; None: nothing that the client takes can be made.
+
+        A part is one of what is there, or is short; not of what would have to be made
+        first.
+        """
+        offered = self.beside + self.made
+        if is_ranged and self.variants[""].content is None:
+            offered = tuple(one for one in offered if one in self.variants)
+        return codings.best(offered)
+
+
 class Kept:
     """What is known, within a number of octets; what was not wanted for longest goes
     first."""
@@ -129,7 +141,7 @@ class Kept:
         known = self._known.get(key)
         if known is None:
             return None
-        if known.is_current(now):
+        if known.holding.is_current(now):
             self._known.move_to_end(key)
             return known
         self.drop(key)
@@ -138,6 +150,8 @@ class Kept:
     def put(self, key: Key, known: Known) -> None:
         """Keep it."""
         self.drop(key)
+        # The key is what a peer wrote: many spellings may lead to one file.
+        known.octets += len(key[0]) + len(key[1])
         self._known[key] = known
         self._octets += known.octets
         self._make_room()

@@ -28,12 +28,15 @@ from netservices.web.response import Lasting
 LONGEST_HEAD = 2048
 """Octets of a head that is kept."""
 
+MOST_HEAD_MEMORY = 8192
+"""Octets that a head which is kept takes in memory, at about."""
+
 MOST_HEADS = 1024
 
 LONGEST_ANSWER = 256 * 1024
 """Octets of an answer that is kept."""
 
-_EXTRA_OCTETS = 1024
+_EXTRA_OCTETS = 2048
 """What an answer takes beside its octets."""
 
 _SECOND_CHANCES = 4
@@ -108,7 +111,9 @@ class Known:
 
     def learn_head(self, raw: bytes, head: Head) -> None:
         """Keep what the octets are, if they may be kept."""
-        if len(raw) > LONGEST_HEAD or head.has_body or head.expects_continue:
+        if len(raw) > LONGEST_HEAD or head.size_octets > MOST_HEAD_MEMORY:
+            return
+        if head.has_body or head.expects_continue:
             return
         if any(name in head.fields for name in _SECRET):
             return
@@ -149,4 +154,4 @@ class Known:
 
 
 def _size(raw: bytes, answer: Finished) -> int:
-    return len(raw) + len(answer) + _EXTRA_OCTETS
+    return len(raw) + len(answer) + answer.head.size_octets + _EXTRA_OCTETS
