@@ -15,7 +15,7 @@ from netservices.core.deferreds import begun
 
 if TYPE_CHECKING:
     from netservices.web.sessions import Record, Sessions
-    from netservices.web.sessions.storage import Held
+    from netservices.web.sessions.held import Held
 
 COLUMNS = ("id", "account", "site", "address", "since", "seen", "browser")
 

@@ -6,7 +6,7 @@ Theory.  A browser says where a request comes from, in fields that no page can w
 changes something), or ``Referer``.  The first of them that is there decides.  Programs
 send none of them: they act for nobody but themselves, and may.  What remains is an old
 browser whose user hides where he comes from; if it brings a session it has to show the
-token that our forms carry, in a field of the form or in ``X-Form-Token``.
+token that our forms carry, in a field of the form or in ``X-CSRF-Token``.
 
 The check holds for all requests that change something, whether or not somebody has
 logged in: the network from which a browser comes may be a right, too.  It also holds
@@ -124,7 +124,7 @@ def _has_session(request: Request) -> bool:
 async def _has_token(request: Request) -> bool:
     """Whether field or form hold the token; the form can be read again afterwards."""
     session, fields = request.session, request.fields
-    if session.is_form_token(fields.get("x-form-token")):
+    if session.is_form_token(fields.get("x-csrf-token")):
         return True
     kind = fields.get("content-type").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":

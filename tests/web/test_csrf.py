@@ -105,7 +105,7 @@ class TokenTests(VisitsTestCase):
         response = self.post(form, self.cookie)
         self.assertEqual(200, response.status)
         self.assertTrue(bytes(response.body).startswith(form.encode()))  # type: ignore[arg-type]
-        beside = "x-form-token", self.token
+        beside = "x-csrf-token", self.token
         self.assertEqual(200, self.post("b=1", self.cookie, beside).status)
 
     def test_other_token(self) -> None:
@@ -113,9 +113,9 @@ class TokenTests(VisitsTestCase):
         looks otherwise."""
         other = bytes(self.post("").body).decode()  # type: ignore[arg-type]
         for token in (other, "", "x", "é", self.token[:-4], "A" * 44, "A" * 10_000):
-            beside = "x-form-token", token
+            beside = "x-csrf-token", token
             self.assertEqual(403, self.post("", self.cookie, beside).status, token)
-        response = self.post("", self.cookie, ("x-form-token", self.token))
+        response = self.post("", self.cookie, ("x-csrf-token", self.token))
         self.assertNotEqual(self.token, bytes(response.body).decode())  # type: ignore[arg-type]
 
     def test_too_long(self) -> None:

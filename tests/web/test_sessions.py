@@ -13,7 +13,7 @@ from netservices.web.cookies import parse_cookies
 from netservices.web.request import Request
 from netservices.web.response import Response, text
 from netservices.web.sessions import Sessions
-from netservices.web.sessions.storage import NAMESPACE
+from netservices.web.sessions.held import NAMESPACE
 from tests.web.visits import VisitsTestCase
 
 PLAIN = Origin("http", "127.0.0.1", is_secure=False, session="s2")

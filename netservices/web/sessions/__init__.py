@@ -6,6 +6,7 @@ The store holds no names, but their hashes: who reads a copy of it cannot take o
 session.
 
 - ``record``: what is kept of one session
+- ``held``: a session as it was read, and the operations that keep and end it
 - ``storage``: where it is kept, how many of them, how they end
 - ``session``: what a handler does with the session of its request
 - ``layer``: what finds it and keeps it

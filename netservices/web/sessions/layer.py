@@ -12,8 +12,9 @@ from netservices.web.handler import Handler, Settled, answer_of
 from netservices.web.problems import Problem
 from netservices.web.request import Request
 from netservices.web.response import Response
+from netservices.web.sessions.held import Held
 from netservices.web.sessions.session import Session, Site
-from netservices.web.sessions.storage import Held, Sessions
+from netservices.web.sessions.storage import Sessions
 
 
 class SessionLayer:

@@ -13,8 +13,9 @@ from attrs import evolve, frozen
 
 from netservices.values import Account
 from netservices.web.cookies import SetCookie
+from netservices.web.sessions.held import Held
 from netservices.web.sessions.record import Record, new_name
-from netservices.web.sessions.storage import Held, Sessions
+from netservices.web.sessions.storage import Sessions
 
 T = TypeVar("T")
 Change = Callable[[dict[str, Any]], object]

@@ -8,37 +8,39 @@ repeats its change, and one that comes after the end of the session finds nothin
 change.  That a session was used is written down once in a while only, behind the
 response, and never if anything else was written meanwhile.
 
-Three kinds of keys: ``session/`` and the hash of the name; ``account/ID/`` and the
-hash, to find the sessions of an account; ``slot/`` and a number, of which there are as
-many as there may be sessions without a login.  A new session of that kind takes a free
-one of eight random slots, or that of the oldest among them, which ends: so their number
-is bounded exactly, in any number of processes, and nobody counts.
+There are as many slots as there may be sessions without a login.  A new session of
+that kind takes a free one of eight random slots, or that of the oldest among them,
+which ends: so their number is bounded, in any number of processes, and nobody counts.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netservices.interfaces import Conflict, IStore, StoreBusy, StoreError
-from netservices.units import AssertValue, DeleteValue, Operation, PutValue, Unit
+from netservices.units import AssertValue, DeleteValue, Unit
 from netservices.values import Account
-from netservices.web.sessions.record import (
-    LONGEST_AGENT,
-    Record,
-    decode,
-    digest_of,
-    label_of,
+from netservices.web.sessions.held import (
+    NAMESPACE,
+    SESSION,
+    Held,
+    account_key,
+    ending,
+    inherited,
+    known_digest,
+    puts,
+    removal,
+    replacement,
+    slot_key,
 )
+from netservices.web.sessions.record import LONGEST_AGENT, Record, decode, digest_of
 
-NAMESPACE = "web"
-_SESSION = b"session/"
 _CHOICES = 8
 _TRIES = 8
 _PAGE = 500
@@ -62,25 +64,6 @@ class SessionLimits:
         return min(60.0, self.idle_seconds / 8)
 
 
-@frozen
-class Held:
-    """A session as it was read."""
-
-    digest: bytes
-    record: Record
-    value: bytes = field(repr=False)
-    """What the store held."""
-
-    @property
-    def label(self) -> str:
-        """What it is called in lists."""
-        return label_of(self.digest)
-
-    def copied_data(self) -> dict[str, Any]:
-        """The data, for somebody who alters them."""
-        return deepcopy(dict(self.record.data))
-
-
 class Sessions:
     """All sessions of a store; ``seconds`` tells the time since 1970."""
 
@@ -99,7 +82,7 @@ class Sessions:
         return None if digest is None else await self._read(digest)
 
     async def _read(self, digest: bytes) -> Held | None:
-        value = await self._store.values.get(NAMESPACE, _SESSION + digest)
+        value = await self._store.values.get(NAMESPACE, SESSION + digest)
         record = None if value is None else decode(value)
         if value is None or record is None or record.expires <= self.seconds():
             return None
@@ -122,17 +105,17 @@ class Sessions:
     async def begin(self, name: str, record: Record) -> Held:
         """Keep a session without a login, under a new name.  StoreError."""
         self.check_size(record)
-        digest = _digest(name)
+        digest = known_digest(name)
         for _ in range(_TRIES):
             number, before = await self._free_slot()
             placed = evolve(record, slot=number)
             held = Held(digest, placed, placed.encode())
             operations = [
-                AssertValue(NAMESPACE, _slot_key(number), before),
-                *_puts(held),
+                AssertValue(NAMESPACE, slot_key(number), before),
+                *puts(held),
             ]
             if before is not None:
-                operations.insert(1, DeleteValue(NAMESPACE, _SESSION + before))
+                operations.insert(1, DeleteValue(NAMESPACE, SESSION + before))
             try:
                 await self._store.apply(Unit(tuple(operations)))
             except Conflict:
@@ -145,7 +128,7 @@ class Sessions:
         oldest: tuple[float, int, bytes] | None = None
         for _ in range(_CHOICES):
             number = secrets.randbelow(self.limits.most_anonymous)
-            digest = await self._store.values.get(NAMESPACE, _slot_key(number))
+            digest = await self._store.values.get(NAMESPACE, slot_key(number))
             if digest is None:
                 return number, None
             held = await self._read(digest)
@@ -183,7 +166,7 @@ class Sessions:
 
     async def _replace(self, old: Held, new: Held) -> bool:
         try:
-            await self._store.apply(_replacement(old, new))
+            await self._store.apply(replacement(old, new))
         except Conflict:
             return False
         return True
@@ -194,7 +177,7 @@ class Sessions:
         if now - held.record.seen < self.limits.touch_seconds:
             return
         record = evolve(held.record, seen=now)
-        unit = _replacement(held, Held(held.digest, record, record.encode()))
+        unit = replacement(held, Held(held.digest, record, record.encode()))
         self._store.apply(unit, is_awaited=False).addErrback(_not_noted)
 
     # --- logins ---------------------------------------------------------------------
@@ -211,7 +194,7 @@ class Sessions:
         the old one has nothing.  ``record`` is a fresh one; its data are those of
         ``held``, unless that was another account's.  StoreError."""
         await self._make_room(account.id)
-        digest = _digest(name)
+        digest = known_digest(name)
         for _ in range(_TRIES):
             now_in = evolve(
                 record,
@@ -219,14 +202,14 @@ class Sessions:
                 login=account.login,
                 generation=generation,
                 logged_in=self.seconds(),
-                data=_inherited(held, account),
+                data=inherited(held, account),
             )
             fresh = Held(digest, now_in, now_in.encode())
-            operations = list(_puts(fresh))
+            operations = list(puts(fresh))
             if held is not None:
-                key = _SESSION + held.digest
+                key = SESSION + held.digest
                 operations.insert(0, AssertValue(NAMESPACE, key, held.value))
-                operations += _removal(held)
+                operations += removal(held)
             try:
                 await self._store.apply(Unit(tuple(operations)))
             except Conflict:
@@ -237,25 +220,34 @@ class Sessions:
 
     def forget(self, held: Held) -> None:
         """It does not count any more; removed behind the caller's back."""
-        self._store.apply(Unit(_removal(held)), is_awaited=False).addErrback(_not_noted)
+        self._store.apply(ending(held), is_awaited=False).addErrback(_not_noted)
 
     async def end(self, held: Held) -> bool:
         """It is no session any more; whether it was one."""
-        results = await self._store.apply(Unit(_removal(held)))
-        return bool(results[0])
+        current: Held | None = held
+        for _ in range(_TRIES):
+            if current is None:
+                return False
+            try:
+                await self._store.apply(ending(current))
+            except Conflict:
+                current = await self._read(held.digest)
+                continue
+            return True
+        raise StoreBusy("the session changes all the time")
 
     # --- all sessions ---------------------------------------------------------------
 
     async def of_account(self, account_id: int) -> list[Held]:
         """The sessions in which an account has logged in, the latest used first."""
-        prefix = _account_key(account_id)
+        prefix = account_key(account_id)
         digests = [key[len(prefix) :] for key in await self._keys(prefix)]
         return await self._known(digests)
 
     async def all(self) -> list[Held]:
         """Every session, the latest used first."""
-        keys = await self._keys(_SESSION)
-        return await self._known([key[len(_SESSION) :] for key in keys])
+        keys = await self._keys(SESSION)
+        return await self._known([key[len(SESSION) :] for key in keys])
 
     async def _known(self, digests: Iterable[bytes]) -> list[Held]:
         found = [await self._read(digest) for digest in digests]
@@ -275,58 +267,9 @@ class Sessions:
         """End what an account has too many of."""
         most = self.limits.most_per_account
         surplus = (await self.of_account(account_id))[most - 1 :]
-        operations = [one for held in surplus for one in _removal(held)]
+        operations = [one for held in surplus for one in removal(held)]
         if operations:
             await self._store.apply(Unit(tuple(operations)))
-
-
-def _puts(held: Held) -> tuple[Operation, ...]:
-    """Session and index; they expire together."""
-    rows = [(_SESSION + held.digest, held.value), *_index(held)]
-    expires = held.record.expires
-    return tuple(PutValue(NAMESPACE, key, value, expires) for key, value in rows)
-
-
-def _replacement(old: Held, new: Held) -> Unit:
-    """Conflict where the store holds something else than ``old``."""
-    condition = AssertValue(NAMESPACE, _SESSION + old.digest, old.value)
-    return Unit((condition, *_puts(new)))
-
-
-def _index(held: Held) -> list[tuple[bytes, bytes]]:
-    found = []
-    if held.record.account:
-        found.append((_account_key(held.record.account) + held.digest, b""))
-    if held.record.slot >= 0:
-        found.append((_slot_key(held.record.slot), held.digest))
-    return found
-
-
-def _inherited(held: Held | None, account: Account) -> Mapping[str, Any]:
-    """What the next session of a browser finds of the one before."""
-    if held is None or held.record.account not in (0, account.id):
-        return {}
-    return held.record.data
-
-
-def _removal(held: Held) -> tuple[Operation, ...]:
-    """The operations that end a session."""
-    keys = [_SESSION + held.digest, *(key for key, _ in _index(held))]
-    return tuple(DeleteValue(NAMESPACE, key) for key in keys)
-
-
-def _digest(name: str) -> bytes:
-    digest = digest_of(name)
-    assert digest is not None
-    return digest
-
-
-def _account_key(account_id: int) -> bytes:
-    return b"account/%d/" % account_id
-
-
-def _slot_key(number: int) -> bytes:
-    return b"slot/%d" % number
 
 
 def _not_noted(failure: Failure) -> None:
