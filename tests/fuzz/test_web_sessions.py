@@ -27,9 +27,6 @@ NAMES = st.sampled_from(["joe", "ann"])
 class House(VisitsTestCase):
     """The accounts, the store and two processes."""
 
-    def runTest(self) -> None:  # noqa: N802
-        """No test of its own."""
-
     def open(self) -> None:
         """Begin."""
         self.setUp()
@@ -46,7 +43,7 @@ class Browsers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.house = House()
+        self.house = House("open")
         self.house.open()
         self.cookies: dict[int, str] = {}
         self.stolen: dict[int, str] = {}
