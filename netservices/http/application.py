@@ -49,6 +49,10 @@ class Application:
         if settings.webdav:
             self.mount(settings.webdav, self.dav)
         self.visitors = Visitors(settings, services)
+        check = self.visitors.check_access.check
+        self.dav = DAV(settings, services, check=check)
+        if settings.webdav:
+            self.mount(settings.webdav, self.dav)
         if self.visitors.login_pages is not None:
             self.mount(settings.login_path, self.visitors.login_pages)
         self.files = FilesHandler(self.sites, services.clock.seconds)

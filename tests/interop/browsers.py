@@ -40,18 +40,15 @@ _OPTIONS = (
 )
 
 
-def _start(stack: ExitStack, is_scripted: bool = True) -> webdriver.Chrome:
+def _start() -> webdriver.Chrome:
     options = webdriver.ChromeOptions()
     options.binary_location = located("chromium")
     options.accept_insecure_certs = True
     for option in _OPTIONS:
         options.add_argument(option)
-    if not is_scripted:
-        blocked = {"profile.managed_default_content_settings.javascript": 2}
-        options.add_experimental_option("prefs", blocked)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(located("chromedriver")))
-    stack.callback(driver.quit)
+    _at_the_end().callback(driver.quit)
     return driver
 
 
@@ -81,8 +78,14 @@ class Visit:
         driver.get("about:blank")
         driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        self.run_scripts(True)
         driver.set_window_size(1200, 800)
         driver.get_log("browser")
+
+    def run_scripts(self, are_run: bool) -> None:
+        """Whether the browser runs the scripts of pages."""
+        command = "Emulation.setScriptExecutionDisabled"
+        self.driver.execute_cdp_cmd(command, {"value": not are_run})
 
     def wait_for(self, condition: Any) -> Any:
         """What ``condition(driver)`` gives when that is true."""
@@ -135,10 +138,9 @@ def is_gone(element: Any) -> bool:
 
 
 @cache
-def visit(is_scripted: bool = True) -> Visit:
-    """The browser of this process; another one has JavaScript switched off."""
-    driver = _start(_at_the_end(), is_scripted)
-    return Visit(_server(), driver)
+def visit() -> Visit:
+    """The browser of this process, and its server."""
+    return Visit(_server(), _start())
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import wave
+from pathlib import Path
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -162,6 +163,77 @@ class LoginTests(BrowserCase):
         self.assertTrue(cookie["secure"])
         self.assertTrue(cookie["httpOnly"])
         self.assertEqual("", self.driver.execute_script("return document.cookie"))
+
+
+class FilesTests(BrowserCase):
+    """One's own files, looked after with forms."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.home = self.visit.state / "files" / "carol@localhost"
+        self.visit.log_in("carol", "/dav/")
+
+    def upload(self, name: str, content: str, *ticks: str) -> None:
+        """Choose a file, and send it."""
+        place = Path(self.mktemp()).absolute() / name
+        place.parent.mkdir(parents=True)
+        place.write_text(content)
+        for tick in ticks:
+            self.visit.one(f"#upload [name={tick}]").click()
+        self.visit.submit("#upload", file=str(place))
+
+    def press_change(self, name: str) -> None:
+        """Go to where an entry is renamed and removed."""
+        rows = self.visit.all("tbody tr:not(.above)")
+        row = next(one for one in rows if one.text.startswith(name))
+        row.find_element(By.CSS_SELECTOR, ".change a").click()
+        self.visit.wait_for(lambda driver: self.visit.all("#rename"))
+
+    def names(self) -> list[str]:
+        """What is there."""
+        return self.visit.texts("tbody tr:not(.above) td.name")
+
+    def test_without_scripts(self) -> None:
+        """Files are uploaded, moved, renamed and removed, directories made and removed
+        with all that is in them, in a browser that runs no scripts."""
+        self.visit.run_scripts(False)
+        self.upload("letter ü.txt", "Dear all")
+        self.assertEqual("Dear all", (self.home / "letter ü.txt").read_text())
+        self.assertEqual(["Stored."], self.visit.texts("[role=status]"))
+        self.visit.submit("#directory", name="post")
+        self.press_change("letter ü.txt")
+        self.visit.submit("#rename", to="post/")
+        self.assertTrue((self.home / "post" / "letter ü.txt").exists())
+        self.driver.find_element(By.LINK_TEXT, "post/").click()
+        self.press_change("letter ü.txt")
+        self.visit.submit("#rename", to="old.txt")
+        self.assertEqual(["old.txt"], self.names())
+        self.driver.find_element(By.LINK_TEXT, "The directory above").click()
+        self.press_change("post/")
+        self.visit.submit("#remove")
+
+        self.assertNotIn("post/", self.names())
+        self.assertFalse((self.home / "post").exists())
+
+    def test_replace(self) -> None:
+        """A file that is there is left as it is, unless one says that it may go."""
+        self.upload("plan.txt", "first")
+        self.upload("plan.txt", "second")
+        self.assertIn("plan.txt", self.visit.one("[role=alert]").text)
+        self.assertEqual("first", (self.home / "plan.txt").read_text())
+        self.upload("plan.txt", "third", "replace")
+
+        self.assertEqual("third", (self.home / "plan.txt").read_text())
+
+    def test_old_page(self) -> None:
+        """A form with the token of another session does nothing."""
+        self.driver.execute_script(
+            "document.querySelector('#directory [name=form_token]').value = 'x'"
+        )
+        self.visit.submit("#directory", name="stray")
+
+        self.assertEqual(1, len(self.visit.all("[role=alert]")))
+        self.assertFalse((self.home / "stray").exists())
 
 
 class MediaTests(BrowserCase):

@@ -72,7 +72,7 @@ async def list_directory(
         order = order_of(request.query)
     except ValueError:
         order = Order()
-    nodes, following, is_sorted = await _entries(tree, path, order, hides)
+    nodes, following, is_sorted = await entries_of(tree, path, order, hides)
     offered = ("text/html", "application/json")
     if best_type(request.fields.get("accept"), offered) == "application/json":
         response = _as_json(nodes, following)
@@ -83,7 +83,7 @@ async def list_directory(
     return response
 
 
-async def _entries(
+async def entries_of(
     tree: IFileTree, path: Path, order: Order, hides: Hides
 ) -> tuple[list[Node], Order | None, bool]:
     """One page, the order that gives the next one, and whether it is sorted as
@@ -159,10 +159,10 @@ def _as_page(
     segments = [one for one in (*request.mount, *request.segments) if one]
     return page(
         "listing",
-        path="/" + "/".join(_readable(one) for one in segments),
+        path="/" + "/".join(readable(one) for one in segments),
         trail=trail_of(request, segments),
-        columns=[_column(name, title, order) for name, title in COLUMNS],
-        rows=[_row(node) for node in nodes],
+        columns=[column_of(name, title, order) for name, title in COLUMNS],
+        rows=[row_of(node) for node in nodes],
         following=following.query if following else "",
         is_sorted=is_sorted,
         is_first=not order.after,
@@ -175,11 +175,11 @@ def trail_of(request: Request, segments: list[str]) -> list[tuple[str, str]]:
     links = [(request.authority or "/", "/")]
     for depth, name in enumerate(segments, 1):
         octets = (one.encode("utf-8", "surrogateescape") for one in segments[:depth])
-        links.append((_readable(name), "/" + "/".join(map(quote, octets)) + "/"))
+        links.append((readable(name), "/" + "/".join(map(quote, octets)) + "/"))
     return links
 
 
-def _column(name: str, title: str, order: Order) -> dict[str, str]:
+def column_of(name: str, title: str, order: Order) -> dict[str, str]:
     """A heading: what it is sorted by now, and what a click gives."""
     is_current = name == order.column
     state = ("descending" if order.is_down else "ascending") if is_current else "none"
@@ -187,11 +187,11 @@ def _column(name: str, title: str, order: Order) -> dict[str, str]:
     return {"name": name, "title": title, "state": state, "query": turned.query}
 
 
-def _row(node: Node) -> dict[str, str]:
+def row_of(node: Node) -> dict[str, str]:
     is_directory = node.kind is NodeKind.DIRECTORY
     seconds = node.mtime_ns // 1_000_000_000
     return {
-        "name": _readable(node.name) + ("/" if is_directory else ""),
+        "name": readable(node.name) + ("/" if is_directory else ""),
         "href": _href(node),
         "kind": "directory" if is_directory else "file",
         "size": "" if is_directory else size_text(node.size),
@@ -213,7 +213,7 @@ def _stamp(node: Node) -> str:
     return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(node.mtime_ns // 1_000_000_000))
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
     """A name as text: octets that are no UTF-8 become question marks in diamonds."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 

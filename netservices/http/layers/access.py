@@ -58,13 +58,13 @@ class AccessRules:
             # Read here, and written at its destination.
             method = "GET"
         deep = is_deep(request.method, depth)
-        has_network = self._check(request, path, method, deep)
+        has_network = self.check(request, path, method, deep)
         if any("/" in segment for segment in path):
-            has_network |= self._check(request, _as_seen(path), method, deep)
+            has_network |= self.check(request, _as_seen(path), method, deep)
         if request.method in ("COPY", "MOVE"):
             target = _destination(request)
             if target is not None:
-                has_network |= self._check(request, target, "PUT", True)
+                has_network |= self.check(request, target, "PUT", True)
         answer = answer_of(handler, request)
         return after(answer, _for_this_network) if has_network else answer
 
@@ -79,9 +79,14 @@ class AccessRules:
         judged = self._rules.judge(host, segments, "GET", _STRANGER)
         return judged.outcome is Outcome.PASS
 
-    def _check(self, request: Request, path: Path, method: str, deep: bool) -> bool:
-        """Whether the address counts.  Problem 403, LoginWanted."""
+    def check(self, request: Request, path: Path, method: str, deep: bool) -> bool:
+        """Whether the address counts.  Problem 403, LoginWanted.
+
+        For handlers, too, that do at ``path`` what a request with ``method`` would.
+        """
         rules, host = self.rules, request.host
+        if not rules:
+            return False
         plain = _plain(path)
         lines = rules.about(host, plain)
         if deep:

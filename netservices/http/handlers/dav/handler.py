@@ -12,6 +12,7 @@ from netservices.http.handlers.dav.getting import get
 from netservices.http.handlers.dav.locking import lock, unlock, with_tokens
 from netservices.http.handlers.dav.patching import PATCHES, Patch, patch
 from netservices.http.handlers.dav.place import Place, without_slash
+from netservices.http.handlers.dav.posting import Check, Forms
 from netservices.http.handlers.dav.problems import in_words_of_http
 from netservices.http.handlers.dav.propfind import propfind
 from netservices.http.handlers.dav.proppatch import proppatch
@@ -50,15 +51,20 @@ class DAV:
         settings: HTTPSettings,
         services: Services,
         now: Callable[[], float] = time.time,
+        check: Check = lambda request, path, method, is_deep: None,
     ) -> None:
+        """``check`` raises where a visitor may not do something; for what is asked for
+        by forms."""
         self._settings = settings
         self._services = services
         self._now = now
         self.patches: dict[str, Patch] = dict(PATCHES)
         """What PATCH understands, by media type; others may add to it."""
+        self._logout = f"{settings.login_path}logout" if settings.login_path else ""
         self._methods: dict[str, Method] = {
-            "GET": get,
-            "HEAD": get,
+            "GET": self._get,
+            "HEAD": self._get,
+            "POST": Forms(settings.largest_upload, self._logout, check),
             "PUT": self._put,
             "PATCH": self._patch,
             "DELETE": changing.delete,
@@ -101,6 +107,9 @@ class DAV:
             ("Accept-Patch", ", ".join(sorted(self.patches))),
         ]
         return Response(200, fields)
+
+    async def _get(self, place: Place, now: float) -> Response:
+        return await get(place, now, self._logout)
 
     async def _put(self, place: Place, now: float) -> Response:
         return await put(place, now, self._settings.largest_upload)
