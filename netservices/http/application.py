@@ -45,9 +45,6 @@ class Application:
         self.sites = Sites(
             settings, services.files, services.accounts, services.clock.seconds
         )
-        self.dav = DAV(settings, services)
-        if settings.webdav:
-            self.mount(settings.webdav, self.dav)
         self.visitors = Visitors(settings, services)
         check = self.visitors.check_access.check
         self.dav = DAV(settings, services, check=check)

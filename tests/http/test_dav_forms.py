@@ -70,6 +70,16 @@ class UploadTests(FormCase):
         self.assertEqual(b"A", self.kept("/dav/a.txt"))
         self.assertEqual(b"B", self.kept("/dav/b.txt"))
 
+    def test_events(self) -> None:
+        """Machines hear of it as of a PUT."""
+        self.upload(("file", "a.txt", "A"))
+        (event,) = (one for name, one in self.events.seen if name == "transfer")
+
+        self.assertEqual(
+            ("POST", "/a.txt", 1, "complete"),
+            tuple(event[one] for one in ("verb", "path", "size_octets", "outcome")),
+        )
+
     def test_name_with_path(self) -> None:
         """Of a path that a browser tells, the name is what counts."""
         self.upload(("file", r"C:\\home\\a.txt", "A"), ("file", "../../b.txt", "B"))

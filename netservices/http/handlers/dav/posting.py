@@ -6,12 +6,17 @@ the right to that.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
+
+from attrs import evolve
 
 from netservices.http.handlers.dav.changing import Failures, remove_tree
 from netservices.http.handlers.dav.page import chosen_name, show
 from netservices.http.handlers.dav.place import Place, is_directory
 from netservices.http.handlers.dav.problems import problem_of
+from netservices.http.handlers.dav.putting import outcome_of
+from netservices.http.handlers.dav.telling import tell_change, tell_upload
 from netservices.http.handlers.listing import readable
 from netservices.interfaces import Exists, FileProblem, StoreError
 from netservices.values import Path, WriteMode
@@ -105,7 +110,11 @@ class Forms:
             if not part.filename:
                 continue
             _check_token(place.request, told.get(FORM_TOKEN, ""))
-            await self._store_one(place, part, "replace" in told)
+            try:
+                await self._store_one(place, part, "replace" in told)
+            except Exists:
+                words = f"There is a file {part.safe_name} already; it has been left."
+                raise Problem(409, words) from None
             stored += 1
         if not stored:
             raise Problem(400, "Choose a file first.")
@@ -116,11 +125,14 @@ class Forms:
         path = (*place.path, name)
         self._need(place, path, "PUT")
         mode = WriteMode.REPLACE if may_replace else WriteMode.CREATE
+        there = evolve(place, path=path)
+        started = time.monotonic()
         try:
-            await save(part, place.tree, path, mode)
-        except Exists:
-            words = f"There is a file {name} already; it has been left as it was."
-            raise Problem(409, words) from None
+            node = await save(part, place.tree, path, mode)
+        except BaseException as error:
+            tell_upload(there, 0, time.monotonic() - started, outcome_of(error))
+            raise
+        tell_upload(there, node.size, time.monotonic() - started, "complete")
 
     async def _make(self, place: Place, form: Form) -> str:
         path = (*place.path, _name(form.get("name")))
@@ -146,6 +158,7 @@ class Forms:
             await place.tree.rename(source, target, replace=False)
         except Exists:
             raise _taken(target[-1]) from None
+        tell_change(place, "renamed", source, target)
         return "renamed"
 
     async def _remove(self, place: Place, form: Form) -> str:
@@ -153,7 +166,8 @@ class Forms:
         self._need(place, path, "DELETE", True)
         node = await place.tree.stat(path, False)
         if not is_directory(node):
-            await place.tree.remove(path)
+            octets = await place.tree.remove(path)
+            tell_change(place, "deleted", path, size_octets=octets)
             return "removed"
         failed = Failures(place, path)
         await remove_tree(failed, path)

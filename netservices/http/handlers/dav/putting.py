@@ -76,7 +76,7 @@ async def _stored(
         await pour(place.request.body, upload, max_octets)
         return await upload.commit(if_etag=if_etag)
     except BaseException as error:
-        outcome = _outcome_of(error)
+        outcome = outcome_of(error)
         await upload.abort()
         raise
     finally:
@@ -84,7 +84,7 @@ async def _stored(
         tell_upload(place, upload.received_octets, seconds, outcome)
 
 
-def _outcome_of(error: BaseException) -> str:
+def outcome_of(error: BaseException) -> str:
     """How an upload ended: the status of the answer, if there is one."""
     if isinstance(error, FileProblem | StoreError):
         return str(problem_of(error).status)
