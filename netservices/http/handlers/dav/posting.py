@@ -106,7 +106,7 @@ class Forms:
             if part.filename is None:
                 told[part.name] = await part.text()
                 continue
-            # A form without a file has one without a name (RFC 7578 4.2).
+            # What nobody chose comes as a file without a name.
             if not part.filename:
                 continue
             _check_token(place.request, told.get(FORM_TOKEN, ""))
