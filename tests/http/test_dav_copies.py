@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netservices.core.deferreds import value_of
 from tests.http.dav_kit import DAVHouse, statuses
 from tests.http.test_dav_locks import LOCK, token_of
 
@@ -84,6 +85,15 @@ class CopyTests(DAVHouse, SynchronousTestCase):
         self.assertEqual([None], self.texts_of("u/g"))
         self.assert_status(400, "COPY", "/dav/d/", "/dav/v/", Depth="1")
 
+    def test_many(self) -> None:
+        """A directory of more files than are worked on at once."""
+        for number in range(70):
+            self.put(f"many/{number}", b"x")
+        self.assert_status(201, "COPY", "/dav/many/", "/dav/more/")
+        self.assertEqual(70, len(value_of(self.tree.list(("more",)))))
+        self.assertEqual(204, self.ask("DELETE", "/dav/many/").status)
+        self.assertEqual([None], self.texts_of("many/1"))
+
     def test_move_directory(self) -> None:
         """So is it moved.  RFC 4918 9.9.2."""
         self.assert_status(204, "MOVE", "/dav/d/", "/dav/t/")
@@ -128,3 +138,23 @@ class CopyTests(DAVHouse, SynchronousTestCase):
         """Conditions of HTTP count here, too."""
         self.assert_status(412, "COPY", "/dav/a", "/dav/new", If_Match='"x"')
         self.assert_status(412, "MOVE", "/dav/a", "/dav/new", If_None_Match="*")
+
+
+class QuotaTests(DAVHouse, SynchronousTestCase):
+    """Copies of a directory, and a quota."""
+
+    content = {f"d/{number}": b"x" * 10 for number in range(10)}
+    quota_octets = 205
+
+    def test_just_enough(self) -> None:
+        """What fits is copied, though all of it is copied together."""
+        self.assertEqual(201, self.ask("COPY", "/dav/d/", Destination="/dav/e").status)
+        self.assertEqual(10, len(value_of(self.tree.list(("e",)))))
+
+    def test_too_much(self) -> None:
+        """Of what does not fit all is told.  RFC 4918 9.8.5."""
+        self.put("d/more", b"x" * 10)
+        said = self.ask("COPY", "/dav/d/", Destination="/dav/e")
+
+        self.assertEqual(207, said.status)
+        self.assertEqual({507}, set(statuses(said).values()))

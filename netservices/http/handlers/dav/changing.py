@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from attrs import define, field
+from twisted.internet.defer import Deferred, DeferredList
 
 from netservices.http.handlers.dav.answers import failures
 from netservices.http.handlers.dav.conditions import wanted_version
@@ -18,6 +22,7 @@ from netservices.interfaces import (
     NotADirectory,
     NotEmpty,
     NotFound,
+    QuotaExceeded,
     StoreError,
 )
 from netservices.values import Node, NodeKind, Path
@@ -25,6 +30,8 @@ from netservices.web.problems import Problem
 from netservices.web.response import Response
 
 PAGE = 500
+AT_ONCE = 32
+"""Files that are removed or copied together."""
 
 
 @define
@@ -109,20 +116,43 @@ async def _remove_page(
     failed: Failures, directory: Path, page: tuple[Node, ...]
 ) -> list[tuple[Path, bool]]:
     """Remove the files of a page; its directories are still to be done."""
-    below = []
+    files, below = _divided(directory, page)
+    tree = failed.place.tree
+    for batch in _batches(files):
+        removals = [tree.remove(path) for path in batch]
+        for path, octets in zip(batch, await _ended(removals), strict=True):
+            if not isinstance(octets, Exception):
+                tell_change(failed.place, "deleted", path, size_octets=octets)
+            elif not isinstance(octets, NotFound):
+                failed.add(path, octets)
+    return [(path, False) for path in below]
+
+
+def _divided(directory: Path, page: tuple[Node, ...]) -> tuple[list[Path], list[Path]]:
+    """The paths of the files of a page, and those of its directories."""
+    files: list[Path] = []
+    below: list[Path] = []
     for node in page:
-        path = (*directory, node.name)
-        if node.kind is NodeKind.DIRECTORY:
-            below.append((path, False))
-            continue
-        try:
-            octets = await failed.place.tree.remove(path)
-            tell_change(failed.place, "deleted", path, size_octets=octets)
-        except NotFound:
-            continue
-        except (FileProblem, StoreError) as error:
-            failed.add(path, error)
-    return below
+        paths = below if node.kind is NodeKind.DIRECTORY else files
+        paths.append((*directory, node.name))
+    return files, below
+
+
+def _batches(paths: list[Path]) -> Iterator[list[Path]]:
+    """Paths to be worked on at once: the store makes what comes together durable
+    together."""
+    for start in range(0, len(paths), AT_ONCE):
+        yield paths[start : start + AT_ONCE]
+
+
+async def _ended(under_way: list[Deferred[Any]]) -> list[Any]:
+    """The result of each, or its failure: one of the file service."""
+    found = []
+    for is_done, result in await DeferredList(under_way, consumeErrors=True):
+        if not is_done:
+            result.trap(FileProblem, StoreError)
+        found.append(result if is_done else result.value)
+    return found
 
 
 async def make_collection(place: Place, now: float) -> Response:
@@ -230,20 +260,35 @@ async def _copy_below(failed: Failures, source: Path, target: Path) -> None:
         old, new = waiting.pop()
         after = None
         while page := await tree.list(old, after, PAGE):
-            for node in page:
-                path, made = (*old, node.name), (*new, node.name)
+            files, below = _divided(old, page)
+            for batch in _batches(files):
+                await _copy_files(failed, batch, new)
+            for path in below:
+                made = (*new, path[-1])
                 try:
-                    if node.kind is NodeKind.DIRECTORY:
-                        await _copy_directory(failed.place, path, made)
-                        waiting.append((path, made))
-                    else:
-                        await tree.copy(path, made)
-                        tell_change(failed.place, "copied", path, made)
+                    await _copy_directory(failed.place, path, made)
+                    waiting.append((path, made))
                 except (FileProblem, StoreError) as error:
-                    failed.add(made, error, node.kind is NodeKind.DIRECTORY)
+                    failed.add(made, error, True)
             after = page[-1].name
             if len(page) < PAGE:
                 break
+
+
+async def _copy_files(failed: Failures, paths: list[Path], target: Path) -> None:
+    """Copy files into a directory."""
+    made = [(*target, path[-1]) for path in paths]
+    tree = failed.place.tree
+    copies = [tree.copy(*pair) for pair in zip(paths, made, strict=True)]
+    for path, copied, node in zip(paths, made, await _ended(copies), strict=True):
+        if isinstance(node, QuotaExceeded):
+            # Copies that are under way together promise themselves more room than each
+            # alone needs.
+            (node,) = await _ended([tree.copy(path, copied)])
+        if isinstance(node, Exception):
+            failed.add(copied, node)
+        else:
+            tell_change(failed.place, "copied", path, copied)
 
 
 async def _in_words(doing: object) -> None:
