@@ -148,6 +148,8 @@ class CadaverTests(ProgramCase):
             "#!/bin/sh\n"
             f'curl -s -T "$1" "{url}"; echo "curl $?" >> {scratch}/said\n'
             'echo after >> "$1"\n'
+            # It looks at whole seconds to see whether there is a change.
+            'touch -d "@$(($(stat -c %Y "$1") + 10))" "$1"\n'
         )
         editor.chmod(0o755)
         program = dav_programs.Cadaver(self.url, scratch)
