@@ -384,6 +384,18 @@ class AtOnceTests(SessionsTestCase):
             self.assertEqual(expected, self.visit(show, cookie).body)
         self.assertEqual(b"nobody 0", self.visit(show, old).body)
 
+    def test_overtaken_by_a_login(self) -> None:
+        """What a browser has sent just before it heard of its login does not push the
+        new session out; a while later the old cookie is like any other."""
+        old = self.cookie_of(self.visit(count))
+        fresh = self.cookie_of(self.visit(log_in, old))
+        late = self.visit(count, old)
+
+        self.assertEqual((b"1", ""), (late.body, late.get("Set-Cookie")))
+        self.assertEqual(b"joe@example.org 1", self.visit(show, fresh).body)
+        self.clock.advance(61)
+        self.assertNotEqual("", self.visit(count, old).get("Set-Cookie"))
+
     def test_store_fails(self) -> None:
         """What could not be kept is not said to be kept."""
         self.patch(self.store, "apply", _full)

@@ -19,6 +19,8 @@ from netservices.web.sessions.record import Record, digest_of, label_of
 
 NAMESPACE = "web"
 SESSION = b"session/"
+MOVED = b"moved"
+"""In place of a session whose browser has just logged in."""
 
 
 @frozen
@@ -80,6 +82,13 @@ def removal(held: Held) -> tuple[Operation, ...]:
     """The operations that end a session that is as it was read."""
     keys = [SESSION + held.digest, *(key for key, _ in _index(held))]
     return tuple(DeleteValue(NAMESPACE, key) for key in keys)
+
+
+def moving(held: Held, until: float) -> tuple[Operation, ...]:
+    """The operations that end a session whose browser has another one now, and leave a
+    mark of that for a while."""
+    mark = PutValue(NAMESPACE, SESSION + held.digest, MOVED, until)
+    return (*removal(held), mark)
 
 
 def known_digest(name: str) -> bytes:

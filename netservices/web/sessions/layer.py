@@ -57,6 +57,7 @@ class SessionLayer:
     async def _visit(
         self, request: Request, session: Session, name: str, handler: Handler
     ) -> Response:
+        session.asked_for = name
         held = await self._sessions.find(name)
         if held is not None and held.record.site == session.site.text:
             await self._recognise(request, session, name, held)
@@ -93,6 +94,11 @@ class SessionLayer:
     ) -> Response:
         try:
             if not session.exists:
+                if await self._sessions.has_moved(session.asked_for):
+                    # It was sent just before the answer to a login: the session of that
+                    # must not be pushed out of the browser.
+                    session.give_up()
+                    return _marked(response, session)
                 self._check_may_begin(request)
             await session.save()
         except ValueError:

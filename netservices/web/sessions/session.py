@@ -82,6 +82,7 @@ class Session:
         "_held",
         "_name",
         "_sessions",
+        "asked_for",
         "cookie",
         "is_used",
         "site",
@@ -101,6 +102,8 @@ class Session:
         self._changes: list[Change] = []
         self.is_used = False
         """Whether the response may depend on it."""
+        self.asked_for = ""
+        """The name that the browser gave."""
         self.cookie: SetCookie | None = None
         """What the browser has to hear."""
 
@@ -198,6 +201,10 @@ class Session:
         self._data = None
         if self._held is None:
             self._name = ""
+
+    def give_up(self) -> None:
+        """Keep nothing of what was changed."""
+        self._changes, self._data, self._name = [], None, ""
 
     def touch(self) -> None:
         """The session was used, whether or not something was put into it."""

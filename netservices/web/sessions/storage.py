@@ -27,6 +27,7 @@ from netservices.interfaces import Conflict, IStore, StoreBusy, StoreError
 from netservices.units import AssertValue, DeleteValue, Unit
 from netservices.values import Account
 from netservices.web.sessions.held import (
+    MOVED,
     NAMESPACE,
     SESSION,
     Held,
@@ -34,6 +35,7 @@ from netservices.web.sessions.held import (
     ending,
     inherited,
     known_digest,
+    moving,
     puts,
     removal,
     replacement,
@@ -44,6 +46,7 @@ from netservices.web.sessions.record import LONGEST_AGENT, Record, decode, diges
 _CHOICES = 8
 _TRIES = 8
 _PAGE = 500
+_MOVING_SECONDS = 60.0
 _log = Logger()
 
 
@@ -80,6 +83,14 @@ class Sessions:
         """The session of that name; None where there is none (any more)."""
         digest = digest_of(name)
         return None if digest is None else await self._read(digest)
+
+    async def has_moved(self, name: str) -> bool:
+        """Whether the browser that had this name has just got another one."""
+        digest = digest_of(name)
+        if digest is None:
+            return False
+        value = await self._store.values.get(NAMESPACE, SESSION + digest)
+        return value == MOVED
 
     async def _read(self, digest: bytes) -> Held | None:
         value = await self._store.values.get(NAMESPACE, SESSION + digest)
@@ -209,7 +220,7 @@ class Sessions:
             if held is not None:
                 key = SESSION + held.digest
                 operations.insert(0, AssertValue(NAMESPACE, key, held.value))
-                operations += removal(held)
+                operations += moving(held, self.seconds() + _MOVING_SECONDS)
             try:
                 await self._store.apply(Unit(tuple(operations)))
             except Conflict:
