@@ -34,6 +34,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netservices.core.threads import TooManyWaiting, Workers
+from netservices.core.write import SendAtOnce
 
 STEP_OCTETS = 256 * 1024
 PLAIN_STEP_OCTETS = 1024 * 1024
@@ -127,16 +128,22 @@ class FileSender:
 
     def resumeProducing(self) -> None:
         """Send the next step."""
-        if self._result is None or self._is_waiting:
+        if self._result is None:
+            return
+        if self._is_waiting:
+            self._rest()
             return
         if not self._has_begun:
             # registerProducer calls before the queue is empty; doWrite calls after.
             self._has_begun = True
+            if isinstance(self._transport, SendAtOnce):
+                self._transport.when_writable = self.resumeProducing
             self._transport.startWriting()
             return
         step = PLAIN_STEP_OCTETS if self._is_plain else STEP_OCTETS
         size = min(step, self._count - self.sent)
         if self._is_cold(size):
+            self._rest()
             self._read_ahead()
             return
         try:
@@ -171,6 +178,7 @@ class FileSender:
             except BlockingIOError:
                 return None
             except OSError as error:
+                self._step_as_usual()
                 if error.errno in _LOST:
                     return None
                 if error.errno not in _NO_SENDFILE:
@@ -180,6 +188,16 @@ class FileSender:
         if data:
             self._transport.write(data)
         return len(data)
+
+    def _step_as_usual(self) -> None:
+        """Have Twisted ask for each step."""
+        if isinstance(self._transport, SendAtOnce):
+            self._transport.when_writable = None
+
+    def _rest(self) -> None:
+        """Nothing can be sent now: hear no more that something could."""
+        if getattr(self._transport, "when_writable", None) is not None:
+            self._transport.stopWriting()
 
     def _is_cold(self, size: int) -> bool:
         """Whether reading the next step might wait for a disk."""
@@ -270,6 +288,7 @@ class FileSender:
             self._is_waiting = False
         if not self._is_waiting:
             self._close()
+        self._step_as_usual()
         if is_registered:
             self._transport.unregisterProducer()
         if outcome is not None:

@@ -92,6 +92,10 @@ class SendAtOnce(_Stream):
 
     SEND_LIMIT = SEND_OCTETS
     _is_corked = False
+    when_writable: Callable[[], None] | None = None
+    """Called in place of Twisted's own steps while nothing is queued: what sends from
+    somewhere else (a file) needs no queue that is found empty, nor an end and a new
+    beginning of writing around each step."""
     before_close: Callable[[], None] | None = None
     """Told of the end while the socket can still be asked about it."""
 
@@ -166,7 +170,13 @@ class SendAtOnce(_Stream):
 
     def doWrite(self) -> Any:
         """The socket can be written to, unless reading has closed it in this turn."""
-        return super().doWrite() if self.connected else None
+        if not self.connected:
+            return None
+        step = self.when_writable
+        if step is None or self._tempDataBuffer or self.dataBuffer:
+            return super().doWrite()
+        step()
+        return None
 
     def _must_wait(self) -> bool:
         """Whether something is still to be sent before the connection may close."""
