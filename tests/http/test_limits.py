@@ -226,6 +226,17 @@ class SessionTests(SynchronousTestCase):
             lines,
         )
 
+    def test_trace_of_a_refusal(self) -> None:
+        """Of a request that is refused the trace tells what is wrong with it."""
+        lines: list[str] = []
+        talk = Talk(path)
+        talk.shared.trace = lambda session, who, line: lines.append(
+            f"{who}: {line.decode()}"
+        )
+        talk.send(GET[:-2] + b"Content-Length: 1, 1\r\n\r\n")
+
+        self.assertIn("S: <refuses: a bad Content-Length>", lines)
+
 
 class Named:
     """A TLS connection that was made for a name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
@@ -168,6 +169,24 @@ class InterimTests(SynchronousTestCase):
         talk = Talk(handler)
         self.assertEqual(b"HTTP/1.1 100 Continue\r\n\r\n", talk.send(ask))
         self.assertNotIn(b" 100 ", Talk(handler).send(ask + b"a"))
+
+    def test_too_late(self) -> None:
+        """A handler that has answered says nothing to the next request."""
+        seen: list[Request] = []
+
+        def handler(request: Request) -> Answer:
+            seen.append(request)
+            return Response() if len(seen) == 1 else Deferred()
+
+        talk = Talk(handler)
+        talk.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        ask = b"PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+        talk.send(ask + b"Content-Length: 2\r\n\r\n")
+        seen[0].early_hints([("Link", "</a>")])
+        seen[0].continue_()
+        self.assertNotIn(b" 10", talk.said())
+        seen[1].continue_()
+        self.assertEqual(b"HTTP/1.1 100 Continue\r\n\r\n", talk.said())
 
     def test_other_expectations(self) -> None:
         """Other expectations cannot be met."""

@@ -12,7 +12,7 @@ response that the peer does not take, requests that come faster than answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -32,6 +32,7 @@ from netservices.http.wire.head import Head
 from netservices.http.wire.problems import BadMessage
 from netservices.values import Origin
 from netservices.web.body import Body
+from netservices.web.fields import Pairs
 from netservices.web.problems import Problem
 from netservices.web.request import Request
 
@@ -231,8 +232,9 @@ class HTTPConnection(Intake):
         self._requests += 1
         self._steps += HANDLER_STEPS
         length = None if head.is_chunked else head.content_length
-        body = Body(length, self._body_wanted)
-        self._exchange = exchange = Exchange(self, head, self._request(head, body))
+        self._exchange = exchange = Exchange(self, head, None)
+        body = Body(length, exchange.body_wanted)
+        exchange.request = self._request(head, body, exchange.send_interim)
         exchange.raw = raw
         if self._requests >= shared.settings.requests_per_connection:
             exchange.must_close = True
@@ -248,7 +250,9 @@ class HTTPConnection(Intake):
             exchange.since = shared.wheel.seconds()
             self._expect_soon(shared.settings.stall_timeout)
 
-    def _request(self, head: Head, body: Body) -> Request:
+    def _request(
+        self, head: Head, body: Body, interim: Callable[[int, Pairs], None]
+    ) -> Request:
         return Request(
             method=head.method,
             path=head.path,
@@ -262,7 +266,7 @@ class HTTPConnection(Intake):
             origin=self.origin,
             server=self._server_address(),
             tls=self.tls,
-            interim=self._interim,
+            interim=interim,
         )
 
     @property
@@ -276,20 +280,17 @@ class HTTPConnection(Intake):
             self._server = getattr(host, "host", ""), getattr(host, "port", 0)
         return self._server
 
-    def _body_wanted(self) -> None:
-        """The handler reads the body, or has made room."""
-        if self._exchange is not None:
-            self._exchange.say_continue()
+    def receive_more(self) -> None:
+        """There is room for content again."""
         self._work()
-
-    def _interim(self, status: int, fields: Any) -> None:
-        if self._exchange is not None:
-            self._exchange.send_interim(status, fields)
 
     def _refuse(self, problem: BadMessage) -> None:
         """The peer broke the rules: answer, and hear nothing more."""
         self._buffer = b""
         self._is_deaf = True
+        if self.shared.trace is not None:
+            why = f"<refuses: {problem.log_text}>".encode()
+            self.shared.trace(self.session_id, "S", why)
         body, self._body = self._body, None
         exchange = self._exchange
         if exchange is None or not exchange.has_begun:

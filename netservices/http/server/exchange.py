@@ -156,10 +156,12 @@ class Exchange:
             and head.has_body
         )
 
-    def say_continue(self) -> None:
-        """Tell a peer that waits for it to go on (RFC 9110 10.1.1)."""
+    def body_wanted(self) -> None:
+        """The handler reads the body, or has made room: a peer that waits for it is
+        told to go on (RFC 9110 10.1.1)."""
         if self.waits_for_continue:
             self.send_interim(100, ())
+        self._connection.receive_more()
 
     def send_interim(self, status: int, fields: Any) -> None:
         """An interim response, unless the final one has begun.  ValueError for a field
