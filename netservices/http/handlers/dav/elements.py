@@ -9,7 +9,6 @@ languages included (RFC 4918 4.3 and 4.4).
 from __future__ import annotations
 
 from typing import Any, TypeAlias
-from xml.parsers import expat
 
 from attrs import define, field
 
@@ -133,6 +132,9 @@ def _named(written: str) -> tuple[Name, str]:
 
 def parse(data: bytes) -> Element:
     """The root of a document.  Problem 400 for what is no XML, 413 for too much."""
+    # Only here: a server that nobody asks for WebDAV does without.
+    from xml.parsers import expat
+
     reader = _Reader()
     parser = expat.ParserCreate(None, " ")
     parser.namespace_prefixes = True
