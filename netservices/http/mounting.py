@@ -48,7 +48,7 @@ def parse_mount(line: str) -> Mount:
     match = _LINE.fullmatch(line.strip())
     if match is None:
         raise ValueError(
-            "a line such as '/blog wsgi:mysite.wsgi:application' is wanted: "
+            f"{line!r} is no line such as '/blog wsgi:mysite.wsgi:application': "
             f"[HOST]/PATH, and KIND:MODULE:NAME with a kind of {', '.join(KINDS)}"
         )
     host = match["host"].lower().removesuffix(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import lookup
 from fnmatch import fnmatchcase
 
 from attrs import frozen
@@ -18,20 +19,35 @@ def parse_type(line: str) -> tuple[str, str]:
     extension, _, media_type = line.strip().partition(" ")
     media_type = media_type.strip()
     if not extension.startswith(".") or not _MEDIA_TYPE.fullmatch(media_type):
-        raise ValueError("a line such as '.gpx application/gpx+xml' is wanted")
+        raise ValueError(f"{line!r} is no line such as '.gpx application/gpx+xml'")
     return extension, media_type
 
 
 def check_coding(coding: str) -> None:
     """ValueError for a coding that nobody can make."""
     if coding not in ("br", "gzip", "zstd"):
-        raise ValueError("br, gzip or zstd is wanted")
+        raise ValueError(f"{coding!r} is none of br, gzip, zstd")
 
 
-def check_directory(name: str) -> None:
+def check_path(text: str) -> None:
+    """ValueError for what is no path at which something could be."""
+    if text and not (text.startswith("/") and text.isascii()):
+        raise ValueError(f"{text!r} is no path: write /{text}")
+
+
+def check_charset(name: str) -> None:
+    """ValueError for a charset that nobody knows."""
+    if name:
+        try:
+            lookup(name)
+        except LookupError:
+            raise ValueError(f"{name!r} is no charset such as utf-8") from None
+
+
+def check_name(name: str) -> None:
     """ValueError for what is not one name."""
     if not name or "/" in name or "\0" in name or name in (".", ".."):
-        raise ValueError("the name of a directory, without slashes, is wanted")
+        raise ValueError(f"{name!r} is no single name, without slashes")
 
 
 @frozen
@@ -54,7 +70,7 @@ def parse_caching(line: str) -> Caching:
     pattern, _, value = line.strip().partition(" ")
     directives = [one.strip() for one in value.split(",")]
     if not pattern or not all(_DIRECTIVE.fullmatch(one) for one in directives):
-        raise ValueError("a line such as '*.css max-age=86400, public' is wanted")
+        raise ValueError(f"{line!r} is no line such as '*.css max-age=86400, public'")
     return Caching(pattern, ", ".join(directives))
 
 

@@ -170,7 +170,8 @@ def _parse_line(text: str) -> Line:
 
 
 def _method(word: str) -> str:
-    if not _METHOD.fullmatch(word):
+    if not _METHOD.fullmatch(word) or (word not in METHODS and instead(word, METHODS)):
+        # A slip of the pen would make a rule that holds for nothing.
         raise ValueError(f"no method {word}{instead(word.upper(), METHODS)}")
     return word
 

@@ -6,9 +6,11 @@ from netservices.core.settings import Duration, Size, setting, settings
 from netservices.http.layers.moves import parse_move
 from netservices.http.mounting import parse_mount
 from netservices.http.options import (
+    check_charset,
     check_coding,
-    check_directory,
     check_host,
+    check_name,
+    check_path,
     parse_caching,
     parse_type,
 )
@@ -80,6 +82,7 @@ class HTTPSettings:
     webdav: str = setting(
         "/dav/",
         "Path below which each account has its files by WebDAV; empty: nowhere.",
+        check=check_path,
     )
     webdav_longest_xml: Size = setting(
         "256K", "The longest XML that a request of WebDAV may hold.", minimum=1024
@@ -200,7 +203,9 @@ class HTTPSettings:
 
     # --- DNS over HTTPS ---
     dns_path: str = setting(
-        "/dns-query", "Where DNS over HTTPS is, while DNS runs; empty: nowhere."
+        "/dns-query",
+        "Where DNS over HTTPS is, while DNS runs; empty: nowhere.",
+        check=check_path,
     )
     dns_plaintext: str = setting(
         "never",
@@ -212,6 +217,7 @@ class HTTPSettings:
     index: tuple[str, ...] = setting(
         ["index.html", "index.htm"],
         "Names of the file that is shown for its directory; the first that is there.",
+        check=check_name,
         is_live=True,
     )
     hidden: tuple[str, ...] = setting(
@@ -223,6 +229,7 @@ class HTTPSettings:
     charset: str = setting(
         "utf-8",
         "The charset that text files are said to be in; empty: browsers guess.",
+        check=check_charset,
         is_live=True,
     )
     types: tuple[str, ...] = setting(
@@ -277,7 +284,7 @@ class HTTPSettings:
     account_directory: str = setting(
         "www",
         "The directory in the home of an account that has its pages.",
-        check=check_directory,
+        check=check_name,
     )
     account_sandbox: bool = setting(
         True,

@@ -68,7 +68,7 @@ def address_text(address: str, port: int) -> str:
 
 def ready_words(house: NetServices) -> str:
     """What a start says: where everything listens, the login of the first start, and
-    three commands to try."""
+    commands to try."""
     configuration = house.configuration
     lines = ["", f"netservices on {configuration.hostname}", ""]
     # A wildcard is one row, although it is a socket for each family.
@@ -87,7 +87,7 @@ def ready_words(house: NetServices) -> str:
         ]
     tries = list(_tries(configuration, house.listening))
     if tries:
-        lines += ["", "Try:", *(f"  {command}" for command in tries[:3])]
+        lines += ["", "Try:", *(f"  {command}" for command in tries)]
     return "\n".join([*lines, ""])
 
 
@@ -114,6 +114,8 @@ def _tries(
         trust = "" if configuration.tls.certificates else _TRUSTING
         yield f"lftp {trust}-u admin ftp://{at}"
         yield f"curl -u admin ftp://{at}/"
+    if http := found.get(("http", "tcp")):
+        yield f"curl http://{address_text(_reachable(http.address), http.port)}/"
     if dns := found.get(("dns", "udp")):
         host = _reachable(dns.address)
         yield f"dig @{host} -p {dns.port} {configuration.hostname} SOA"

@@ -11,7 +11,7 @@ from twisted.internet.defer import succeed
 from netservices.http.handlers.files import FilesHandler
 from netservices.http.options import (
     check_coding,
-    check_directory,
+    check_name,
     parse_caching,
     parse_type,
 )
@@ -261,7 +261,7 @@ class CachingTests(SitesCase):
         for line in ("gpx a/b", ".gpx", ".gpx nonsense", ".gpx a/b\r\nX: y"):
             self.assertRaises(ValueError, parse_type, line)
         for name in ("", "..", "a/b"):
-            self.assertRaises(ValueError, check_directory, name)
+            self.assertRaises(ValueError, check_name, name)
         self.assertRaises(ValueError, check_coding, "deflate")
 
     def test_types(self) -> None:

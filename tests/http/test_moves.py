@@ -57,7 +57,7 @@ class MoveTests(SynchronousTestCase):
     def test_bad_lines(self) -> None:
         """A line that cannot be meant is refused, with what is wrong."""
         for line, told in (
-            ("/old", "a pattern and a target"),
+            ("/old", "no line such as '/old /new'"),
             ("old /new", "no path"),
             ("/old new", "no path and no URL"),
             ("/old //evil.example/", "no path and no URL"),

@@ -49,6 +49,7 @@ class ReadingTests(SynchronousTestCase):
             ("* / readonly", "did you mean read-only?"),
             ("* / deny get", "no method get; did you mean GET?"),
             ("* / deny BR E!", "no method E!"),
+            ("* / deny GTE", "no method GTE; did you mean GET?"),
             ("joe+ann / deny", "nobody is ann and joe at once"),
             ("10.0.0/8 / deny", "'10.0.0/8' is not a network"),
             ("anonimous / deny", "did you mean anonymous?"),

@@ -157,11 +157,12 @@ class SiteTests(SitesCase):
             C:
             S: HTTP/1.1 400 Bad Request
             S: Content-Type: text/plain; charset=utf-8
-            S: Content-Length: 16
+            S: Content-Length: 69
             S: Connection: close
             S: Date: ...
             S:
             S: 400 Bad Request
+            S: The first line is no request such as GET / HTTP/1.1.
             S: <closes>
         """)
 
@@ -200,6 +201,7 @@ class SiteTests(SitesCase):
             S: Connection: close
             S: ...
             S: 505 HTTP Version Not Supported
+            S: HTTP/2.0 is not spoken here, only HTTP/1.0 and HTTP/1.1.
             S: <closes>
         """)
 

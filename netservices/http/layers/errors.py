@@ -144,8 +144,7 @@ def error_response(request: Request, problem: Problem) -> Response:
         response = text(json.dumps(told), status, _JSON)
         response.set("Content-Type", _JSON)
     else:
-        response = text(f"{status} {reason}\n{detail}\n" if detail else f"{reason}\n")
-        response.status = status
+        response = text(f"{status} {reason}\n{detail}\n".replace("\n\n", "\n"), status)
     response.vary("Accept")
     response.add("Cache-Control", "no-store")
     response.fields += problem.fields

@@ -58,7 +58,7 @@ def parse_move(line: str) -> Move:
     """The move that a line says.  ValueError."""
     words = line.split()
     if len(words) not in (2, 3):
-        raise ValueError("a pattern and a target are wanted, such as /old /new")
+        raise ValueError(f"{line!r} is no line such as '/old /new' or '/old /new 302'")
     pattern = _PATTERN.fullmatch(words[0])
     if pattern is None:
         raise ValueError(f"{words[0]!r} is no path such as /old or host/old/*")
@@ -70,7 +70,7 @@ def parse_move(line: str) -> Move:
     host, path = pattern.groups()
     is_prefix = path.endswith("/*")
     if words[1].endswith("*") and not is_prefix:
-        raise ValueError("a target with a star needs a pattern with /*")
+        raise ValueError(f"{line!r}: a target with a star needs a pattern with /*")
     path = path[:-1] if is_prefix else path
     return Move(host, path, is_prefix, words[1], int(status))
 

@@ -295,11 +295,11 @@ class HTTPConnection(Intake):
         exchange = self._exchange
         if exchange is None or not exchange.has_begun:
             self._exchange = exchange = Exchange(self, None, None)
-            exchange.refuse(Problem(problem.status, must_close=True))
+            exchange.refuse(Problem(problem.status, problem.detail, must_close=True))
             return
         # The handler learns that there is no whole body, and its answer says why.
         exchange.must_close = True
-        exchange.refusal = problem.status
+        exchange.refusal = problem
         if body is not None:
             body.fail()
 

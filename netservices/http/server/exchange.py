@@ -18,6 +18,7 @@ from netservices.http.server.known import Finished
 from netservices.http.server.tracing import show_content, show_head
 from netservices.http.wire.chunks import chunk, last_chunk
 from netservices.http.wire.head import Head
+from netservices.http.wire.problems import BadMessage
 from netservices.web.fields import NO_FIELDS, Fields
 from netservices.web.handler import answer_of
 from netservices.web.problems import BodyLost, Problem
@@ -76,7 +77,7 @@ class Exchange:
         self.is_sent = False
         self.keeps_alive = False
         self.must_close = head is None or not head.keeps_alive
-        self.refusal = 0
+        self.refusal: BadMessage | None = None
         """The status that says why there is no whole body, where the peer broke the
         rules in the middle of it."""
         self.wants_body = True
@@ -123,8 +124,9 @@ class Exchange:
         if isinstance(problem, Problem):
             if problem.log_text:
                 _log.info("{problem}: {why}", problem=problem, why=problem.log_text)
-        elif self.refusal and failure.check(BodyLost):
-            problem = Problem(self.refusal, must_close=True)
+        elif self.refusal is not None and failure.check(BodyLost):
+            why = self.refusal
+            problem = Problem(why.status, why.detail, must_close=True)
         else:
             if not failure.check(BodyLost, CancelledError):
                 _log.failure("a handler failed", failure)

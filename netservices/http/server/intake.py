@@ -175,7 +175,7 @@ class Intake(Flow):
         if len(begun) >= settings.longest_head:
             raise BadMessage(431, "the head is too long")
         if _NO_LINE_END.search(begun, max(0, self._sought - 1)):
-            raise BadMessage(400, "NUL, or a bare CR or LF, in the head")
+            raise BadMessage(400, "a line of the head ends without CR LF, or holds NUL")
         if not self._sought:
             self._expect_soon(settings.head_deadline)
         self._sought = max(len(begun) - 3, 1)

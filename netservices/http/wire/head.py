@@ -65,17 +65,21 @@ def parse_head(raw: bytes, most_fields: int = 128) -> Head:
     text = "".join(lines)
     # Tabs and letters beyond ASCII may be there; the search takes ten times as long.
     if not text.isprintable() and _BAD.search(text):
-        raise BadMessage(400, "a control character, or a bare CR or LF, in the head")
+        raise BadMessage(
+            400, "a control character in the head, or a line that ends without CR LF"
+        )
     match = _REQUEST_LINE.fullmatch(lines[0])
     if match is None:
-        raise BadMessage(400, "no request line")
+        raise BadMessage(400, "the first line is no request such as GET / HTTP/1.1")
     method, target, major, minor = match.groups()
     if major != "1":
-        raise BadMessage(505, f"version {major}.{minor}")
+        raise BadMessage(
+            505, f"HTTP/{major}.{minor} is not spoken here, only HTTP/1.0 and HTTP/1.1"
+        )
     # RFC 9110 2.5: a higher minor version is answered as the highest that is known.
     version = "1.0" if minor == "0" else "1.1"
     if len(lines) > most_fields + 1:
-        raise BadMessage(431, f"{len(lines) - 1} fields")
+        raise BadMessage(431, f"{len(lines) - 1} fields are too many")
     fields = Fields([_field(line) for line in lines[1:]])
     scheme, authority, path, query = _split_target(method, target)
     host, port = _host(fields, version, authority)
@@ -102,7 +106,9 @@ def _field(line: str) -> tuple[str, str]:
     """One field line.  RFC 9112 5.1: no space before the colon; 5.2: no folding."""
     name, colon, value = line.partition(":")
     if not colon or not _NAME.fullmatch(name):
-        raise BadMessage(400, "a line of the head is no field")
+        raise BadMessage(
+            400, "a line of the head is no field such as Accept: text/html"
+        )
     return name.lower(), value.strip(" \t")
 
 
@@ -135,7 +141,7 @@ def _host(
     """The host that is asked for; RFC 9112 3.2, 3.2.2."""
     lines = fields.all("host")
     if len(lines) > 1 or (not lines and version != "1.0"):
-        raise BadMessage(400, f"{len(lines)} fields Host")
+        raise BadMessage(400, "there is no Host, or more than one")
     named = lines[0] if lines else ""
     host, port = _authority(named)
     if authority is not None:
@@ -150,10 +156,10 @@ def _authority(text: str) -> tuple[str, int | None]:
     """Host and port; RFC 3986 3.2."""
     match = _HOST.fullmatch(text)
     if match is None:
-        raise BadMessage(400, "a bad host")
+        raise BadMessage(400, "Host is not the name of a host")
     digits = (match[2] or "").lstrip("0")
     if len(digits) > 5 or (digits and int(digits) > 65535):
-        raise BadMessage(400, "a bad port")
+        raise BadMessage(400, "the port of the host is none")
     port = int(match[2]) if match[2] else None
     return match[1].strip("[]").lower().removesuffix("."), port
 
@@ -164,7 +170,9 @@ def _framing(fields: Fields, version: str) -> tuple[int | None, bool]:
     if "transfer-encoding" in fields:
         # RFC 9112 6.1: these two together, or with HTTP/1.0, are an attack or a fault.
         if lengths or version == "1.0":
-            raise BadMessage(400, "Transfer-Encoding where it must not be")
+            raise BadMessage(
+                400, "Transfer-Encoding beside Content-Length, or with HTTP/1.0"
+            )
         if fields.get("transfer-encoding").lower() != "chunked":
             raise BadMessage(*_bad_coding(fields))
         return None, True
@@ -173,7 +181,7 @@ def _framing(fields: Fields, version: str) -> tuple[int | None, bool]:
     # RFC 9110 8.6 would let a list of equal values pass.
     [text] = lengths if len(lengths) == 1 else [""]
     if not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_LENGTH:
-        raise BadMessage(400, "a bad Content-Length")
+        raise BadMessage(400, "Content-Length is no plain number, or is there twice")
     return int(text), False
 
 
@@ -201,5 +209,5 @@ def _expects_continue(fields: Fields, version: str) -> bool:
     if not expected or version == "1.0":
         return False
     if expected != ["100-continue"]:
-        raise BadMessage(417, "an unknown expectation")
+        raise BadMessage(417, "nothing but 100-continue can be expected")
     return True

@@ -7,8 +7,17 @@ from netservices.core.errors import SyntaxProblem
 
 class BadMessage(SyntaxProblem):
     """The peer broke the rules of HTTP/1; ``status`` is the answer, after which the
-    connection ends: nobody knows where the next request would begin."""
+    connection ends: nobody knows where the next request would begin.
 
-    def __init__(self, status: int, log_text: str) -> None:
-        super().__init__(log_text, status)
+    The reason is told to the peer, too: it says nothing that the peer has not sent.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason, status)
         self.status = status
+
+    @property
+    def detail(self) -> str:
+        """The reason, as a sentence."""
+        reason = str(self)
+        return f"{reason[:1].upper()}{reason[1:]}."
