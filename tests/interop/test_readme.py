@@ -51,7 +51,7 @@ def matches(expected: str, printed: str) -> bool:
 
 
 def free_offset() -> int:
-    """A port offset at which FTP and DNS can listen on both loopback addresses."""
+    """A port offset at which all protocols can listen on both loopback addresses."""
     for offset in range(21000, 60000, 211):
         sockets = []
         try:
@@ -61,6 +61,7 @@ def free_offset() -> int:
             ):
                 for port, kind in (
                     (21, socket.SOCK_STREAM),
+                    (80, socket.SOCK_STREAM),
                     (53, socket.SOCK_STREAM),
                     (53, socket.SOCK_DGRAM),
                 ):
@@ -106,7 +107,8 @@ class ReadmeTests(SynchronousTestCase):
         options = ["--state", "state", "--set", "server.hostname=localhost"]
         for address in ("127.0.0.1", r"\:\:1"):
             ftp = f"tcp:{self.offset + 21}:interface={address}"
-            options += ["--ftp-listen", ftp]
+            http = f"tcp:{self.offset + 80}:interface={address}"
+            options += ["--ftp-listen", ftp, "--http-listen", http]
             for kind in ("tcp", "udp"):
                 dns = f"{kind}:{self.offset + 53}:interface={address}"
                 options += ["--dns-listen", dns]
@@ -150,6 +152,7 @@ class ReadmeTests(SynchronousTestCase):
         for step in steps:
             command = step.command.replace("8021", str(self.offset + 21))
             command = command.replace("8053", str(self.offset + 53))
+            command = command.replace("8080", str(self.offset + 80))
             result = self.shell(exports + command)
             if command.startswith("export "):
                 exports += f"{command}\n"
