@@ -141,7 +141,7 @@ def _host(
     """The host that is asked for; RFC 9112 3.2, 3.2.2."""
     lines = fields.all("host")
     if len(lines) > 1 or (not lines and version != "1.0"):
-        raise BadMessage(400, "there is no Host, or more than one")
+        raise BadMessage(400, f"there is {'more than one' if lines else 'no'} Host")
     named = lines[0] if lines else ""
     host, port = _authority(named)
     if authority is not None:
