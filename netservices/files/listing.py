@@ -7,7 +7,9 @@ A directory of 100,000 names must not be read again for each page, nor held as 1
 nodes, nor block the reactor.  The first page reads all *names* (in a thread; sorted in
 runs and merged, because one sort of 100,000 names holds the interpreter for 30 ms), and
 the nodes of one page.  Names that remain are kept for a while as a ``Snapshot``; later
-pages look up their place in it and stat only their own entries.  Names are ordered by
+pages look up their place in it and stat only their own entries, and so do first pages
+while no name has come or gone: whoever asks for one again and again keeps no thread
+busy with 100,000 names each time.  Names are ordered by
 octets.  What was removed meanwhile is skipped, what came is in the next listing; each
 name comes at most once.
 """
@@ -35,6 +37,9 @@ from netservices.values import LineOf, Lines, Node
 _MTIME = stat.ST_MTIME
 """Where the modification time is in whole seconds."""
 
+_SETTLED_NS = 1_000_000_000
+"""What has changed so lately can change again within the grain of file times."""
+
 _RUN = 8192
 """Names sorted at once: about 2 ms."""
 
@@ -46,6 +51,9 @@ class Snapshot:
     identity: tuple[int, int]
     names: tuple[bytes, ...]
     taken: float
+    changed_ns: int = 0
+    """When names had come or gone last (``st_ctime``); 0: so lately that they may
+    again, without getting another time."""
 
 
 class Snapshots:
@@ -171,11 +179,17 @@ def _page(
     try:
         status = os.fstat(directory)
         identity = (status.st_dev, status.st_ino)
-        snapshot = None if after is None else snapshots.get(key, identity)
+        snapshot = snapshots.get(key, identity)
+        if after is None and snapshot is not None:
+            # A listing begins with what there is.
+            if snapshot.changed_ns != status.st_ctime_ns:
+                snapshot = None
         is_new = snapshot is None
         if snapshot is None:
+            is_settled = status.st_ctime_ns < time.time_ns() - _SETTLED_NS
             names = sorted_names(directory)
-            snapshot = Snapshot(identity, names, time.monotonic())
+            changed = status.st_ctime_ns if is_settled else 0
+            snapshot = Snapshot(identity, names, time.monotonic(), changed)
         start = 0 if after is None else bisect_right(snapshot.names, after)
         page = _Page(directory, snapshot.names, start, limit)
         yield page

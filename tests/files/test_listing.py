@@ -53,6 +53,36 @@ class ListingTests(FilesCase):
         self.assertEqual((), value_of(tree.list((), "f5", 2)))
         self.assertEqual(1, len(scans))
 
+    def test_first_pages(self) -> None:
+        """Who asks for the first page again and again keeps nobody busy: the names are
+        read once, until one comes or goes."""
+        self.patch(listing, "_SETTLED_NS", -(10**18))
+        tree = self.make_tree()
+        directory = self.directory(tree)
+        for number in range(6):
+            os.mknod(os.path.join(directory, f"f{number}"))
+        scans = self.count(listing, "sorted_names")
+        for _ in range(3):
+            page = value_of(tree.list((), None, 2))
+            self.assertEqual(["f0", "f1"], [node.name for node in page])
+        self.assertEqual(1, len(scans))
+        before = os.stat(directory).st_ctime_ns
+        os.mknod(os.path.join(directory, "a"))
+        while os.stat(directory).st_ctime_ns == before:
+            os.utime(directory)
+        page = value_of(tree.list((), None, 2))
+        self.assertEqual(["a", "f0"], [node.name for node in page])
+
+    def test_first_pages_of_what_changes(self) -> None:
+        """What has just changed can change again without getting another time."""
+        tree = self.make_tree()
+        for number in range(6):
+            os.mknod(os.path.join(self.directory(tree), f"f{number}"))
+        scans = self.count(listing, "sorted_names")
+        for _ in range(2):
+            value_of(tree.list((), None, 2))
+        self.assertEqual(2, len(scans))
+
     def test_lines(self) -> None:
         """A page as text has the same entries in the same order; it tells whether it
         is the last one."""
