@@ -180,10 +180,9 @@ def _page(
         status = os.fstat(directory)
         identity = (status.st_dev, status.st_ino)
         snapshot = snapshots.get(key, identity)
-        if after is None and snapshot is not None:
+        if after is None and snapshot and snapshot.changed_ns != status.st_ctime_ns:
             # A listing begins with what there is.
-            if snapshot.changed_ns != status.st_ctime_ns:
-                snapshot = None
+            snapshot = None
         is_new = snapshot is None
         if snapshot is None:
             is_settled = status.st_ctime_ns < time.time_ns() - _SETTLED_NS

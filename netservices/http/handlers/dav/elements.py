@@ -15,7 +15,7 @@ from attrs import define, field
 from netservices.web.problems import Problem
 
 MAX_DEPTH = 40
-MAX_ELEMENTS = 10_000
+MAX_ELEMENTS = 1000
 MAX_ATTRIBUTES = 64
 
 DAV = "DAV:"
