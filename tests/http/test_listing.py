@@ -40,9 +40,11 @@ class ListingTests(SynchronousTestCase):
             file.write(bytes(size))
         os.utime(path, (mtime, mtime))
 
-    def ask(self, query: str = "", accept: str = "text/html") -> Response:
+    def ask(
+        self, query: str = "", accept: str = "text/html", *more: tuple[str, str]
+    ) -> Response:
         """The listing of the root."""
-        fields = Fields([("accept", accept)])
+        fields = Fields([("accept", accept), *more])
         request = Request("GET", "/", query=query or None, fields=fields)
         return self.successResultOf(
             begun(list_directory(request, self.tree, (), is_hidden))
@@ -53,6 +55,17 @@ class ListingTests(SynchronousTestCase):
         body = self.ask(query, "application/json").body
         assert isinstance(body, bytes)
         return [one["name"] for one in json.loads(body)["entries"]]
+
+    def test_unchanged(self) -> None:
+        """A browser that has the page fetches it again only when it has changed."""
+        self.put("a")
+        known = ("if-none-match", self.ask().get("ETag"))
+        again = self.ask("", "text/html", known)
+        self.assertEqual((304, b""), (again.status, again.body))
+        self.assertEqual(known[1], again.get("ETag"))
+        self.put("b")
+
+        self.assertEqual(200, self.ask("", "text/html", known).status)
 
     def test_orders(self) -> None:
         """By name, size and date, both ways; directories are the smallest."""

@@ -236,6 +236,45 @@ class FilesTests(BrowserCase):
         self.assertFalse((self.home / "stray").exists())
 
 
+FAULTS = """
+const found = [], all = selector => [...document.querySelectorAll(selector)];
+if (!document.documentElement.lang) found.push("no language");
+if (!document.title.trim()) found.push("no title");
+if (all("main").length != 1 || all("h1").length != 1) found.push("main, h1");
+for (const one of all("input:not([type=hidden])"))
+    if (!one.labels.length || !one.labels[0].textContent.trim())
+        found.push("no label: " + one.name);
+for (const one of all("a, button")) {
+    if (!one.textContent.trim()) found.push("says nothing: " + one.outerHTML);
+    if (!one.closest("p, h1") && one.getBoundingClientRect().height < 24)
+        found.push("smaller than 24 pixels: " + one.textContent);
+}
+for (const one of all("th")) if (!one.scope) found.push("no scope: " + one.textContent);
+const ids = all("[id]").map(one => one.id);
+if (new Set(ids).size != ids.length) found.push("an id twice");
+if (all("script, [onclick], [style]").length) found.push("scripts or styles");
+return found;
+"""
+"""What keeps people from using a page, as far as a script sees it (WCAG 2.2: 1.3.1,
+2.4.2, 2.4.4, 2.5.8, 3.1.1, 4.1.2)."""
+
+
+class AccessibilityTests(BrowserCase):
+    """Pages for everybody."""
+
+    def test_all_pages(self) -> None:
+        """All that our pages have says what it is, and is large enough."""
+        self.visit.put("sites/default/shown/a.txt", "x")
+        self.visit.put("files/bob@localhost/a.txt", "x")
+        for path in ("/shown/", "/nothing", "/-/login"):
+            self.open(path)
+            self.assertEqual([], self.driver.execute_script(FAULTS), path)
+        self.visit.log_in("bob", "/dav/")
+        for path in ("/dav/", "/dav/?change=a.txt", "/dav/?done=made", "/-/logout"):
+            self.open(path)
+            self.assertEqual([], self.driver.execute_script(FAULTS), path)
+
+
 class MediaTests(BrowserCase):
     """Music and films."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import blake2b
 from time import gmtime, strftime
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
@@ -18,6 +19,8 @@ from attrs import frozen
 from netservices.interfaces import IFileTree
 from netservices.values import Node, NodeKind, Path
 from netservices.web.accept import best_type
+from netservices.web.conditions import Outcome, Validators, evaluate
+from netservices.web.problems import Problem
 from netservices.web.request import Request
 from netservices.web.response import Response
 
@@ -80,6 +83,22 @@ async def list_directory(
         response = _as_page(request, order, nodes, following, is_sorted)
     response.vary("Accept")
     response.set("Cache-Control", "no-cache")
+    return _unless_known(request, response)
+
+
+def _unless_known(request: Request, response: Response) -> Response:
+    """304 in place of a listing that the client has (RFC 9110 15.4.5); Problem 412."""
+    body = response.body
+    assert isinstance(body, bytes)
+    etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+    response.set("ETag", etag)
+    # Nothing in it has a date.
+    outcome = evaluate(request.method, request.fields, Validators(etag), 0.0)
+    if outcome is Outcome.FAILED:
+        raise Problem(412)
+    if outcome is Outcome.NOT_MODIFIED:
+        response.remove("Content-Type")
+        response.status, response.body = 304, b""
     return response
 
 
