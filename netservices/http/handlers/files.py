@@ -13,8 +13,8 @@ from twisted.internet.threads import deferToThread
 
 from netservices.http.backend import DEFAULT_SITE, Place, Sites, url_path
 from netservices.http.handlers.coded import CodedFile
-from netservices.http.handlers.knowing import Finder
-from netservices.http.handlers.known import Kept, Key, Known, Variant
+from netservices.http.handlers.finding import Finder
+from netservices.http.handlers.kept import Kept, Key, KnownFile, Variant
 from netservices.http.handlers.listing import list_directory
 from netservices.http.settings import HTTPSettings
 from netservices.interfaces import (
@@ -87,7 +87,7 @@ class FilesHandler:
 
     # --- what is known --------------------------------------------------------------
 
-    def _answer_at_once(self, request: Request, known: Known) -> Response | None:
+    def _answer_at_once(self, request: Request, known: KnownFile) -> Response | None:
         """The answer where no file has to be opened for it."""
         variant = self._chosen(request, known)
         if variant is None:
@@ -103,7 +103,7 @@ class FilesHandler:
         found = evaluate(request.method, request.fields, validators, self._now())
         return found is Outcome.NOT_MODIFIED
 
-    def _chosen(self, request: Request, known: Known) -> Variant | None:
+    def _chosen(self, request: Request, known: KnownFile) -> Variant | None:
         """What to send, of what is there or can be made of what is there; None: it has
         to be made while it is sent.  Problem 406."""
         coding = self._coding(request, known)
@@ -117,7 +117,11 @@ class FilesHandler:
         return self._made(request, known, coding, content)
 
     def _made(
-        self, request: Request, known: Known, coding: str, content: bytes | None = None
+        self,
+        request: Request,
+        known: KnownFile,
+        coding: str,
+        content: bytes | None = None,
     ) -> Variant:
         """A coding that was made; its content is kept where there is one."""
         plain = known.variants[""]
@@ -128,7 +132,7 @@ class FilesHandler:
             self.kept.grow(self._key(request), known, len(content))
         return variant
 
-    def _coding(self, request: Request, known: Known) -> str:
+    def _coding(self, request: Request, known: KnownFile) -> str:
         if not known.varies:
             return ""
         is_ranged = "range" in request.fields
@@ -137,7 +141,7 @@ class FilesHandler:
             raise Problem(406, fields=[("Vary", "Accept-Encoding")])
         return coding
 
-    def _lasting(self, response: Response, known: Known) -> Response:
+    def _lasting(self, response: Response, known: KnownFile) -> Response:
         """Whoever asks in the same words gets the same, as long as nothing changes."""
         body = response.body
         pieces = body if isinstance(body, tuple) else (body,)
@@ -148,7 +152,7 @@ class FilesHandler:
     def _respond(
         self,
         request: Request,
-        known: Known,
+        known: KnownFile,
         variant: Variant,
         content: IOpenFile | CodedFile | None = None,
     ) -> Response:
@@ -210,7 +214,7 @@ class FilesHandler:
             file.close()
             raise
 
-    async def _read_known(self, request: Request, known: Known) -> Response:
+    async def _read_known(self, request: Request, known: KnownFile) -> Response:
         """The answer with a file that is not in memory."""
         variant = self._chosen(request, known)
         wanted = known.variants[""] if variant is None else variant
@@ -228,7 +232,7 @@ class FilesHandler:
         return await self._read(request)
 
     async def _answer(
-        self, request: Request, known: Known, file: IOpenFile
+        self, request: Request, known: KnownFile, file: IOpenFile
     ) -> Response:
         """The answer, for which the file as it is has been opened."""
         variant = self._chosen(request, known)
@@ -242,7 +246,11 @@ class FilesHandler:
         return await self._send(request, known, fresh, other)
 
     async def _send(
-        self, request: Request, known: Known, variant: Variant | None, file: IOpenFile
+        self,
+        request: Request,
+        known: KnownFile,
+        variant: Variant | None,
+        file: IOpenFile,
     ) -> Response:
         """The answer with an open file: as it is, or compressed where there is no
         variant; once, or while it is sent."""

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from itertools import islice
 
 from netservices.http.backend import Place, Sites
-from netservices.http.handlers.known import (
+from netservices.http.handlers.kept import (
     LOOK_SECONDS,
     Holding,
-    Known,
+    KnownFile,
     Variant,
     mark_of,
 )
@@ -68,7 +68,7 @@ class Finder:
             raise NotFound("a slash behind the name of a file")
         return None
 
-    async def know(self, place: Place, path: Path, file: IOpenFile) -> Known:
+    async def know(self, place: Place, path: Path, file: IOpenFile) -> KnownFile:
         """All of it; a short content is read."""
         tree, node, started = place.tree, file.node, self._clock()
         changes, epoch = tree.changes, self._sites.changes
@@ -91,7 +91,7 @@ class Finder:
             epoch,
         )
         holding.is_kept = self._is_settled(holding)
-        known = Known(
+        known = KnownFile(
             holding,
             media_type,
             variants,
@@ -128,7 +128,7 @@ class Finder:
         found.sort(key=lambda variant: variant.node.size)
         return {variant.coding: variant for variant in found}
 
-    async def _read(self, known: Known, plain: Variant, file: IOpenFile) -> None:
+    async def _read(self, known: KnownFile, plain: Variant, file: IOpenFile) -> None:
         """Keep short contents in memory."""
         for variant in known.variants.values():
             node = variant.node

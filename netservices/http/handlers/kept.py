@@ -86,7 +86,7 @@ class Holding:
 
 
 @define(eq=False)
-class Known:
+class KnownFile:
     """A file and the codings it can be sent in."""
 
     holding: Holding
@@ -129,11 +129,11 @@ class Kept:
 
     def __init__(self, most_octets: int) -> None:
         self.most_octets = most_octets
-        self._known: OrderedDict[Key, Known] = OrderedDict()
+        self._known: OrderedDict[Key, KnownFile] = OrderedDict()
         self._octets = 0
         self._epoch = 0
 
-    def get(self, key: Key, now: float, epoch: int) -> Known | None:
+    def get(self, key: Key, now: float, epoch: int) -> KnownFile | None:
         """What is known, and still so; in another ``epoch`` of the sites nothing is."""
         if epoch != self._epoch:
             self._epoch = epoch
@@ -147,7 +147,7 @@ class Kept:
         self.drop(key)
         return None
 
-    def put(self, key: Key, known: Known) -> None:
+    def put(self, key: Key, known: KnownFile) -> None:
         """Keep it."""
         self.drop(key)
         # The key is what a peer wrote: many spellings may lead to one file.
@@ -156,7 +156,7 @@ class Kept:
         self._octets += known.octets
         self._make_room()
 
-    def grow(self, key: Key, known: Known, octets: int) -> None:
+    def grow(self, key: Key, known: KnownFile, octets: int) -> None:
         """What is known takes so much more."""
         if self._known.get(key) is known:
             self._octets += octets
