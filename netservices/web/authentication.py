@@ -129,7 +129,11 @@ class Authentication:
             detail = f"Too many failed logins; try again in {seconds} seconds."
             raise Problem(429, detail, [("Retry-After", seconds)])
         fields = [*wanted.fields, ("WWW-Authenticate", self._challenge)]
-        raise Problem(401, wanted.detail, fields)
+        detail = wanted.detail
+        if refusal is not None:
+            # The same words whether there is such a login or not.
+            detail = "That is not the right name or password."
+        raise Problem(401, detail, fields)
 
 
 def _personal(response: Response, request: Request) -> Response:

@@ -61,11 +61,6 @@ class Body:
         """Whether all of it has been received, though maybe not read."""
         return self._is_complete
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether somebody waits for octets now."""
-        return self._reader is not None
-
     # --- what handlers use ----------------------------------------------------------
 
     def read(self) -> Deferred[bytes]:

@@ -11,7 +11,7 @@ travels through TLS; without TLS there is nothing to guess.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,17 +24,11 @@ from netservices.web.handler import Handler, Settled, after, answer_of
 from netservices.web.media import is_compressible
 from netservices.web.negotiation import codings_of
 from netservices.web.request import Request
-from netservices.web.response import Response
+from netservices.web.response import Response, unsent
 
 _ELSEWHERE = frozenset((204, 206, 304))
 _DIGESTS = frozenset(("content-md5", "digest", "content-digest", "repr-digest"))
 _OWN = ("private", "no-store", "no-transform")
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    """Content of a length that nobody knows, which is not sent."""
-    return
-    yield b""
 
 
 def run_where_apt(function: Any, coder: Any, data: bytes, *more: Any) -> Awaitable[Any]:
@@ -79,7 +73,7 @@ class Compression:
         _announce(response, coding)
         body = response.body
         if request.method == "HEAD":
-            response.body, response.length = _nothing(), None
+            response.body, response.length = unsent(), None
             return None
         if isinstance(body, bytes):
             return self._whole(response, coding, body)

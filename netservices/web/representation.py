@@ -17,7 +17,7 @@ from netservices.web.dates import http_date
 from netservices.web.problems import Problem
 from netservices.web.ranges import Range, multipart, parse_ranges
 from netservices.web.request import Request
-from netservices.web.response import Content, FileSlice, Piece, Response
+from netservices.web.response import Content, FileSlice, Piece, Response, unsent
 
 
 class Coded(Protocol):
@@ -84,17 +84,11 @@ def _whole(request: Request, it: Representation, modified: int | None) -> Respon
     fields = _all_fields(it, modified)
     if request.method == "HEAD":
         it.close()
-        body = b"" if it.size is not None else _nothing()
+        body = b"" if it.size is not None else unsent()
         return Response(200, fields, body, length=it.size)
     if it.size is None:
         return Response(200, fields, cast(Coded, it.content))
     return Response(200, fields, _piece(it, Range(0, it.size)))
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    """Content of a length that nobody knows, which is not sent."""
-    return
-    yield b""
 
 
 def _partial(

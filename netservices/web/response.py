@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from attrs import define, field, frozen
@@ -124,3 +124,9 @@ def text(
 def redirect(location: str, status: int = 303) -> Response:
     """A response that leads elsewhere (RFC 9110 15.4)."""
     return Response(status, [("Location", location)])
+
+
+async def unsent() -> AsyncIterator[bytes]:
+    """Content of a length that nobody knows, and of which HEAD shows the fields."""
+    return
+    yield b""

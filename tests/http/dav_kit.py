@@ -60,13 +60,9 @@ class DAVHouse(MemoryFTP):
         """The house is there."""
         self.make_house()
 
-    def make_house(self) -> None:
-        """Once a test."""
-        if self._is_made:
-            return
-        self._is_made = True
-        super().make_house()
-        services = Services(
+    def services(self) -> Services:
+        """What a server's own would be."""
+        return Services(
             store=self.store,
             accounts=self.accounts,
             files=self.files,
@@ -77,8 +73,15 @@ class DAVHouse(MemoryFTP):
             hostname="h",
             settings=None,
         )
-        self.dav = DAV(HTTPSettings(**self.http), services, lambda: NOW)
 
+    def make_house(self) -> None:
+        """Once a test."""
+        if self._is_made:
+            return
+        self._is_made = True
+        super().make_house()
+        services = self.services()
+        self.dav = DAV(HTTPSettings(**self.http), services, lambda: NOW)
         layers = [authentication_of(services)]
         self.handle = layered(layers, lambda request: self.dav(request.below(1)))
 

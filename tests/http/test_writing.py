@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netservices.core.deferreds import value_of
-from netservices.core.limits import Limits, LimitsSettings
 from netservices.http.backend import Sites
 from netservices.http.handlers.files import FilesHandler
 from netservices.http.handlers.writing import SiteWriting
@@ -17,7 +15,6 @@ from netservices.http.layers.access import AccessRules
 from netservices.http.rules import Rules
 from netservices.http.settings import HTTPSettings
 from netservices.http.visitors import authentication_of
-from netservices.plugin import Services
 from netservices.units import CreateAccount, Unit
 from netservices.web.handler import layered
 from tests.ftp.memory import NOW, known_secrets
@@ -43,17 +40,7 @@ class WritingTests(DAVHouse, SynchronousTestCase):
     def serve(self, **changes: Any) -> None:
         """With these settings."""
         settings = HTTPSettings(**changes)
-        services: Any = Services(
-            store=self.store,
-            accounts=self.accounts,
-            files=self.files,
-            certificates=None,  # type: ignore[arg-type]
-            events=self.events,
-            limits=Limits(LimitsSettings(), lambda: NOW),
-            clock=Clock(),
-            hostname="h",
-            settings=None,
-        )
+        services: Any = self.services()
         sites = Sites(settings, self.files, self.accounts, services.clock.seconds)
         rules = AccessRules(Rules(self.access), "")
         rules.default_domain = "example.org"

@@ -116,9 +116,6 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-LAST_CHUNK = b"0\r\n\r\n"
-
-
 def last_chunk(trailers: Fields) -> bytes:
     """The end of the coding, with trailers."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
