@@ -235,7 +235,9 @@ class SessionTests(SynchronousTestCase):
         )
         talk.send(GET[:-2] + b"Content-Length: 1, 1\r\n\r\n")
 
-        self.assertIn("S: <refuses: a bad Content-Length>", lines)
+        self.assertIn(
+            "S: <refuses: Content-Length is no plain number, or is there twice>", lines
+        )
 
 
 class Named:
