@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -69,8 +70,8 @@ class Request:
 
         ``.`` and ``..`` are resolved and empty segments dropped but for the last: a
         path that ends in a slash has an empty last segment.  Octets that are no UTF-8
-        survive as in ``values.Path``.  Problem 400 for what leads above the root or
-        holds NUL.
+        survive as in ``values.Path``.  Problem 400 for what leads above the root, holds
+        NUL, or is badly encoded.
         """
         return segments_of(self.path)[len(self.mount) :]
 
@@ -100,6 +101,9 @@ class Request:
             self.interim(status, fields)
 
 
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
 def segments_of(path: str) -> Path:
     """See ``Request.segments``."""
     found: list[str] = []
@@ -107,6 +111,9 @@ def segments_of(path: str) -> Path:
     for raw in path.split("/")[1:]:
         last = raw
         if "%" in raw or not raw.isascii():
+            # RFC 3986 2.1: "%" HEXDIG HEXDIG; RFC 9112 3: 400 for what is no target.
+            if _BAD_ESCAPE.search(raw):
+                raise Problem(400, "A percent sign in the path encodes nothing.")
             last = unquote(raw.encode("latin-1"), errors="surrogateescape")
             if "\0" in last:
                 raise Problem(400, "The path holds the character NUL.")

@@ -121,3 +121,21 @@ class ConnectionTests(SynchronousTestCase):
         talk.clock.pump([1] * 32)
 
         self.assertIn(b"408 Request Timeout", talk.said())
+
+    def test_head_that_is_refused(self) -> None:
+        """The answer to HEAD has no content, whatever is wrong with the request."""
+        for raw in (
+            b"HEAD / HTTP/1.1\r\n\r\n",
+            b"HEAD / HTTP/2.0\r\nHost: h\r\n\r\n",
+            b"HEAD /" + b"a" * 9000,
+            b"HEAD / HTTP/1.1\r\nHost: h\r\na\n",
+            b"HEAD / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+        ):
+            said = Talk(path).send(raw)
+            self.assertRegex(said[:12], b"HTTP/1.1 [45]", raw)
+            self.assertTrue(said.endswith(b"\r\n\r\n"), said)
+
+        said = Talk(path).send(
+            b"GET / HTTP/1.1\r\n\r\nHEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
+        )
+        self.assertTrue(said.endswith(b"400 Bad Request\n"))

@@ -25,8 +25,16 @@ class SegmentTests(SynchronousTestCase):
             self.assertEqual(expected, segments_of(path), path)
 
     def test_bad(self) -> None:
-        """Nothing leads out of the root, and NUL is in no path."""
-        for path in ("/..", "/%2e%2e/x", "/a/../../b", "/a%00b"):
+        """Nothing leads out of the root, NUL is in no path, and escapes are whole."""
+        for path in (
+            "/..",
+            "/%2e%2e/x",
+            "/a/../../b",
+            "/a%00b",
+            "/%",
+            "/a%2/b",
+            "/%zz",
+        ):
             with self.assertRaises(Problem) as caught:
                 segments_of(path)
             self.assertEqual(400, caught.exception.status)

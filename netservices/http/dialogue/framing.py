@@ -63,15 +63,19 @@ def length_of(response: Response, is_sent: bool = True) -> int | None:
     return response.length
 
 
-def frame(response: Response, head: Head | None, may_keep_alive: bool) -> Framed:
-    """Frame the response to a request; ``head`` is None where it could not be read.
+def frame(
+    response: Response, head: Head | None, may_keep_alive: bool, is_head: bool = False
+) -> Framed:
+    """Frame the response to a request; ``head`` is None where it could not be read, and
+    ``is_head`` says that even so its method is known to be HEAD.
 
     ValueError for a response that cannot be sent: a field with a control character in
     it, or an interim status as the last word.
     """
     status = response.status
     version = "1.1" if head is None else head.version
-    is_head = head is not None and head.method == "HEAD"
+    # RFC 9110 9.3.2: no content, whatever the status.
+    is_head = is_head or (head is not None and head.method == "HEAD")
     keeps_alive = may_keep_alive and not response.must_close
     lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Unknown')}"]
     has_upgrade = _add_fields(response, lines)

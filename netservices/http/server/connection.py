@@ -286,6 +286,7 @@ class HTTPConnection(Intake):
 
     def _refuse(self, problem: BadMessage) -> None:
         """The peer broke the rules: answer, and hear nothing more."""
+        is_head = self._is_about_head(problem)
         self._buffer = b""
         self._is_deaf = True
         if self.shared.trace is not None:
@@ -295,6 +296,7 @@ class HTTPConnection(Intake):
         exchange = self._exchange
         if exchange is None or not exchange.has_begun:
             self._exchange = exchange = Exchange(self, None, None)
+            exchange.is_head = is_head
             exchange.refuse(Problem(problem.status, problem.detail, must_close=True))
             return
         # The handler learns that there is no whole body, and its answer says why.

@@ -52,6 +52,7 @@ class Exchange:
         "has_content",
         "head",
         "is_answered",
+        "is_head",
         "is_sent",
         "keeps_alive",
         "must_close",
@@ -72,6 +73,8 @@ class Exchange:
         self.request = request
         self.has_begun = False
         """Whether the handler has been called."""
+        self.is_head = False
+        """Whether a request that could not be read is one with HEAD."""
         self.is_answered = False
         """Whether the handler has given its response."""
         self.is_sent = False
@@ -230,7 +233,8 @@ class Exchange:
             if response.tunnel is not None or response.status in _SWITCHING:
                 left = self._connection.body_octets_left != 0
                 check_status(response, self.head, left)
-            return response, frame(response, self.head, self._may_keep_alive())
+            may_keep_alive = self._may_keep_alive()
+            return response, frame(response, self.head, may_keep_alive, self.is_head)
         except ValueError:
             _log.failure("a response cannot be sent")
             if isinstance(response, Response):

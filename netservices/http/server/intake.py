@@ -20,6 +20,7 @@ from netservices.http.wire.head import Head, parse_head
 from netservices.http.wire.problems import BadMessage
 from netservices.web.body import Body
 
+_HEAD = b"HEAD "
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _NO_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\0")
 
@@ -132,13 +133,29 @@ class Intake(Flow):
         a head that has come before.  BadMessage."""
         known, most_fields = self.known, self.shared.settings.most_fields
         if known is None:
-            return parse_head(raw, most_fields), b""
+            return self._parsed(raw, most_fields), b""
         head = known.head(raw)
         if head is not None:
             return head, raw
-        head = parse_head(raw, most_fields)
+        head = self._parsed(raw, most_fields)
         known.learn_head(raw, head)
         return head, b""
+
+    def _parsed(self, raw: bytes, most_fields: int) -> Head:
+        try:
+            return parse_head(raw, most_fields)
+        except BadMessage as problem:
+            problem.is_head = raw.startswith(_HEAD)
+            raise
+
+    def _is_about_head(self, problem: BadMessage) -> bool:
+        """Whether what is refused is a request with HEAD, as far as it can be told."""
+        exchange = self._exchange
+        if exchange is not None and exchange.head is not None:
+            return bool(exchange.head.method == "HEAD")
+        if problem.is_head is not None:
+            return problem.is_head
+        return self._buffer.startswith(_HEAD, self._at)
 
     def _next_head(self) -> bytes | None:
         """Cut the next head out of the buffer; None while it is incomplete."""

@@ -15,6 +15,8 @@ class BadMessage(SyntaxProblem):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason, status)
         self.status = status
+        self.is_head: bool | None = None
+        """Whether the method is HEAD; None: nobody has looked."""
 
     @property
     def detail(self) -> str:
