@@ -56,10 +56,18 @@ class Twin:
         self.etag = ""
         self.etag = self.ask(request(), "GET")[0].fields["etag"]
 
-    def ask(self, data: bytes, methods: str, ends: bool = False) -> list[Reply]:
-        """All responses to ``data`` and what follows it, up to the end of the
-        connection; ``methods`` are those of the requests, and with ``ends`` the server
-        sees an end behind it.  AssertionError where it waits for more."""
+    def ask(self, data: bytes, methods: str) -> list[Reply]:
+        """All responses to ``data`` and what follows it; ``methods`` are those of the
+        requests."""
+        return list(_replies(self._exchange(data), methods.split()))
+
+    def status(self, data: bytes) -> int:
+        """The status of the first response to ``data``, where nothing follows."""
+        return int(self._exchange(data, ends=True).split(b" ", 2)[1])
+
+    def _exchange(self, data: bytes, ends: bool = False) -> bytes:
+        """All that comes back until the end of the connection; with ``ends`` the server
+        sees an end, too.  AssertionError where it waits for more."""
         data = data.replace(b"{etag}", self.etag.encode())
         received = b""
         with socket.create_connection(("127.0.0.1", self._port)) as asking:
@@ -74,7 +82,7 @@ class Twin:
                         received += more
             except TimeoutError:
                 raise AssertionError(f"{self.name} waits after {received!r}") from None
-        return list(_replies(received, methods.split()))
+        return received
 
 
 def _replies(received: bytes, methods: list[str]) -> Iterator[Reply]:
