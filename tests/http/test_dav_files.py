@@ -82,11 +82,25 @@ class AccessTests(DAVHouse, SynchronousTestCase):
         self.assertIn("PUT", said.fields["allow"].split(", "))
 
     def test_other_method(self) -> None:
-        """405 with Allow.  RFC 9110 15.5.6."""
-        said = self.ask("BREW", "/dav/a")
+        """405 with Allow (RFC 9110 15.5.6); 501 for what nobody knows (9.1)."""
+        for method, path in (
+            ("REPORT", "/dav/a"),
+            ("PUT", "/dav/d/"),
+            ("MKCOL", "/dav/"),
+        ):
+            said = self.ask(method, path)
+            self.assertEqual(405, said.status)
+            allowed = said.fields["allow"].split(", ")
+            self.assertIn("GET", allowed)
+            self.assertNotIn(method, allowed)
+        self.assertEqual(501, self.ask("BREW", "/dav/a").status)
 
-        self.assertEqual(405, said.status)
-        self.assertIn("GET", said.fields["allow"].split(", "))
+    def test_coded_content(self) -> None:
+        """415 for a file in a content coding, which nobody would take off again.  RFC
+        9110 15.5.16."""
+        said = self.ask("PUT", "/dav/z", b"x", Content_Encoding="gzip")
+        self.assertEqual(415, said.status)
+        self.assertEqual(404, self.ask("GET", "/dav/z").status)
 
 
 class PlainTests(DAVHouse, SynchronousTestCase):

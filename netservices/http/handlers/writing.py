@@ -14,6 +14,7 @@ from netservices.http.handlers.dav.changing import delete
 from netservices.http.handlers.dav.handler import answered
 from netservices.http.handlers.dav.place import Place
 from netservices.http.handlers.dav.putting import put
+from netservices.http.handlers.files import READING
 from netservices.http.layers.access import AccessRules
 from netservices.http.settings import HTTPSettings
 from netservices.plugin import Services
@@ -87,7 +88,12 @@ class SiteWriting:
         )
         if not place.path:
             raise Problem(405, "The root stays.", [("Allow", "GET, HEAD, OPTIONS")])
-        return await answered(there, self._method_of(request), self._now())
+        return await answered(
+            there,
+            self._method_of(request),
+            self._now(),
+            (*READING, *WRITING),
+        )
 
     def _method_of(
         self, request: Request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 from netservices.http.handlers.dav import changing
@@ -13,7 +13,7 @@ from netservices.http.handlers.dav.locking import lock, unlock, with_tokens
 from netservices.http.handlers.dav.patching import PATCHES, Patch, patch
 from netservices.http.handlers.dav.place import Place, without_slash
 from netservices.http.handlers.dav.posting import Check, Forms
-from netservices.http.handlers.dav.problems import in_words_of_http
+from netservices.http.handlers.dav.problems import allowing, in_words_of_http
 from netservices.http.handlers.dav.propfind import propfind
 from netservices.http.handlers.dav.proppatch import proppatch
 from netservices.http.handlers.dav.putting import put
@@ -21,7 +21,7 @@ from netservices.http.settings import HTTPSettings
 from netservices.interfaces import Locked
 from netservices.plugin import Services
 from netservices.web.authentication import require_account
-from netservices.web.problems import method_not_allowed
+from netservices.web.problems import not_possible
 from netservices.web.request import Request
 from netservices.web.response import Response
 
@@ -32,10 +32,17 @@ CLASSES = "1, 2, 3"
 """RFC 4918 18: locks, and all of RFC 4918."""
 
 
-async def answered(place: Place, method: Method, now: float) -> Response:
+_FOR_FILES = ("PUT", "PATCH", "MKCOL")
+"""Methods that mean nothing where a directory is."""
+
+
+async def answered(
+    place: Place, method: Method, now: float, methods: Iterable[str]
+) -> Response:
     """The answer of a method, in the locks that the request holds; refusals of the file
-    service in words of HTTP."""
-    with in_words_of_http():
+    service in words of HTTP.  ``methods`` are all that can be done."""
+    allowed = [name for name in methods if name not in _FOR_FILES]
+    with allowing(allowed), in_words_of_http():
         try:
             return await method(await with_tokens(place), now)
         except Locked as locked:
@@ -83,7 +90,7 @@ class DAV:
             return self._options()
         method = self._methods.get(request.method)
         if method is None:
-            raise method_not_allowed("OPTIONS", *self._methods)
+            raise not_possible(request.method, "OPTIONS", *self._methods)
         account = require_account(request)
         place = Place(
             request=request,
@@ -93,7 +100,7 @@ class DAV:
             events=self._services.events,
             has_slash=request.path.endswith("/"),
         )
-        return await answered(place, method, self._now())
+        return await answered(place, method, self._now(), ("OPTIONS", *self._methods))
 
     def _options(self) -> Response:
         """What can be done here (RFC 4918 10.1).  Nobody needs to log in to learn it:

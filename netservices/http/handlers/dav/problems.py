@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from netservices.interfaces import (
@@ -58,6 +58,19 @@ def problem_of(error: Exception) -> Problem:
             log_text = repr(error) if status >= 500 else ""
             return Problem(status, detail, fields, log_text=log_text)
     return Problem(500, log_text=str(error))
+
+
+@contextmanager
+def allowing(methods: Iterable[str]) -> Iterator[None]:
+    """Within, a ``Problem`` 405 that does not say what can be done instead says that it
+    is ``methods``."""
+    try:
+        yield
+    except Problem as problem:
+        # RFC 9110 15.5.6: with Allow, always.
+        if problem.status == 405 and not problem.fields:
+            problem.fields = (("Allow", ", ".join(methods)),)
+        raise
 
 
 @contextmanager

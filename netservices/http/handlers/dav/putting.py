@@ -34,6 +34,10 @@ async def put(place: Place, now: float, max_octets: int = 0) -> Response:
     if "content-range" in request.fields:
         # RFC 9110 14.5: a part of a file must not be taken for the whole of it.
         raise Problem(400, "Content-Range does not go with PUT.")
+    if request.fields.words("content-encoding") not in ([], ["identity"]):
+        # RFC 9110 9.3.4, 15.5.16: the file would be shown without its coding.
+        accepted = [("Accept-Encoding", "identity")]
+        raise Problem(415, "Files are stored as they are.", accepted)
     if place.has_slash or not place.path:
         raise Problem(405, "That is the name of a directory.")
     length = request.body.length
