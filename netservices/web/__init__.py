@@ -8,6 +8,7 @@ are handlers.  The package ``http`` carries their messages.
 RFC         State        What
 ==========  ===========  =============================================================
 RFC 2046    partial      boundaries of parts
+RFC 3986    partial      escapes in paths
 RFC 6265    done         cookies, read and set (with rfc6265bis)
 RFC 6454    partial      origins
 RFC 6585    partial      429, 431

@@ -111,7 +111,7 @@ def segments_of(path: str) -> Path:
     for raw in path.split("/")[1:]:
         last = raw
         if "%" in raw or not raw.isascii():
-            # RFC 3986 2.1: "%" HEXDIG HEXDIG; RFC 9112 3: 400 for what is no target.
+            # RFC 3986 2.1: "%" HEXDIG HEXDIG, and what is none is no path.
             if _BAD_ESCAPE.search(raw):
                 raise Problem(400, "A percent sign in the path encodes nothing.")
             last = unquote(raw.encode("latin-1"), errors="surrogateescape")
