@@ -287,6 +287,7 @@ ROWS = (
         "no content is sent in response to HEAD",
         FILES + "test_head",
         ENDS + "ResponseTests.test_head",
+        CONNECTION + "test_head_that_is_refused",
     ),
     Must("9.3.4", "201 where PUT has made something", DAV + "PutTests.test_new"),
     Must(
