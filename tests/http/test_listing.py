@@ -63,6 +63,7 @@ class ListingTests(SynchronousTestCase):
         again = self.ask("", "text/html", known)
         self.assertEqual((304, b""), (again.status, again.body))
         self.assertEqual(known[1], again.get("ETag"))
+        self.assertIn("Accept-Encoding", again.get("Vary"))
         self.put("b")
 
         self.assertEqual(200, self.ask("", "text/html", known).status)

@@ -90,7 +90,9 @@ def _unless_known(request: Request, response: Response) -> Response:
     """304 in place of a listing that the client has (RFC 9110 15.4.5); Problem 412."""
     body = response.body
     assert isinstance(body, bytes)
-    etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+    # RFC 9111 4.3.4: 304 has the tag of the page as it was sent, maybe compressed, which
+    # makes the tag a weak one (RFC 9110 8.8.3.3).
+    etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
     response.set("ETag", etag)
     # Nothing in it has a date.
     outcome = evaluate(request.method, request.fields, Validators(etag), 0.0)
@@ -98,6 +100,8 @@ def _unless_known(request: Request, response: Response) -> Response:
         raise Problem(412)
     if outcome is Outcome.NOT_MODIFIED:
         response.remove("Content-Type")
+        # RFC 9110 15.4.5: as in the 200 that it stands for.
+        response.vary("Accept-Encoding")
         response.status, response.body = 304, b""
     return response
 
