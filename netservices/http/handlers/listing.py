@@ -90,8 +90,8 @@ def _unless_known(request: Request, response: Response) -> Response:
     """304 in place of a listing that the client has (RFC 9110 15.4.5); Problem 412."""
     body = response.body
     assert isinstance(body, bytes)
-    # RFC 9111 4.3.4: 304 has the tag of the page as it was sent, maybe compressed, which
-    # makes the tag a weak one (RFC 9110 8.8.3.3).
+    # RFC 9110 8.8.3.3: weak, for the page may be sent compressed; 304 and 200 have to
+    # say the same.
     etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
     response.set("ETag", etag)
     # Nothing in it has a date.
