@@ -21,6 +21,15 @@ from tests.interop.test_readme import matches, steps_of
 PATIENCE = 500
 """How often a file is looked at for what is about to be written to it."""
 
+KINDS = {"ftp": ("tcp",), "dns": ("udp", "tcp"), "http": ("tcp", "tls")}
+PORTS = {
+    "8021": ("ftp", "tcp"),
+    "8053": ("dns", ""),
+    "8080": ("http", "tcp"),
+    "8443": ("http", "tls"),
+}
+"""The ports that the manual says, and what listens there."""
+
 
 class Terminal(SynchronousTestCase):
     """A server, and commands typed at a terminal beside it."""
@@ -38,11 +47,13 @@ class Terminal(SynchronousTestCase):
         self.server.__enter__()
         self.addCleanup(self.server.__exit__, None, None, None)
 
+    protocols: tuple[str, ...] = ("ftp", "dns")
+
     def options(self) -> list[str]:
-        """FTP and DNS on free ports."""
+        """Its protocols on free ports."""
         options = ["--interface", "127.0.0.1", "--set", "server.hostname=example.net"]
-        for protocol, kinds in (("ftp", ("tcp",)), ("dns", ("udp", "tcp"))):
-            for kind in kinds:
+        for protocol in self.protocols:
+            for kind in KINDS[protocol]:
                 options += [f"--{protocol}-listen", f"{kind}:0"]
         return options
 
@@ -78,9 +89,9 @@ class Terminal(SynchronousTestCase):
         self.assertGreater(len(steps), 0, name)
         for step in steps:
             command = step.command
-            for port, protocol in (("8021", "ftp"), ("8053", "dns")):
+            for port, (protocol, kind) in PORTS.items():
                 if port in command:
-                    number = self.server.port(protocol, "tcp" if port == "8021" else "")
+                    number = self.server.port(protocol, kind)
                     command = command.replace(port, str(number))
             printed, status = self.type(command)
             for _ in range(PATIENCE if command.startswith("grep ") else 0):
@@ -129,6 +140,16 @@ class SessionTests(Terminal):
     def test_events(self) -> None:
         """docs/events.md"""
         self.check_page("events.md")
+
+
+class WebTests(Terminal):
+    """Those of the pages about the web."""
+
+    protocols = ("http",)
+
+    def test_http(self) -> None:
+        """docs/http.md"""
+        self.check_page("http.md")
 
 
 def _read_terminal(descriptor: int) -> str:
