@@ -28,6 +28,7 @@ RUN_AS_SESSIONS = (
     "hierarchy.md",
     "storage.md",
     "events.md",
+    "http.md",
 )
 """Pages whose console sessions are run; the README's have a test of their own."""
 
