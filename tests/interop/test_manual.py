@@ -53,6 +53,7 @@ class Terminal(SynchronousTestCase):
         """Its protocols on free ports."""
         options = ["--interface", "127.0.0.1", "--set", "server.hostname=example.net"]
         for protocol in self.protocols:
+            options.append(f"--{protocol}")
             for kind in KINDS[protocol]:
                 options += [f"--{protocol}-listen", f"{kind}:0"]
         return options
