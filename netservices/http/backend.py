@@ -97,7 +97,7 @@ class Sites:
         """Problem 404 for a path through something hidden."""
         for depth, segment in enumerate(path):
             if self.is_hidden(segment) and (depth or segment != _WELL_KNOWN):
-                raise Problem(404, log_text="hidden")
+                raise Problem(404)
 
     def site_of(self, host: str) -> str:
         """The name of the site that answers for a host."""

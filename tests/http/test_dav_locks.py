@@ -79,6 +79,15 @@ class LockTests(DAVHouse, SynchronousTestCase):
         self.assertEqual(400, self.lock("/dav/a", Depth="1").status)
         self.assertEqual(400, self.lock("/dav/a", If="nonsense").status)
 
+    def test_long_owner(self) -> None:
+        """What every listing would repeat is short."""
+        owner = "mailto:" + "z" * 3000
+
+        self.assertEqual(
+            413, self.lock("/dav/a", LOCK.replace("mailto:", owner)).status
+        )
+        self.assertEqual(204, self.put("/dav/a", b"1"))
+
     def test_empty(self) -> None:
         """A name that is free is locked with an empty file.  RFC 4918 7.3."""
         said = self.lock("/dav/new")

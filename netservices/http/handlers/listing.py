@@ -24,7 +24,7 @@ from netservices.web.problems import Problem
 from netservices.web.request import Request
 from netservices.web.response import Response
 
-PAGE = 500
+PAGE = 200
 """Entries of a page."""
 
 MOST_SORTED = 10_000

@@ -34,6 +34,10 @@ PLAIN_ANSWER = (
 """What a ``tls`` listener tells a client that speaks HTTP in the clear."""
 
 
+LATE_MODULES = ("jinja2", "netservices.web.pages.page")
+"""What the first page that somebody sees wants."""
+
+
 class HTTPFactory(Factory):
     """Makes the connections of the server."""
 
@@ -139,4 +143,5 @@ def make_server(settings: HTTPSettings, services: Services) -> Server:
         reconfigure=server.reconfigure,
         status=server.status,
         sessions=server.sessions,
+        late_modules=LATE_MODULES,
     )

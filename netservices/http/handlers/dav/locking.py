@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from netservices.http.handlers.dav.answers import MEDIA_TYPE, PROLOGUE, error
-from netservices.http.handlers.dav.elements import dav, parse, written
+from netservices.http.handlers.dav.elements import Element, dav, parse, written
 from netservices.http.handlers.dav.ifheader import (
     Condition,
     ConditionList,
@@ -21,6 +21,10 @@ from netservices.web.problems import Problem
 from netservices.web.response import Response
 
 # --- the field If -------------------------------------------------------------------
+
+
+LONGEST_OWNER = 2048
+"""Letters of what a client says of whoever locks: each listing repeats it."""
 
 
 async def with_tokens(place: Place) -> Place:
@@ -96,12 +100,12 @@ async def lock(place: Place, data: bytes, now: float, most: float) -> Response:
     depth = depth_of(place)
     if depth == "1":
         raise Problem(400, "The depth of a lock is 0 or infinity.")
-    owner = root.find(dav("owner"))
+    owner = _owner(root)
     node = await place.node()
     try:
         made = await place.tree.lock(
             place.path,
-            "" if owner is None else written(owner, keeps_language=True),
+            owner,
             expires,
             is_exclusive,
             depth == "infinity",
@@ -114,6 +118,15 @@ async def lock(place: Place, data: bytes, now: float, most: float) -> Response:
         status = 201
     fields = [("Lock-Token", f"<{made.token}>")]
     return _told(place, made, now, status, fields)
+
+
+def _owner(root: Element) -> str:
+    """What the client says of whoever locks (RFC 4918 14.17), as XML."""
+    found = root.find(dav("owner"))
+    text = "" if found is None else written(found, keeps_language=True)
+    if len(text) > LONGEST_OWNER:
+        raise Problem(413, "The owner of a lock is told in less.")
+    return text
 
 
 async def _make_empty(place: Place, held: FileLock) -> bool:
