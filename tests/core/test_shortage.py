@@ -50,6 +50,8 @@ class ShortageTests(TestCase):
         soft_hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.limits = soft_hard
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, soft_hard)
+        # Twisted logs that a thread took the descriptor that it keeps for this case.
+        self.addCleanup(self.flushLoggedErrors, OSError)
 
     def hear(self, event: Any) -> None:
         """Note what is said of connections."""
