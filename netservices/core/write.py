@@ -173,10 +173,22 @@ class SendAtOnce(_Stream):
         if not self.connected:
             return None
         step = self.when_writable
-        if step is None or self._tempDataBuffer or self.dataBuffer:
+        if self._tempDataBuffer or self.dataBuffer:
             return super().doWrite()
-        step()
-        return None
+        if step is not None:
+            step()
+            return None
+        if self._waits_for_nothing:
+            # Twisted would send nothing, which fails where the stream has ended.
+            self.stopWriting()
+            return None
+        return super().doWrite()
+
+    @property
+    def _waits_for_nothing(self) -> bool:
+        """Whether no step of Twisted's is due now that everything has left."""
+        is_ending = self.disconnecting or self._writeDisconnecting or self.TLS
+        return self.producer is None and not is_ending
 
     def _must_wait(self) -> bool:
         """Whether something is still to be sent before the connection may close."""

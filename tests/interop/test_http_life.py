@@ -162,7 +162,7 @@ class LifeTests(SynchronousTestCase):
         self.assertEqual(5, idle.rest())
         self.assertEqual(BIG, busy.rest())
 
-        self.assertEqual(0, server.stop())
+        self.assertEqual(0, server.process.wait(30))
 
     def test_session(self) -> None:
         """A download is seen while it runs, and can be ended."""
