@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import (
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -88,20 +92,29 @@ class Visit:
         self.driver.execute_cdp_cmd(command, {"value": not are_run})
 
     def wait_for(self, condition: Any) -> Any:
-        """What ``condition(driver)`` gives when that is true."""
-        return WebDriverWait(self.driver, SECONDS, 0.02).until(condition)
+        """What ``condition(driver)`` gives when that is true; it may fail as long as
+        one page makes room for another."""
+        patience = WebDriverWait(
+            self.driver, SECONDS, 0.02, ignored_exceptions=(WebDriverException,)
+        )
+        return patience.until(condition)
 
     def all(self, selector: str) -> list[Any]:
         """The elements that a selector of CSS finds."""
         return list(self.driver.find_elements(By.CSS_SELECTOR, selector))
 
     def one(self, selector: str) -> Any:
-        """The first of them."""
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
+        """The first of them, once it is there."""
+        return self.wait_for(
+            lambda driver: driver.find_element(By.CSS_SELECTOR, selector)
+        )
 
     def texts(self, selector: str) -> list[str]:
         """What people read in them."""
-        return [element.text for element in self.all(selector)]
+        (found,) = self.wait_for(
+            lambda _driver: [[element.text for element in self.all(selector)]]
+        )
+        return list(found)
 
     def submit(self, selector: str, **values: str) -> None:
         """Fill in a form, press its button, and wait for the next page."""
@@ -128,8 +141,6 @@ class Visit:
 
 def is_gone(element: Any) -> bool:
     """Whether the page of an element has made room for another."""
-    from selenium.common.exceptions import StaleElementReferenceException
-
     try:
         element.is_enabled()
     except StaleElementReferenceException:
