@@ -4,7 +4,7 @@ locale."""
 from __future__ import annotations
 
 from functools import lru_cache
-from time import gmtime
+from time import gmtime, strftime
 
 MONTHS = (
     *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
@@ -28,6 +28,11 @@ def ls_date(seconds: float, now: float) -> str:
     recent, distant = _ls_dates(seconds // 60)
     is_recent = -_SKEW_SECONDS <= now - seconds < _HALF_YEAR_SECONDS
     return recent if is_recent else distant
+
+
+def internet_date(seconds: float) -> str:
+    """``1994-11-06T08:49:37Z``, of seconds since 1970 (RFC 3339 5.6)."""
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))
 
 
 @lru_cache(maxsize=4096)

@@ -58,10 +58,14 @@ class Application:
         )
         self.compression = Compression(settings.compression, settings.compress_from)
         self.guests = Guests(settings, services)
+        self.rates: RequestRates | None = None
+        if settings.requests_per_second:
+            self.rates = RequestRates(settings, services.limits)
         self.layers: list[Layer] = [
             SecurityHeaders(settings),
             AccountPages(settings),
             ShowErrors(self.sites.error_page),
+            *([] if self.rates is None else [self.rates]),
             CoveredHosts(services.certificates),
             RequireTLS(settings, tls_port(settings, services.settings)),
             Moves(settings.moves),
@@ -71,10 +75,6 @@ class Application:
             self.visitors.check_access,
             self.compression,
         ]
-        self.rates: RequestRates | None = None
-        if settings.requests_per_second:
-            self.rates = RequestRates(settings, services.limits)
-            self.layers.insert(3, self.rates)
         self.handle = layered(self.layers, self.route)
 
     def reconfigure(self, settings: HTTPSettings) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from urllib.parse import quote
 
 from attrs import define, frozen
 
@@ -17,7 +16,7 @@ from netservices.http.settings import HTTPSettings
 from netservices.interfaces import FileProblem, IAccounts, IFiles, IFileTree, StoreError
 from netservices.values import Account, Path
 from netservices.web.problems import Problem
-from netservices.web.request import Request
+from netservices.web.request import Request, quoted
 
 DEFAULT_SITE = "default"
 SITES_SECONDS = 1.0
@@ -206,5 +205,4 @@ def _is_hidden(name: str, patterns: tuple[str, ...]) -> bool:
 def url_path(segments: Path) -> str:
     """The path of a URL that leads to these segments; an empty last one makes it end in
     a slash."""
-    quoted = [quote(one.encode("utf-8", "surrogateescape"), "") for one in segments]
-    return "/" + "/".join(quoted)
+    return "/" + "/".join(map(quoted, segments))

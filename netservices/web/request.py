@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from attrs import define, evolve, field
 
@@ -76,6 +76,11 @@ class Request:
         return segments_of(self.path)[len(self.mount) :]
 
     @property
+    def target(self) -> str:
+        """Path and query, as they were sent."""
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+    @property
     def authority(self) -> str:
         """Host, and port where it is not the scheme's."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -114,7 +119,7 @@ def segments_of(path: str) -> Path:
             # RFC 3986 2.1: "%" HEXDIG HEXDIG, and what is none is no path.
             if _BAD_ESCAPE.search(raw):
                 raise Problem(400, "A percent sign in the path encodes nothing.")
-            last = unquote(raw.encode("latin-1"), errors="surrogateescape")
+            last = unquoted(raw)
             if "\0" in last:
                 raise Problem(400, "The path holds the character NUL.")
         if last == "..":
@@ -124,3 +129,13 @@ def segments_of(path: str) -> Path:
         elif last not in ("", "."):
             found.append(last)
     return (*found, "") if last in ("", ".", "..") else tuple(found)
+
+
+def unquoted(word: str) -> str:
+    """A segment of a path as it was sent, decoded; octets that are no UTF-8 survive."""
+    return unquote(word.encode("latin-1"), errors="surrogateescape")
+
+
+def quoted(name: str) -> str:
+    """A segment for the path of a URL; the opposite of ``unquoted``."""
+    return quote(name.encode("utf-8", "surrogateescape"), safe="")

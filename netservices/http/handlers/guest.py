@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable
 from io import BufferedRandom, BytesIO
 from typing import IO, Any
-from urllib.parse import unquote
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,7 +19,7 @@ from netservices.core.threads import Workers
 from netservices.values import Path
 from netservices.web.body import Body
 from netservices.web.problems import Problem
-from netservices.web.request import Request
+from netservices.web.request import Request, unquoted
 from netservices.web.response import Content, Response
 
 IN_MEMORY_OCTETS = 256 * 1024
@@ -117,15 +116,11 @@ def places(request: Request) -> tuple[str, str]:
 def below_mount(request: Request) -> Path:
     """The decoded segments below the application, as they were sent: empty ones are
     among them, unless dots had to be resolved to find it."""
-    whole = tuple(_decoded(word) for word in request.path.split("/")[1:])
+    whole = tuple(unquoted(word) for word in request.path.split("/")[1:])
     depth = len(request.mount)
     if whole[:depth] == request.mount and not {".", ".."}.intersection(whole):
         return whole[depth:]
     return request.segments
-
-
-def _decoded(word: str) -> str:
-    return unquote(word.encode("latin-1"), errors="surrogateescape")
 
 
 class WaitingFile(BufferedRandom):

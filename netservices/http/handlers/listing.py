@@ -16,12 +16,13 @@ from urllib.parse import parse_qs, quote, urlencode
 
 from attrs import frozen
 
+from netservices.core.dates import internet_date
 from netservices.interfaces import IFileTree
 from netservices.values import Node, NodeKind, Path
 from netservices.web.accept import best_type
 from netservices.web.conditions import Outcome, Validators, evaluate
 from netservices.web.problems import Problem
-from netservices.web.request import Request
+from netservices.web.request import Request, quoted
 from netservices.web.response import Response
 
 PAGE = 200
@@ -227,13 +228,13 @@ def row_of(node: Node) -> dict[str, str]:
 def _href(node: Node) -> str:
     """The link to an entry.  RFC 3986 4.2: a name with a colon is no scheme behind a
     dot and a slash."""
-    name = quote(node.name.encode("utf-8", "surrogateescape"), safe="")
+    name = quoted(node.name)
     return f"./{name}/" if node.kind is NodeKind.DIRECTORY else f"./{name}"
 
 
 def _stamp(node: Node) -> str:
     """The modification time as RFC 3339 has it, in UTC."""
-    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(node.mtime_ns // 1_000_000_000))
+    return internet_date(node.mtime_ns // 1_000_000_000)
 
 
 def readable(name: str) -> str:

@@ -67,8 +67,7 @@ class LoginPages:
             or not self._accounts.may_use_plaintext(request.origin)
         ):
             return None
-        query = "" if request.query is None else f"?{request.query}"
-        wanted = quote(local_target(f"{request.path}{query}"), safe="/~")
+        wanted = quote(local_target(request.target), safe="/~")
         response = redirect(f"{self.login_path}?next={wanted}")
         response.set("Cache-Control", "no-store")
         return response

@@ -82,8 +82,7 @@ def environ_of(request: Request, content: IO[bytes]) -> dict[str, Any]:
         "SCRIPT_NAME": _native(mount),
         "PATH_INFO": _native(path),
         "QUERY_STRING": request.query or "",
-        "REQUEST_URI": request.path
-        + ("" if request.query is None else f"?{request.query}"),
+        "REQUEST_URI": request.target,
         "SERVER_NAME": request.host or server or "localhost",
         "SERVER_PORT": str(request.port or port or default),
         "SERVER_PROTOCOL": f"HTTP/{request.version}",

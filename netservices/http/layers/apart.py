@@ -61,8 +61,7 @@ class AccountPages:
 
     def _there(self, request: Request) -> str:
         port = "" if request.port is None else f":{request.port}"
-        query = "" if request.query is None else f"?{request.query}"
-        return f"{request.scheme}://{self._host}{port}{request.path}{query}"
+        return f"{request.scheme}://{self._host}{port}{request.target}"
 
 
 def _confine(response: Response) -> None:

@@ -34,10 +34,9 @@ class RequireTLS:
             )
         name = f"[{request.host}]" if ":" in request.host else request.host
         authority = name if self._port == 443 else f"{name}:{self._port}"
-        query = "" if request.query is None else f"?{request.query}"
         # RFC 9110 15.4.9: 308 keeps method and content.
         status = 301 if request.method in ("GET", "HEAD") else 308
-        location = f"https://{authority}{request.path}{query}"
+        location = f"https://{authority}{request.target}"
         return Response(status, [("Location", location)])
 
     def _may_stay(self, request: Request) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import formatdate
 from typing import Any
 
 from attrs import define, field
@@ -15,6 +14,7 @@ from netservices.http.server.access import Access
 from netservices.http.server.guard import Guard
 from netservices.http.server.known import Known
 from netservices.http.settings import HTTPSettings
+from netservices.web.dates import http_date
 from netservices.web.handler import Handler
 
 
@@ -50,6 +50,5 @@ class Shared:
         if not self._date_until - 1.0 <= now < self._date_until:
             second = int(now)
             self._date_until = second + 1.0
-            text = formatdate(second, usegmt=True)
-            self._date = f"Date: {text}\r\n\r\n".encode()
+            self._date = f"Date: {http_date(second)}\r\n\r\n".encode()
         return self._date

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 from netservices.http.handlers.dav.place import Place
 from netservices.http.handlers.listing import (
@@ -21,7 +21,7 @@ from netservices.http.handlers.listing import (
 from netservices.interfaces import FileProblem, NotFound
 from netservices.values import Node, NodeKind
 from netservices.web.csrf import FORM_TOKEN
-from netservices.web.request import Request
+from netservices.web.request import Request, quoted
 from netservices.web.response import Response
 
 DONE = {
@@ -113,7 +113,7 @@ async def _chosen(place: Place) -> dict[str, Any] | None:
 
 
 def _change(node: Node) -> str:
-    return "?change=" + quote(node.name.encode("utf-8", "surrogateescape"), safe="")
+    return "?change=" + quoted(node.name)
 
 
 def _trail(place: Place) -> list[tuple[str, str]]:

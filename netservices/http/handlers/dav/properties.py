@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 from attrs import define, field
 
+from netservices.core.dates import internet_date
 from netservices.http.handlers.dav.answers import empty_element
 from netservices.http.handlers.dav.elements import Name, dav, escaped
 from netservices.http.handlers.dav.place import Place, etag_of
@@ -68,8 +68,7 @@ def _modified(it: Resource) -> str | None:
 def _created(it: Resource) -> str | None:
     # Not RFC 4918 15.1: file systems do not tell when a file was made; clients show
     # the year 1970 where nothing is said.
-    when = time.gmtime(it.node.mtime_ns // _NANOSECONDS)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", when)
+    return internet_date(it.node.mtime_ns // _NANOSECONDS)
 
 
 _ENTRY = (
